@@ -1,0 +1,8 @@
+//! What a Pocket registry and its clients must agree on, byte for byte. No network, terminal, clock or home.
+
+pub mod digest;
+pub mod manifest;
+pub mod name;
+pub mod permissions;
+pub mod record;
+pub mod signature;

@@ -1,0 +1,139 @@
+//! The index file of one plugin: an event a line, append-only, each with its place, its signatures and the digest of the
+//! line before.
+
+use std::collections::BTreeMap;
+
+use semver::{Version, VersionReq};
+use serde::{Deserialize, Serialize};
+
+use crate::digest::{Digest, TreeDigest};
+use crate::manifest::{Dependency, Runtime};
+use crate::name::{NodeType, PluginName, Target};
+use crate::permissions::Permissions;
+use crate::signature::{PublicKey, Signature};
+
+/// What happened to a plugin. The publisher signs exactly these bytes as they stand in the line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Event {
+    /// A version came out.
+    Release(Release),
+    /// A version is not picked anew.
+    Yank(Withdrawal),
+    /// A yank is taken back.
+    Unyank(Withdrawal),
+    /// A version is refused even where it is locked.
+    Revoke(Withdrawal),
+    /// A version, or the whole plugin, is not recommended any more.
+    Deprecate(Deprecation),
+    /// From here on these keys sign.
+    OwnerKeys(OwnerKeys),
+}
+
+/// A version with everything a resolver and an installer need.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Release {
+    /// The plugin.
+    pub name: PluginName,
+    /// The version.
+    pub version: Version,
+    /// The manifest's description.
+    pub description: String,
+    /// What runs it.
+    pub runtime: Runtime,
+    /// The engine's versions it works with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<VersionReq>,
+    /// Equal to the manifest's.
+    #[serde(default)]
+    pub dependencies: BTreeMap<PluginName, Dependency>,
+    /// Equal to the manifest's.
+    #[serde(default)]
+    pub permissions: Permissions,
+    /// The node types it provides.
+    pub nodes: Vec<NodeType>,
+    /// Equal to the manifest's.
+    #[serde(default)]
+    pub categories: Vec<String>,
+    /// Equal to the manifest's.
+    #[serde(default)]
+    pub keywords: Vec<String>,
+    /// One for each target.
+    pub archives: Vec<ArchiveRecord>,
+}
+
+/// One target's archive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArchiveRecord {
+    /// What it runs on.
+    pub target: Target,
+    /// Its file name: `<name>-<version>[-<target>].tar.gz`.
+    pub file: String,
+    /// Bytes of the archive.
+    pub size: u64,
+    /// Bytes of the files in it.
+    pub unpacked: u64,
+    /// How many entries it has.
+    pub entries: u64,
+    /// The digest of the archive's bytes.
+    pub sha256: Digest,
+    /// The digest of the unpacked files.
+    pub tree: TreeDigest,
+}
+
+/// A version that is withdrawn, or given back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withdrawal {
+    /// The plugin.
+    pub name: PluginName,
+    /// The version.
+    pub version: Version,
+    /// Why, in one line.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// A plugin, or one version of it, that is not recommended any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deprecation {
+    /// The plugin.
+    pub name: PluginName,
+    /// The version; absent means all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<Version>,
+    /// Why, and what to use instead.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// The keys that sign for a plugin from here on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnerKeys {
+    /// The plugin.
+    pub name: PluginName,
+    /// All of them; what is not listed does not count any more.
+    pub keys: Vec<PublicKey>,
+    /// How many of them must sign; 1 or more.
+    pub threshold: u32,
+}
+
+/// A line's frame around the event: where it stands, when it came, who signed.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// 0 for the file's first line, then one more for each.
+    pub seq: u64,
+    /// The digest of the line before, without its newline; none for the first.
+    pub prev: Option<Digest>,
+    /// The index of this line's leaf in the registry's log.
+    pub log: u64,
+    /// When the registry took it: seconds since 1970-01-01 UTC.
+    pub at: u64,
+    /// The signed bytes, as they stand in the line.
+    pub event_bytes: String,
+    /// What they say; none for a kind this version does not know.
+    pub event: Option<Event>,
+    /// Who signed them.
+    pub signatures: Vec<Signature>,
+    /// The digest of the whole line, without its newline.
+    pub digest: Digest,
+}
