@@ -6,3 +6,4 @@ pub mod name;
 pub mod permissions;
 pub mod record;
 pub mod signature;
+pub mod yaml;
