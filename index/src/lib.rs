@@ -13,5 +13,8 @@ pub mod publish;
 pub mod record;
 pub mod search;
 pub mod signature;
+pub mod verify;
+#[cfg(test)]
+mod spec;
 #[cfg(test)]
 mod testing;
