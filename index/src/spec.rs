@@ -76,7 +76,9 @@ fn the_worked_example_of_the_specification_is_what_this_crate_computes() {
 
 #[test]
 fn the_limits_that_the_specification_states_are_those_of_this_crate() {
-    use crate::record::{MAX_ARCHIVES, MAX_FILE_BYTES, MAX_INTEGER, MAX_LINE_BYTES, MAX_OWNER_KEYS, MAX_REASON_BYTES, MAX_SIGNATURES};
+    use crate::record::{
+        MAX_ARCHIVES, MAX_FILE_BYTES, MAX_INTEGER, MAX_LINE_BYTES, MAX_OWNER_KEYS, MAX_REASON_BYTES, MAX_SIGNATURES,
+    };
     assert_eq!((MAX_FILE_BYTES, MAX_LINE_BYTES, MAX_SIGNATURES), (16 << 20, 256 << 10, 16));
     assert_eq!((MAX_ARCHIVES, MAX_OWNER_KEYS, MAX_REASON_BYTES), (64, 16, 1024));
     assert_eq!(MAX_INTEGER, (1 << 53) - 1);

@@ -87,7 +87,9 @@ pub enum VerifyError {
         found: TreeDigest,
     },
     /// The manifest inside says something else than what was signed, resolved and shown to the user.
-    #[error("the archive's manifest and the index differ in `{field}`: {manifest} in the manifest, {index} in the index")]
+    #[error(
+        "the archive's manifest and the index differ in `{field}`: {manifest} in the manifest, {index} in the index"
+    )]
     ManifestDiffers {
         /// The field, by the event's name for it.
         field: &'static str,
