@@ -37,6 +37,10 @@ pub enum LogRequirement {
     WaivedByUser,
 }
 
+/// Shows that the user's configuration puts up with a registry without a log. It comes from [`Config::log_waiver`].
+#[derive(Debug, Clone)]
+pub struct LogWaiver(());
+
 /// Why a text is no `config.json`.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -154,6 +158,11 @@ impl Config {
             api: self.api.clone(),
         };
         serde_json::to_string(&file).expect("the file has text keys and whole numbers only") + "\n"
+    }
+
+    /// The waiver, if the registry has no log and [`Config::parse`] was told that the user puts up with it.
+    pub fn log_waiver(&self) -> Option<LogWaiver> {
+        self.log.is_none().then_some(LogWaiver(()))
     }
 
     /// Whether everybody can sign this log's checkpoints, because the key's private half is published with the source.

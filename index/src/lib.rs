@@ -16,7 +16,11 @@ pub mod publish;
 pub mod record;
 pub mod search;
 pub mod signature;
+pub mod tree;
+pub mod verify;
+pub mod yaml;
+
+#[cfg(test)]
+mod spec;
 #[cfg(test)]
 mod testing;
-pub mod tree;
-pub mod yaml;

@@ -60,3 +60,42 @@ pub fn write(mut entries: Vec<SearchEntry>) -> String {
 pub fn parse(text: &str) -> Result<Vec<SearchEntry>, serde_json::Error> {
     serde_json::from_str(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Event;
+    use crate::testing::{TestIndex, key, name, release, withdrawal};
+
+    #[test]
+    fn a_plugin_is_described_by_its_highest_available_stable_release() {
+        let index = TestIndex::new();
+        for version in ["1.0.0", "1.2.0", "1.10.0", "2.0.0-rc.1"] {
+            index.append(Event::Release(release("redis", version)), &[&key(1)]);
+        }
+        let found = |index: &TestIndex| {
+            let history = History::replay(&name("redis"), &index.text("redis"), &index.policy).expect("the file holds");
+            SearchEntry::of(&history).map(|entry| entry.version.to_string())
+        };
+        assert_eq!(found(&index).as_deref(), Some("1.10.0"));
+
+        for version in ["1.10.0", "1.2.0", "1.0.0"] {
+            index.append(Event::Yank(withdrawal("redis", version)), &[&key(1)]);
+        }
+        assert_eq!(found(&index).as_deref(), Some("2.0.0-rc.1"));
+        index.append(Event::Revoke(withdrawal("redis", "2.0.0-rc.1")), &[&key(1)]);
+        assert_eq!(found(&index), None);
+    }
+
+    #[test]
+    fn the_file_is_sorted_and_comes_back_as_it_was_written() {
+        let entry = |plugin: &str| {
+            let index = TestIndex::new();
+            let history = index.append(Event::Release(release(plugin, "1.0.0")), &[&key(1)]).history;
+            SearchEntry::of(&history).expect("available")
+        };
+        let text = write(vec![entry("b"), entry("a")]);
+        assert_eq!(parse(&text).expect("just written"), [entry("a"), entry("b")]);
+        assert_eq!(write(Vec::new()), "[]\n");
+    }
+}

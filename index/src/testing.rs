@@ -7,6 +7,7 @@ use std::io;
 use semver::Version;
 
 use crate::append::{Appended, Appender, Files, Submission, Write, start};
+use crate::archive::archive_file_name;
 use crate::digest::{Digest, TreeDigest};
 use crate::layout;
 use crate::log::{Checkpoint, NoteSigner, TilePath, TileSource};
@@ -43,7 +44,7 @@ pub(crate) fn release(plugin: &str, version_text: &str) -> Release {
     };
     release.archives.push(ArchiveRecord {
         target: Target::any(),
-        file: release.archive_file(&Target::any()),
+        file: archive_file_name(&release.name, &release.version, &Target::any()),
         size: 100,
         unpacked: 200,
         entries: 2,

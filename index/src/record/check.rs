@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use semver::Version;
 
 use super::{ArchiveRecord, Event, MAX_INTEGER, OwnerKeys, Release};
+use crate::archive::archive_file_name;
 use crate::name::Target;
 use crate::signature::PublicKey;
 
@@ -132,7 +133,7 @@ fn check_release(release: &Release) -> Result<(), EventError> {
 
 fn check_archive(release: &Release, archive: &ArchiveRecord) -> Result<(), EventError> {
     let target = || archive.target.clone();
-    let expected = release.archive_file(&archive.target);
+    let expected = archive_file_name(&release.name, &release.version, &archive.target);
     if archive.file != expected {
         return Err(EventError::FileName { target: target(), expected, found: archive.file.clone() });
     }

@@ -4,6 +4,7 @@
 //! [`Line`] is one line as it stands there, [`History`] what a file's lines add up to when every one of them holds.
 
 mod check;
+mod describe;
 mod history;
 mod line;
 mod ownership;
@@ -90,7 +91,7 @@ pub struct ArchiveRecord {
     pub size: u64,
     /// Bytes of the files in it.
     pub unpacked: u64,
-    /// How many entries it has.
+    /// How many files are in it. Folders do not count.
     pub entries: u64,
     /// The digest of the archive's bytes.
     pub sha256: Digest,
@@ -191,15 +192,6 @@ impl Release {
     pub fn archive_for(&self, target: &Target) -> Option<&ArchiveRecord> {
         let exact = self.archives.iter().find(|archive| archive.target == *target);
         exact.or_else(|| self.archives.iter().find(|archive| archive.target.is_any()))
-    }
-
-    /// The name that a target's archive must have: `<name>-<version>.tar.gz`, with `-<target>` unless it runs everywhere.
-    pub fn archive_file(&self, target: &Target) -> String {
-        if target.is_any() {
-            format!("{}-{}.tar.gz", self.name, self.version)
-        } else {
-            format!("{}-{}-{target}.tar.gz", self.name, self.version)
-        }
     }
 }
 
