@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-use wasmtime::component::{Instance, TypedFunc, WasmStr};
+use wasmtime::component::{Instance, TypedFunc};
 use wasmtime::{Engine, ResourceLimiter, Store, StoreContextMut, Trap, UpdateDeadline, WasmBacktrace};
 
 use super::component::{Linked, Needs};
@@ -19,7 +18,7 @@ const TABLE_ENTRY_BYTES: usize = 16;
 /// Functions are named in a crash from the innermost outwards; more than this many are left out.
 const MAX_NAMED_FRAMES: usize = 5;
 
-type Run = TypedFunc<(String, String, String, String), (Result<WasmStr, WasmStr>,)>;
+type Run<'a> = TypedFunc<(&'a str, &'a str, &'a str, &'a str), (Result<String, String>,)>;
 
 /// A loaded WebAssembly plugin.
 pub struct WasmPlugin {
@@ -40,6 +39,29 @@ pub(super) struct State {
 #[error("the call's time is up")]
 struct TimeIsUp;
 
+/// A call's parameters as texts.
+struct Arguments<'a> {
+    node_type: &'a str,
+    config: String,
+    input: String,
+    context: String,
+}
+
+impl<'a> Arguments<'a> {
+    fn new(call: &Call<'a>, border: &Border) -> Self {
+        Self {
+            node_type: call.node_type,
+            config: call.config.to_string(),
+            input: call.input.to_string(),
+            context: border.identity.context(&call.context),
+        }
+    }
+
+    fn texts(&self) -> (&str, &str, &str, &str) {
+        (self.node_type, &self.config, &self.input, &self.context)
+    }
+}
+
 impl WasmPlugin {
     pub(super) fn new(engine: Engine, linked: Linked, border: Border) -> Self {
         Self { engine, linked, border }
@@ -48,19 +70,21 @@ impl WasmPlugin {
     /// Runs one call.
     pub fn call(&self, call: &Call<'_>) -> Result<Reply, CallError> {
         let allowed = call.context.deadline.saturating_duration_since(Instant::now());
+        let arguments = Arguments::new(call, &self.border);
         let mut store = self.store(call.context.deadline);
         let engine = self.engine.clone();
         let alarm = Alarm::at(call.context.deadline, move || engine.increment_epoch());
         let result = match self.linked.needs {
-            Needs::Nothing => self.run(&mut store, call),
-            Needs::Wasi => wait_for(self.run_waiting(&mut store, call), call.context.deadline),
+            Needs::Nothing => self.run(&mut store, &arguments),
+            Needs::Wasi => wait_for(self.run_waiting(&mut store, &arguments), call.context.deadline),
         };
         drop(alarm);
         if let Some(world) = &store.data().world {
             self.border.log.write(&self.border.identity.plugin, &world.printed());
         }
         match result {
-            Ok(returned) => self.reply(&store, call, &returned),
+            Ok(Ok(reply)) => envelope::decode_reply(call.node_type, &reply, self.border.limits.output),
+            Ok(Err(error)) => Err(envelope::decode_error(&error)),
             Err(error) if error.is::<TimeIsUp>() => Err(CallError::timeout(call.node_type, allowed)),
             Err(error) => Err(self.failure(&store, call, &error)),
         }
@@ -79,44 +103,23 @@ impl WasmPlugin {
         store
     }
 
-    fn run(&self, store: &mut Store<State>, call: &Call<'_>) -> wasmtime::Result<Result<WasmStr, WasmStr>> {
+    fn run(&self, store: &mut Store<State>, call: &Arguments<'_>) -> wasmtime::Result<Result<String, String>> {
         let instance = self.linked.instance.instantiate(&mut *store)?;
-        Ok(self.function(&instance, store)?.call(store, self.arguments(call))?.0)
+        Ok(self.function(&instance, store)?.call(store, call.texts())?.0)
     }
 
     /// The same for a component that may wait inside a function of its host.
     async fn run_waiting(
         &self,
         store: &mut Store<State>,
-        call: &Call<'_>,
-    ) -> wasmtime::Result<Result<WasmStr, WasmStr>> {
+        call: &Arguments<'_>,
+    ) -> wasmtime::Result<Result<String, String>> {
         let instance = self.linked.instance.instantiate_async(&mut *store).await?;
-        Ok(self.function(&instance, store)?.call_async(store, self.arguments(call)).await?.0)
+        Ok(self.function(&instance, store)?.call_async(store, call.texts()).await?.0)
     }
 
-    fn function(&self, instance: &Instance, store: &mut Store<State>) -> wasmtime::Result<Run> {
+    fn function<'a>(&self, instance: &Instance, store: &mut Store<State>) -> wasmtime::Result<Run<'a>> {
         instance.get_typed_func(store, self.linked.run)
-    }
-
-    fn arguments(&self, call: &Call<'_>) -> (String, String, String, String) {
-        let context = self.border.identity.context(&call.context);
-        (call.node_type.to_owned(), text(call.config), text(call.input), context)
-    }
-
-    fn reply(
-        &self,
-        store: &Store<State>,
-        call: &Call<'_>,
-        returned: &Result<WasmStr, WasmStr>,
-    ) -> Result<Reply, CallError> {
-        let broken = |error| CallError::crashed(format!("`{}` returned a broken text: {error:#}", call.node_type));
-        match returned {
-            Ok(reply) => {
-                let reply = reply.to_str(store).map_err(broken)?;
-                envelope::decode_reply(call.node_type, &reply, self.border.limits.output)
-            }
-            Err(error) => Err(envelope::decode_error(&error.to_str(store).map_err(broken)?)),
-        }
     }
 
     fn failure(&self, store: &Store<State>, call: &Call<'_>, error: &wasmtime::Error) -> CallError {
@@ -143,10 +146,6 @@ fn wait_for<T>(future: impl Future<Output = wasmtime::Result<T>>, deadline: Inst
     let grace = Duration::from_millis(5);
     let timed = async { tokio::time::timeout_at((deadline + grace).into(), future).await };
     runtime.block_on(timed).unwrap_or_else(|_| Err(TimeIsUp.into()))
-}
-
-fn text(value: &Value) -> String {
-    value.to_string()
 }
 
 /// Where in the plugin a crash happened, as far as names were compiled in.

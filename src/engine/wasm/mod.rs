@@ -75,5 +75,8 @@ fn config() -> Config {
     config.concurrency_support(false);
     config.epoch_interruption(true);
     config.max_wasm_stack(MAX_STACK_BYTES);
+    // Neither is read here, and both make the stored code larger, all of which is hashed before it is used.
+    config.generate_address_map(false);
+    config.native_unwind_info(false);
     config
 }

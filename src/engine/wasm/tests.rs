@@ -86,6 +86,15 @@ fn a_component_is_a_plugin() {
 }
 
 #[test]
+fn a_reply_is_read_before_the_plugin_frees_it() {
+    let frees = r#"(func (export "cabi_post_run") (param i32)
+        (memory.fill (i32.load offset=4 (local.get 0)) (i32.const 255) (i32.load offset=8 (local.get 0))))"#;
+    let code = module(frees, "(call $reply (i32.const 0) (local.get 4) (local.get 5))");
+    let plugin = Host::new().load(&code, Limits::default()).expect("it loads");
+    assert_eq!(run(&plugin, json!({"output": 1}), Limits::default()).expect("it succeeds").output, json!(1));
+}
+
+#[test]
 fn a_plugins_error_arrives_with_kind_and_details() {
     let plugin = Host::new().load(&reply_with_input(1), Limits::default()).expect("it loads");
     let input = json!({"kind": "invalid_input", "message": "no text", "details": {"field": "text"}});
