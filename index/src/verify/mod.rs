@@ -3,15 +3,15 @@
 //! [`VerifiedRelease`] is a release that its owners signed and the registry's log holds. [`VerifiedArchive`] is an archive
 //! whose bytes and contents are what that release says. Nothing else makes them, and unpacking takes nothing else:
 //!
-//! ```compile_fail
+//! ```compile_fail,E0451
 //! use pocket_index::archive::Archive;
 //! use pocket_index::verify::VerifiedArchive;
-//! fn skip_the_checks(archive: Archive) -> VerifiedArchive {
-//!     VerifiedArchive { archive, ..todo!() } // the fields are private
+//! fn put_other_files_into(verified: VerifiedArchive, archive: Archive) -> VerifiedArchive {
+//!     VerifiedArchive { archive, ..verified } // the fields are private
 //! }
 //! ```
 //!
-//! ```compile_fail
+//! ```compile_fail,E0277
 //! use pocket_index::archive::Archive;
 //! use pocket_index::verify::VerifiedArchive;
 //! fn skip_the_checks(archive: Archive) -> VerifiedArchive {
