@@ -1,3 +1,5 @@
 //! Pocket.
 
+pub mod home;
+pub mod project;
 pub mod resolve;
