@@ -1,3 +1,6 @@
 //! Pocket.
 
 pub mod engine;
+pub mod home;
+pub mod project;
+pub mod resolve;
