@@ -1,0 +1,103 @@
+//! Why a plugin could not be loaded or a call did not succeed.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::budget::{Megabytes, Seconds};
+
+/// A call that did not succeed. Every runtime reports the same thing in the same words.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{message}")]
+pub struct CallError {
+    /// What kind of thing happened: decides about retries and exit codes.
+    pub kind: CallErrorKind,
+    /// What happened, lower case, without full stop.
+    pub message: String,
+    /// What the plugin adds for programs to read.
+    pub details: Option<Value>,
+}
+
+/// What kind of thing ended a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CallErrorKind {
+    /// The plugin refuses its config or input: trying again cannot help.
+    InvalidInput,
+    /// The plugin tried and failed.
+    Failed,
+    /// The plugin failed and says that another try may succeed.
+    Retryable,
+    /// The call's time was up.
+    Timeout,
+    /// The plugin tried something that it did not ask for or was not granted.
+    Denied,
+    /// The call needed more memory than its limit.
+    OutOfMemory,
+    /// The plugin's code died: a trap, a signal, a broken reply.
+    Crashed,
+    /// The plugin could not be loaded.
+    Load,
+}
+
+impl CallErrorKind {
+    /// The word for it in envelopes, events and reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::InvalidInput => "invalid_input",
+            Self::Failed => "failed",
+            Self::Retryable => "retryable",
+            Self::Timeout => "timeout",
+            Self::Denied => "denied",
+            Self::OutOfMemory => "out_of_memory",
+            Self::Crashed => "crashed",
+            Self::Load => "load",
+        }
+    }
+
+    /// The kinds that a plugin may report of itself. The others are the engine's findings: a plugin cannot claim them.
+    pub fn from_plugin(word: &str) -> Option<Self> {
+        [Self::InvalidInput, Self::Failed, Self::Retryable, Self::Timeout].into_iter().find(|kind| kind.word() == word)
+    }
+}
+
+impl fmt::Display for CallErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl CallError {
+    /// An error without details.
+    pub fn new(kind: CallErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), details: None }
+    }
+
+    /// The plugin could not be loaded.
+    pub fn load(message: impl Into<String>) -> Self {
+        Self::new(CallErrorKind::Load, message)
+    }
+
+    /// The plugin's code died.
+    pub fn crashed(message: impl Into<String>) -> Self {
+        Self::new(CallErrorKind::Crashed, message)
+    }
+
+    /// The call of `node_type` did not end within `limit`.
+    pub fn timeout(node_type: &str, limit: Duration) -> Self {
+        let limit = Seconds(limit);
+        Self::new(CallErrorKind::Timeout, format!("`{node_type}` did not finish within its time limit of {limit}"))
+    }
+
+    /// The call of `node_type` needed more than `limit` bytes.
+    pub fn out_of_memory(node_type: &str, limit: u64) -> Self {
+        let limit = Megabytes(limit);
+        Self::new(CallErrorKind::OutOfMemory, format!("`{node_type}` needs more than its memory limit of {limit}"))
+    }
+
+    /// The output of `node_type` has more than `limit` bytes.
+    pub fn output_too_large(node_type: &str, limit: u64) -> Self {
+        let limit = Megabytes(limit);
+        Self::new(CallErrorKind::Failed, format!("the output of `{node_type}` is larger than its limit of {limit}"))
+    }
+}

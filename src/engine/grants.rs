@@ -1,0 +1,431 @@
+//! What a plugin may do: what its manifest asks for **and** the user granted.
+//!
+//! Every refusal is a [`CallError`] of kind `denied`, in the same words in all runtimes, and says which of the two is missing.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use pocket_index::permissions::Permissions;
+use serde_json::{Map, Value};
+
+use super::error::{CallError, CallErrorKind};
+
+/// One word of what a user grants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Word {
+    /// The environment variables that the manifest lists.
+    ReadEnv,
+    /// HTTP to the hosts that the manifest lists.
+    HttpClient,
+    /// Stream connections to the hosts that the manifest lists.
+    NetworkAccess,
+    /// Reading in the folders that the manifest lists.
+    ReadFiles,
+    /// Writing in the folders that the manifest lists.
+    WriteFiles,
+}
+
+impl Word {
+    /// Every word, in the order of the documentation.
+    pub const ALL: [Self; 5] =
+        [Self::ReadEnv, Self::HttpClient, Self::NetworkAccess, Self::ReadFiles, Self::WriteFiles];
+
+    /// The word in configuration files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ReadEnv => "read_env",
+            Self::HttpClient => "http_client",
+            Self::NetworkAccess => "network_access",
+            Self::ReadFiles => "read_files",
+            Self::WriteFiles => "write_files",
+        }
+    }
+
+    /// The field of a manifest's `permissions` that asks for it.
+    fn field(self) -> &'static str {
+        match self {
+            Self::ReadEnv => "env",
+            Self::HttpClient => "http",
+            Self::NetworkAccess => "network",
+            Self::ReadFiles | Self::WriteFiles => "filesystem",
+        }
+    }
+}
+
+impl fmt::Display for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why grants cannot be computed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GrantError {
+    /// No such word.
+    #[error(
+        "`{word}` is no permission: expected one of `none`, `read_env`, `http_client`, `network_access`, `read_files`, `write_files`"
+    )]
+    Word {
+        /// What was given.
+        word: String,
+    },
+    /// A host and port of another shape.
+    #[error("`{value}` is no host and port: expected something like `api.example.com:443` or `*.example.com:443`")]
+    HostPort {
+        /// What was given.
+        value: String,
+    },
+    /// A host and port that take a setting which is not set.
+    #[error("the permission `network: {value}` takes the plugin's setting `{setting}`, which is not set")]
+    Setting {
+        /// The permission as the manifest has it.
+        value: String,
+        /// The setting's name.
+        setting: String,
+    },
+    /// A folder of another shape.
+    #[error("`{value}` is no folder permission: expected `read:<folder>` or `write:<folder>`")]
+    Folder {
+        /// What was given.
+        value: String,
+    },
+}
+
+impl From<GrantError> for CallError {
+    fn from(error: GrantError) -> Self {
+        Self::load(error.to_string())
+    }
+}
+
+/// The words that a user granted to one plugin.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GrantedWords(BTreeSet<Word>);
+
+impl GrantedWords {
+    /// Nothing.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Everything that a manifest can ask for.
+    pub fn all() -> Self {
+        Self(Word::ALL.into())
+    }
+
+    /// From the words of a configuration file or lock. `none` anywhere takes everything away.
+    pub fn parse<S: AsRef<str>>(words: impl IntoIterator<Item = S>) -> Result<Self, GrantError> {
+        let mut granted = BTreeSet::new();
+        let mut nothing = false;
+        for word in words {
+            let word = word.as_ref();
+            match Word::ALL.into_iter().find(|known| known.as_str() == word) {
+                Some(known) => drop(granted.insert(known)),
+                None if word == "none" => nothing = true,
+                None => return Err(GrantError::Word { word: word.to_owned() }),
+            }
+        }
+        Ok(if nothing { Self::none() } else { Self(granted) })
+    }
+
+    /// Whether `word` was granted.
+    pub fn has(&self, word: Word) -> bool {
+        self.0.contains(&word)
+    }
+
+    /// The words in order.
+    pub fn iter(&self) -> impl Iterator<Item = Word> + '_ {
+        self.0.iter().copied()
+    }
+}
+
+/// A host and a port that a plugin may reach: `api.example.com:443`, `*.example.com:443`, `[::1]:6379`, `localhost:*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostPort {
+    host: HostPattern,
+    port: Option<u16>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum HostPattern {
+    Exactly(String),
+    /// `.example.com`: any name below, not `example.com` itself.
+    Below(String),
+}
+
+impl HostPort {
+    /// Whether the pattern takes in this host and port. Host names compare without regard to case or a final dot.
+    pub fn matches(&self, host: &str, port: u16) -> bool {
+        let host = canonical_host(host);
+        let host_matches = match &self.host {
+            HostPattern::Exactly(exact) => *exact == host,
+            HostPattern::Below(suffix) => host.len() > suffix.len() && host.ends_with(suffix.as_str()),
+        };
+        host_matches && self.port.is_none_or(|allowed| allowed == port)
+    }
+}
+
+impl FromStr for HostPort {
+    type Err = GrantError;
+
+    fn from_str(text: &str) -> Result<Self, GrantError> {
+        let error = || GrantError::HostPort { value: text.to_owned() };
+        let (host, port) = text.rsplit_once(':').ok_or_else(error)?;
+        let port = match port {
+            "*" => None,
+            number => Some(number.parse().ok().filter(|port| *port > 0).ok_or_else(error)?),
+        };
+        let bracketed = host.starts_with('[') && host.ends_with(']');
+        let plain = host.strip_prefix("*.").unwrap_or(host);
+        let shape = bracketed || plain.chars().all(|c| c.is_alphanumeric() || "-._".contains(c));
+        // `*` alone or `*.com:*` would be the whole internet under the name of one host.
+        if !shape || plain.is_empty() || (plain != host && !plain.contains('.')) {
+            return Err(error());
+        }
+        let name = canonical_host(plain);
+        let host = if plain == host { HostPattern::Exactly(name) } else { HostPattern::Below(format!(".{name}")) };
+        Ok(Self { host, port })
+    }
+}
+
+fn canonical_host(host: &str) -> String {
+    host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_lowercase()
+}
+
+/// What may be done in a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Reading files and listing folders.
+    Read,
+    /// Creating, changing and removing files.
+    Write,
+}
+
+/// A folder that a plugin may use, as its manifest has it: relative to the folder that the engine runs in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folder {
+    /// What may be done in it.
+    pub direction: Direction,
+    /// Where it is.
+    pub path: String,
+}
+
+impl FromStr for Folder {
+    type Err = GrantError;
+
+    fn from_str(text: &str) -> Result<Self, GrantError> {
+        let error = || GrantError::Folder { value: text.to_owned() };
+        let (direction, path) = match text.split_once(':').ok_or_else(error)? {
+            ("read", path) => (Direction::Read, path),
+            ("write", path) => (Direction::Write, path),
+            _ => return Err(error()),
+        };
+        if path.is_empty() || path.contains('\0') {
+            return Err(error());
+        }
+        Ok(Self { direction, path: path.to_owned() })
+    }
+}
+
+/// What a plugin may do: asked **and** granted. What was asked stays known, for the messages.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Grants {
+    asked_env: Vec<String>,
+    asked_http: Vec<HostPort>,
+    asked_network: Vec<HostPort>,
+    asked_folders: Vec<Folder>,
+    granted: GrantedWords,
+}
+
+impl Grants {
+    /// From what the manifest asks, what the user granted, and the plugin's settings, whose values stand for `{host}` and
+    /// `{port}` in `network`.
+    pub fn new(asked: &Permissions, granted: &GrantedWords, settings: &Map<String, Value>) -> Result<Self, GrantError> {
+        let network = asked.network.iter().map(|text| filled_in(text, settings)?.parse());
+        Ok(Self {
+            asked_env: asked.env.clone(),
+            asked_http: asked.http.iter().map(|text| text.parse()).collect::<Result<_, _>>()?,
+            asked_network: network.collect::<Result<_, _>>()?,
+            asked_folders: asked.filesystem.iter().map(|text| text.parse()).collect::<Result<_, _>>()?,
+            granted: granted.clone(),
+        })
+    }
+
+    /// The environment variables that may be read.
+    pub fn env(&self) -> &[String] {
+        self.when(Word::ReadEnv, &self.asked_env)
+    }
+
+    /// Names and values of the environment variables that may be read and are set.
+    pub fn env_values(&self) -> impl Iterator<Item = (String, String)> + '_ {
+        self.env().iter().filter_map(|name| Some((name.clone(), std::env::var(name).ok()?)))
+    }
+
+    /// The hosts and ports that HTTP requests may go to.
+    pub fn http(&self) -> &[HostPort] {
+        self.when(Word::HttpClient, &self.asked_http)
+    }
+
+    /// The hosts and ports that stream connections may go to.
+    pub fn network(&self) -> &[HostPort] {
+        self.when(Word::NetworkAccess, &self.asked_network)
+    }
+
+    /// The folders that may be used, each in its direction.
+    pub fn folders(&self) -> impl Iterator<Item = &Folder> + '_ {
+        self.asked_folders.iter().filter(|folder| {
+            self.granted.has(match folder.direction {
+                Direction::Read => Word::ReadFiles,
+                Direction::Write => Word::WriteFiles,
+            })
+        })
+    }
+
+    /// Whether the environment variable `name` may be read.
+    pub fn check_env(&self, name: &str) -> Result<(), CallError> {
+        self.check(Word::ReadEnv, name, self.asked_env.iter().any(|asked| asked == name))
+    }
+
+    /// Whether an HTTP request may go to `host`:`port`.
+    pub fn check_http(&self, host: &str, port: u16) -> Result<(), CallError> {
+        let asked = self.asked_http.iter().any(|pattern| pattern.matches(host, port));
+        self.check(Word::HttpClient, &format!("{host}:{port}"), asked)
+    }
+
+    /// Whether a stream connection may go to `host`:`port`.
+    pub fn check_network(&self, host: &str, port: u16) -> Result<(), CallError> {
+        let asked = self.asked_network.iter().any(|pattern| pattern.matches(host, port));
+        self.check(Word::NetworkAccess, &format!("{host}:{port}"), asked)
+    }
+
+    fn when<'a, T>(&self, word: Word, asked: &'a [T]) -> &'a [T] {
+        if self.granted.has(word) { asked } else { &[] }
+    }
+
+    fn check(&self, word: Word, what: &str, asked: bool) -> Result<(), CallError> {
+        if !asked {
+            Err(not_asked(word, what))
+        } else if !self.granted.has(word) {
+            Err(not_granted(word, what))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// The refusal of something that the manifest does not list.
+pub fn not_asked(word: Word, what: &str) -> CallError {
+    let field = word.field();
+    denied(format!("the plugin used {field} `{what}`, which its manifest does not ask for under `permissions.{field}`"))
+}
+
+/// The refusal of something that the manifest lists and the user did not grant.
+pub fn not_granted(word: Word, what: &str) -> CallError {
+    let field = word.field();
+    denied(format!(
+        "the plugin used {field} `{what}`, which its manifest asks for but the permission `{word}` was not granted"
+    ))
+}
+
+fn denied(message: String) -> CallError {
+    CallError::new(CallErrorKind::Denied, message)
+}
+
+/// Puts settings in the place of `{name}`.
+fn filled_in(text: &str, settings: &Map<String, Value>) -> Result<String, GrantError> {
+    let mut filled = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        let error = || GrantError::HostPort { value: text.to_owned() };
+        let (name, after) = after.split_once('}').ok_or_else(error)?;
+        let value = match settings.get(name) {
+            Some(Value::String(value)) => value.clone(),
+            Some(Value::Number(value)) => value.to_string(),
+            _ => return Err(GrantError::Setting { value: text.to_owned(), setting: name.to_owned() }),
+        };
+        filled.push_str(before);
+        filled.push_str(&value);
+        rest = after;
+    }
+    filled.push_str(rest);
+    Ok(filled)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn asked() -> Permissions {
+        Permissions {
+            env: vec!["API_KEY".into()],
+            http: vec!["api.example.com:443".into(), "*.example.org:443".into()],
+            network: vec!["{host}:{port}".into()],
+            filesystem: vec!["read:./data".into(), "write:./out".into()],
+            ..Permissions::default()
+        }
+    }
+
+    fn settings() -> Map<String, Value> {
+        let settings = json!({"host": "Redis.local", "port": 6379});
+        settings.as_object().expect("it is an object").clone()
+    }
+
+    fn grants(words: &[&str]) -> Grants {
+        let words = GrantedWords::parse(words).expect("the words are known");
+        Grants::new(&asked(), &words, &settings()).expect("the permissions are well-formed")
+    }
+
+    #[test]
+    fn an_action_needs_asking_and_granting_and_the_message_says_which_is_missing() {
+        assert_eq!(grants(&["read_env"]).check_env("API_KEY"), Ok(()));
+        let message = |words: &[&str], name| grants(words).check_env(name).expect_err("it is refused").message;
+        insta::assert_snapshot!(message(&["read_env"], "HOME"), @"the plugin used env `HOME`, which its manifest does not ask for under `permissions.env`");
+        insta::assert_snapshot!(message(&[], "API_KEY"), @"the plugin used env `API_KEY`, which its manifest asks for but the permission `read_env` was not granted");
+    }
+
+    #[test]
+    fn none_takes_everything_away() {
+        let grants = grants(&["read_env", "none", "network_access"]);
+        assert!(grants.env().is_empty() && grants.network().is_empty());
+        assert_eq!(grants.folders().count(), 0);
+    }
+
+    #[test]
+    fn hosts_match_by_name_and_port_only() {
+        let grants = grants(&["http_client"]);
+        for (host, port, allowed) in [
+            ("api.example.com", 443, true),
+            ("API.Example.Com.", 443, true),
+            ("api.example.com", 80, false),
+            ("evil-api.example.com", 443, false),
+            ("a.b.example.org", 443, true),
+            ("example.org", 443, false),
+            ("evilexample.org", 443, false),
+        ] {
+            assert_eq!(grants.check_http(host, port).is_ok(), allowed, "{host}:{port}");
+        }
+    }
+
+    #[test]
+    fn network_takes_the_plugins_own_settings() {
+        assert_eq!(grants(&["network_access"]).check_network("redis.local", 6379), Ok(()));
+        let error = Grants::new(&asked(), &GrantedWords::all(), &Map::new()).expect_err("host is not set");
+        assert_eq!(error, GrantError::Setting { value: "{host}:{port}".into(), setting: "host".into() });
+    }
+
+    #[test]
+    fn patterns_for_the_whole_internet_are_refused() {
+        for bad in ["*:443", "*.com:443", "", "a", "a:", "a:0", "a:70000", "a b:1", "http://a:1", "*.*.com:1"] {
+            assert!(bad.parse::<HostPort>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn folders_have_a_direction_that_is_granted_by_itself() {
+        let grants = grants(&["read_files"]);
+        let folders: Vec<_> = grants.folders().collect();
+        assert_eq!(folders, [&Folder { direction: Direction::Read, path: "./data".into() }]);
+    }
+}

@@ -1,0 +1,18 @@
+//! Runs foreign code: plugins of three runtimes behind one contract, always with grants and a budget.
+//!
+//! [`Engine::load`] turns an installed folder into a [`Plugin`]; [`Plugin::call`] runs one of its nodes. What crosses the
+//! border is JSON in the shapes of [`envelope`], whatever the runtime is.
+
+pub mod budget;
+pub mod envelope;
+pub mod error;
+pub mod grants;
+pub mod log;
+pub mod lua;
+pub mod plugin;
+pub mod wasm;
+
+pub use budget::Limits;
+pub use error::{CallError, CallErrorKind};
+pub use grants::{GrantedWords, Grants};
+pub use plugin::{Call, CallContext, Engine, EngineOptions, Plugin, PluginFiles, Reply};

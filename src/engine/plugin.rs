@@ -1,0 +1,189 @@
+//! A loaded plugin, whatever runs it, and the engine that loads it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use pocket_index::digest::TreeDigest;
+use pocket_index::manifest::{Binary, Manifest, Runtime};
+use serde_json::{Map, Value};
+
+use super::budget::Limits;
+use super::envelope::Identity;
+use super::error::{CallError, CallErrorKind};
+use super::grants::Grants;
+use super::log::PluginLog;
+use super::lua::LuaPlugin;
+use super::wasm::{WasmEngine, WasmPlugin};
+
+/// A plugin's files on disk: an installed folder, or a local one.
+#[derive(Debug, Clone)]
+pub struct PluginFiles {
+    /// The folder that holds `manifest.yaml`.
+    pub root: PathBuf,
+    /// The manifest, parsed and checked.
+    pub manifest: Manifest,
+    /// What the folder's digest was when it was verified; `None` for a local folder.
+    pub tree: Option<TreeDigest>,
+}
+
+impl PluginFiles {
+    /// The file that is run, when it is the same on every target.
+    pub fn portable_binary(&self) -> Result<PathBuf, CallError> {
+        match &self.manifest.binary {
+            Some(Binary::Path(path)) => Ok(self.root.join(path)),
+            Some(Binary::PerTarget(_)) => Err(CallError::load(format!(
+                "`{}` names one `binary` for each target, which only native plugins can",
+                self.manifest.name
+            ))),
+            None => Err(CallError::load(format!("the manifest of `{}` names no `binary`", self.manifest.name))),
+        }
+    }
+}
+
+/// One call of a node.
+#[derive(Debug, Clone)]
+pub struct Call<'a> {
+    /// Which of the plugin's node types.
+    pub node_type: &'a str,
+    /// The node's configuration, templates already rendered.
+    pub config: &'a Value,
+    /// The output of the node before it.
+    pub input: &'a Value,
+    /// Where and when it runs.
+    pub context: CallContext,
+}
+
+/// Where and when a call runs.
+#[derive(Debug, Clone)]
+pub struct CallContext {
+    /// The run's identity.
+    pub run_id: String,
+    /// The node's name in the workflow.
+    pub node: String,
+    /// 1 for the first try.
+    pub attempt: u32,
+    /// When the call must have ended. [`Plugin::call`] brings it forward to the plugin's own limit.
+    pub deadline: Instant,
+}
+
+/// What a call returned.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reply {
+    /// The node's output.
+    pub output: Value,
+    /// The action that chooses the next node; `None` is `default`.
+    pub action: Option<String>,
+}
+
+/// Where an engine keeps and finds things.
+#[derive(Debug, Clone)]
+pub struct EngineOptions {
+    /// The folder for compiled code. It may be deleted at any time.
+    pub cache_dir: PathBuf,
+    /// The program that is executed as `<program> __plugin-host` to hold a native plugin.
+    pub host_program: PathBuf,
+}
+
+/// Loads plugins.
+pub struct Engine {
+    options: EngineOptions,
+    wasm: WasmEngine,
+    log: PluginLog,
+}
+
+impl Engine {
+    /// An engine whose plugins log to standard error. Nothing is started before a plugin needs it.
+    pub fn new(options: EngineOptions) -> Self {
+        let wasm = WasmEngine::new(options.cache_dir.clone());
+        Self { options, wasm, log: PluginLog::default() }
+    }
+
+    /// The same engine with another place for log lines.
+    #[must_use]
+    pub fn with_log(mut self, log: PluginLog) -> Self {
+        self.log = log;
+        self
+    }
+
+    /// Loads a plugin that may do what `grants` say within `limits`, narrowed by its manifest.
+    pub fn load(
+        &self,
+        files: PluginFiles,
+        grants: Grants,
+        settings: Map<String, Value>,
+        limits: Limits,
+    ) -> Result<Arc<Plugin>, CallError> {
+        let limits = limits
+            .narrowed_by(&files.manifest.permissions)
+            .map_err(|error| CallError::load(format!("the manifest of `{}`: {error}", files.manifest.name)))?;
+        let identity = Identity::new(&files, settings);
+        let border = Border { identity, grants, limits, log: self.log.clone() };
+        let code = match files.manifest.runtime {
+            Runtime::Lua => Code::Lua(LuaPlugin::load(&files, border)?),
+            Runtime::Wasm => Code::Wasm(Box::new(self.wasm.load(&files, border)?)),
+            Runtime::Native => return Err(self.no_native(&files.manifest)),
+        };
+        Ok(Arc::new(Plugin { manifest: files.manifest, limits, code }))
+    }
+
+    fn no_native(&self, manifest: &Manifest) -> CallError {
+        let host = self.options.host_program.display();
+        CallError::load(format!("`{}` is a native plugin, which `{host}` cannot hold on this system", manifest.name))
+    }
+}
+
+/// What stands between a plugin's code and the rest of the program.
+#[derive(Debug, Clone)]
+pub struct Border {
+    /// Who the plugin is.
+    pub identity: Identity,
+    /// What it may do.
+    pub grants: Grants,
+    /// What it may use.
+    pub limits: Limits,
+    /// Where it writes its log.
+    pub log: PluginLog,
+}
+
+/// A loaded plugin.
+pub struct Plugin {
+    manifest: Manifest,
+    limits: Limits,
+    code: Code,
+}
+
+enum Code {
+    Lua(LuaPlugin),
+    Wasm(Box<WasmPlugin>),
+}
+
+impl Plugin {
+    /// What the plugin says of itself.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// What each of its calls may use.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Runs one call to its end or its deadline, on the caller's thread.
+    pub fn call(&self, mut call: Call<'_>) -> Result<Reply, CallError> {
+        if !self.manifest.nodes.iter().any(|node| node.node_type.as_str() == call.node_type) {
+            let name = &self.manifest.name;
+            let message = format!("plugin `{name}` {} has no node type `{}`", self.manifest.version, call.node_type);
+            return Err(CallError::new(CallErrorKind::InvalidInput, message));
+        }
+        let now = Instant::now();
+        call.context.deadline = call.context.deadline.min(now + self.limits.timeout);
+        if call.context.deadline <= now {
+            return Err(CallError::timeout(call.node_type, self.limits.timeout));
+        }
+        match &self.code {
+            Code::Lua(plugin) => plugin.call(&call),
+            Code::Wasm(plugin) => plugin.call(&call),
+        }
+    }
+}
