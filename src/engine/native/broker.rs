@@ -101,7 +101,8 @@ mod tests {
         let port = listener.local_addr().expect("it is bound").port();
         let here = format!("127.0.0.1:{port}");
         assert!(connect(&grants(here.clone(), &GrantedWords::all()), "127.0.0.1", port, soon()).is_ok());
-        for grants in [grants(here, &GrantedWords::none()), grants("example.com:443".to_owned(), &GrantedWords::all())] {
+        for grants in [grants(here, &GrantedWords::none()), grants("example.com:443".to_owned(), &GrantedWords::all())]
+        {
             let refusal = connect(&grants, "127.0.0.1", port, soon()).expect_err("it is not allowed");
             assert_eq!(refusal.code, ConnectCode::Denied);
         }

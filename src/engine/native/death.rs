@@ -19,7 +19,7 @@ pub fn error_of(death: &Death, node_type: &str, memory: u64) -> CallError {
     } else {
         CallError::new(CallErrorKind::Crashed, format!("`{node_type}` {}", sentence(death)))
     };
-    if let Some(last) = death.last_lines.iter().rev().find(|line| !line.is_empty()) {
+    if let Some(last) = death.last_lines.last() {
         error.message.push_str(&format!("; its last words: {}", last.escape_debug()));
     }
     error.details = Some(details(death));
@@ -123,7 +123,7 @@ mod tests {
     fn a_death_is_called_by_its_cause() {
         let error = error_of(&death(libc::SIGSEGV, None, &[]), "n", 1);
         assert_eq!(error.message, "`n` crashed with SIGSEGV (invalid memory access)");
-        let error = error_of(&death(3 << 8, None, &["so long\u{7}", ""]), "n", 1);
+        let error = error_of(&death(3 << 8, None, &["first", "so long\u{7}"]), "n", 1);
         assert_eq!(error.message, "`n` ended its own process with exit status 3; its last words: so long\\u{7}");
         let error = error_of(&death(159 << 8, Some(libc::SYS_execve), &[]), "n", 1);
         assert_eq!(error.message, "`n` was ended at the system call `execve`: a native plugin cannot start processes");

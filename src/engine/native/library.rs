@@ -147,7 +147,10 @@ mod tests {
         let file = file(b"\x7fELF");
         let expected = Digest::of(b"other");
         let error = SealedLibrary::open(file.path(), Some(expected)).expect_err("it differs").to_string();
-        assert!(error.contains(&expected.to_string()) && error.contains(&Digest::of(b"\x7fELF").to_string()), "{error}");
+        assert!(
+            error.contains(&expected.to_string()) && error.contains(&Digest::of(b"\x7fELF").to_string()),
+            "{error}"
+        );
     }
 
     #[test]

@@ -229,7 +229,9 @@ mod tests {
 
     #[test]
     fn a_forged_message_is_an_error() {
-        for (tag, fields) in [(0, vec![]), (99, vec![]), (9, vec![b"h".as_slice(), b"port"]), (4, vec![b"\xff"]), (1, vec![b"x"])] {
+        for (tag, fields) in
+            [(0, vec![]), (99, vec![]), (9, vec![b"h".as_slice(), b"port"]), (4, vec![b"\xff"]), (1, vec![b"x"])]
+        {
             assert!(matches!(FromHost::decode(&body(tag, &fields)), Err(FrameError::Malformed(_))), "{tag}");
         }
     }

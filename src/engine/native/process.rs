@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use super::host::trap::refused_number;
+use super::syscalls::{REFUSED_STATUS, refused_number};
 use crate::engine::log::PluginLog;
 
 /// The hidden subcommand that turns the program into a plugin's host.
@@ -142,7 +142,9 @@ impl Watched {
             if refused_number(text).is_none() {
                 self.log.write(&self.plugin, text);
             }
-            lines.push(text);
+            if !text.is_empty() {
+                lines.push(text);
+            }
             line.clear();
         }
     }
@@ -167,7 +169,7 @@ impl LastLines {
 
     /// The number of the refused system call, if that is what the process ended with. Its line is no line of the plugin's.
     fn take_refused(&mut self, status: Option<ExitStatus>) -> Option<i64> {
-        if status?.code()? != super::host::trap::REFUSED_STATUS {
+        if status?.code()? != REFUSED_STATUS {
             return None;
         }
         let number = self.0.iter().rev().find_map(|line| refused_number(line));

@@ -2,6 +2,17 @@
 //!
 //! The filter in the host process and the message in the engine read the same table.
 
+/// The exit status of a process that the filter ended: 128 and the number of SIGSYS, as shells write it.
+pub const REFUSED_STATUS: i32 = 159;
+
+/// What such a process writes last, the number of the system call behind it.
+pub const REFUSED_LINE: &str = "pocket: refused system call ";
+
+/// The number in a line that starts with [`REFUSED_LINE`].
+pub fn refused_number(line: &str) -> Option<i64> {
+    line.strip_prefix(REFUSED_LINE)?.parse().ok()
+}
+
 /// What a refused system call would have been for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
