@@ -32,6 +32,10 @@ fn sentence(death: &Death) -> String {
     }
     let Some(status) = death.status else { return "lost its process in an unknown way".to_owned() };
     match (status.signal(), status.code()) {
+        // The handler that writes the name down did not run.
+        (Some(libc::SIGSYS), _) => "was ended at a system call that native plugins may not make; its name is unknown \
+             because SIGSYS was blocked, as C libraries do when they start a process"
+            .to_owned(),
         (Some(signal), _) => format!("crashed with {}", signal_text(signal)),
         (None, Some(code)) => format!("ended its own process with exit status {code}"),
         (None, None) => "lost its process in an unknown way".to_owned(),
@@ -80,7 +84,6 @@ fn signal_meaning(signal: i32) -> Option<&'static str> {
         libc::SIGABRT => "it gave up by itself",
         libc::SIGILL => "invalid instruction",
         libc::SIGFPE => "arithmetic error",
-        libc::SIGSYS => "refused system call",
         libc::SIGKILL => "killed from outside, perhaps for lack of memory",
         _ => return None,
     })
