@@ -51,7 +51,7 @@ pub async fn publish(
     let secret = keys::load(workspace.home(), key)?;
     let registry = workspace.open_registry(reach).await?;
 
-    let event = Event::Release(release.clone()).to_text();
+    let event = Event::from(release.clone()).to_text();
     let header = PublishHeader { signatures: vec![secret.sign_event("release", &event)], event };
     let mut published =
         Published { release, key: secret.public(), registry: registry.location().to_string(), log: None };
