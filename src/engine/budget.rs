@@ -109,16 +109,14 @@ pub fn parse_memory(text: &str) -> Result<u64, BudgetError> {
     number.checked_mul(1 << shift).filter(|bytes| *bytes > 0).ok_or_else(error)
 }
 
-/// A duration as people write it: `3s`, `1.5s`, `250ms`.
+/// A duration as people write it, rounded to milliseconds: `3s`, `1.5s`, `250ms`.
 pub struct Seconds(pub Duration);
 
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 < Duration::from_secs(1) {
-            write!(f, "{}ms", self.0.as_millis())
-        } else {
-            write!(f, "{}s", self.0.as_millis() as f64 / 1000.0)
-        }
+        // What is left of a limit a moment after the call started is still that limit.
+        let millis = (self.0.as_micros() + 500) / 1000;
+        if millis < 1000 { write!(f, "{millis}ms") } else { write!(f, "{}s", millis as f64 / 1000.0) }
     }
 }
 

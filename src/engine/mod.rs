@@ -10,7 +10,11 @@ pub mod grants;
 pub mod log;
 pub mod lua;
 pub mod plugin;
+mod timer;
 pub mod wasm;
+
+#[cfg(test)]
+mod testing;
 
 pub use budget::Limits;
 pub use error::{CallError, CallErrorKind};
