@@ -43,12 +43,7 @@ fn examples() -> Vec<Example> {
         ),
         Example::new("merged", json!({"mode": "merge"}), parts, json!({"a": {"x": 1, "y": 2}, "b": 3})),
         Example::new("joined lists", json!({"mode": "concat"}), lists, json!([1, 2, 3])),
-        Example::new(
-            "joined texts",
-            json!({"mode": "concat", "separator": "-"}),
-            json!(["a", "b"]),
-            json!("a-b"),
-        ),
+        Example::new("joined texts", json!({"mode": "concat", "separator": "-"}), json!(["a", "b"]), json!("a-b")),
     ]
 }
 
@@ -127,7 +122,10 @@ fn concat(items: Vec<(String, &Value)>, separator: &str) -> Result<Value, CallEr
     let mut joined = Vec::new();
     for (name, item) in items {
         let Value::Array(list) = item else {
-            return Err(invalid(format!("cannot join item `{name}`: it is {}; expected lists or texts alone", kind(item))));
+            return Err(invalid(format!(
+                "cannot join item `{name}`: it is {}; expected lists or texts alone",
+                kind(item)
+            )));
         };
         joined.extend(list.iter().cloned());
     }

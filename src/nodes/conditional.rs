@@ -141,7 +141,9 @@ mod tests {
 
     #[test]
     fn truth_is_that_of_templates_and_of_what_they_print() {
-        for value in [json!(null), json!(false), json!(0), json!(0.0), json!(""), json!(" false\n"), json!([]), json!({})] {
+        for value in
+            [json!(null), json!(false), json!(0), json!(0.0), json!(""), json!(" false\n"), json!([]), json!({})]
+        {
             assert!(!holds(&value), "{value}");
         }
         for value in [json!(true), json!(-1), json!("no"), json!([null]), json!({"a": 0})] {

@@ -62,7 +62,8 @@ impl Node for File {
             .map_err(|error| failed(format!("cannot open the folder `{}`: {error}", base.display())))?;
         let path = call.text("path").unwrap_or(".");
         let operation = call.text("operation").unwrap_or_default();
-        let explain = |error: io::Error| failed(format!("cannot {operation} `{path}` in `{}`: {error}", base.display()));
+        let explain =
+            |error: io::Error| failed(format!("cannot {operation} `{path}` in `{}`: {error}", base.display()));
         let output = match operation {
             "read" => return read(&folder, path, call).map_err(explain)?.map(Outcome::of),
             "write" => put(&folder, path, call, OpenOptions::new().write(true).create(true).truncate(true)),

@@ -35,7 +35,7 @@ fn examples() -> Vec<Example> {
     let input = json!({"items": [{"id": 1, "on": true}, {"id": 2, "on": false}]});
     vec![
         Example::new("one place", json!({"path": "$.items[0].id"}), input.clone(), json!(1)),
-        Example::new("a filter", json!({"path": "$.items[?@.on].id"}), input.clone(), json!([1])),
+        Example::new("a filter", json!({"path": "$.items[?@.on == true].id"}), input.clone(), json!([1])),
         Example::new("first", json!({"path": "$..id", "mode": "first"}), input.clone(), json!(1)),
         Example::new(
             "several",
@@ -52,7 +52,10 @@ fn prepare(setup: &Setup<'_>) -> Result<Prepared, Vec<ConfigProblem>> {
         let text = value.as_str()?;
         JsonPath::parse(text)
             .map_err(|error| {
-                let message = format!("not a JSONPath: {}", error.message());
+                let message = match error.message() {
+                    "parser error" => "not a JSONPath".to_owned(),
+                    reason => format!("not a JSONPath: {reason}"),
+                };
                 problems.push(ConfigProblem::new(pointer, message).at(error.position()).help("a path starts at `$`"));
             })
             .ok()

@@ -8,6 +8,7 @@ mod conditional;
 mod contract;
 mod delay;
 mod echo;
+mod exec;
 mod file;
 mod http;
 mod jsonpath;
@@ -23,7 +24,7 @@ mod workflow;
 use serde_json::Value;
 
 pub use contract::{
-    ConfigProblem, Host, Node, NodeCall, Outcome, Placement, Prepared, Setup, RunView, failed, invalid, is_template,
+    ConfigProblem, Host, Node, NodeCall, Outcome, Placement, Prepared, RunView, Setup, failed, invalid, is_template,
 };
 pub use stop::Stop;
 
@@ -76,6 +77,7 @@ static BUILT_INS: &[&BuiltIn] = &[
     &conditional::BUILT_IN,
     &delay::BUILT_IN,
     &echo::BUILT_IN,
+    &exec::BUILT_IN,
     &file::BUILT_IN,
     &http::BUILT_IN,
     &jsonpath::BUILT_IN,

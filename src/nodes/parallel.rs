@@ -150,7 +150,8 @@ impl Node for Parallel {
 impl Parallel {
     /// Each task's result, in the order in which they ended; after a failure that counts, perhaps not of all.
     fn run_all(&self, call: &NodeCall<'_>, fail_fast: bool) -> Vec<(String, Result<Outcome, CallError>)> {
-        let wanted = call.field("max_concurrency").and_then(Value::as_u64).and_then(|wanted| usize::try_from(wanted).ok());
+        let wanted =
+            call.field("max_concurrency").and_then(Value::as_u64).and_then(|wanted| usize::try_from(wanted).ok());
         let workers = wanted.and_then(NonZeroUsize::new).map_or(DEFAULT_CONCURRENCY, NonZeroUsize::get);
         let queue = Mutex::new(self.0.iter().collect::<VecDeque<&Task>>());
         let results = Mutex::new(Vec::new());
@@ -160,7 +161,9 @@ impl Parallel {
             for _ in 0..workers.min(self.0.len()) {
                 scope.spawn(|| {
                     while !shared.view.stop.is_stopped() {
-                        let Some(task) = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front() else { break };
+                        let Some(task) = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front() else {
+                            break;
+                        };
                         let result = task.run(&shared);
                         let failed = result.is_err();
                         results.lock().unwrap_or_else(PoisonError::into_inner).push((task.name.clone(), result));

@@ -80,7 +80,8 @@ impl Node for Validate {
         if fails.unwrap_or_else(|| !call.run.is_connected("invalid")) {
             let first = &errors[0];
             let place = first["path"].as_str().filter(|path| !path.is_empty()).unwrap_or("/");
-            let message = format!("the input is invalid at `{place}`: {}", first["message"].as_str().unwrap_or_default());
+            let message =
+                format!("the input is invalid at `{place}`: {}", first["message"].as_str().unwrap_or_default());
             return Err(CallError { details: Some(json!({ "errors": errors })), ..invalid(message) });
         }
         let output = json!({"valid": false, "errors": errors, "value": **call.input});

@@ -82,9 +82,7 @@ impl Config {
     /// Renders one lazy field.
     pub fn render_lazy(&self, pointer: &str, scope: &Scope<'_>) -> Result<Value, RenderError> {
         match self.lazy.get(pointer) {
-            Some(part) => {
-                part.render(scope).map_err(|error| RenderError { path: dotted(pointer), ..error.placed() })
-            }
+            Some(part) => part.render(scope).map_err(|error| RenderError { path: dotted(pointer), ..error.placed() }),
             None => Ok(self.written.pointer(pointer).cloned().unwrap_or(Value::Null)),
         }
     }
@@ -116,9 +114,9 @@ impl Part {
     fn render(&self, scope: &Scope<'_>) -> Result<Value, Unplaced> {
         match self {
             Self::Constant(value) => Ok(value.clone()),
-            Self::Template(template) => template
-                .render_value(scope)
-                .map_err(|error| Unplaced { words: Vec::new(), message: error.message }),
+            Self::Template(template) => {
+                template.render_value(scope).map_err(|error| Unplaced { words: Vec::new(), message: error.message })
+            }
             Self::List(parts) => {
                 let items = parts.iter().enumerate();
                 items.map(|(index, part)| part.render(scope).map_err(|error| error.inside(index))).collect()

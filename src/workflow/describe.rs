@@ -96,11 +96,8 @@ fn limits_line(node: &PlannedNode, wiring: &Wiring) -> String {
 
 /// What the plugins of a plan may do.
 fn permissions(plan: &Plan) -> String {
-    let plugins: BTreeSet<(&str, &[String])> = plan
-        .nodes
-        .iter()
-        .filter_map(|node| Some((node.plugin.as_deref()?, node.permissions.as_slice())))
-        .collect();
+    let plugins: BTreeSet<(&str, &[String])> =
+        plan.nodes.iter().filter_map(|node| Some((node.plugin.as_deref()?, node.permissions.as_slice()))).collect();
     let mut text = String::new();
     for (plugin, words) in plugins {
         let words = if words.is_empty() { "nothing".to_owned() } else { words.join(", ") };

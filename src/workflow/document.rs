@@ -169,7 +169,9 @@ impl Document {
 /// A node's type and those of the tasks it runs itself.
 fn nested_types<'a>(node_type: &'a str, config: &'a Yaml) -> Vec<&'a str> {
     let mut types = vec![node_type];
-    if node_type == "parallel" && let Some(Yaml { kind: value::Kind::List(tasks), .. }) = config.get("tasks") {
+    if node_type == "parallel"
+        && let Some(Yaml { kind: value::Kind::List(tasks), .. }) = config.get("tasks")
+    {
         types.extend(tasks.iter().filter_map(|task| match &task.get("node")?.kind {
             value::Kind::Text(text) => Some(text.as_str()),
             _ => None,

@@ -76,7 +76,12 @@ impl Wiring {
             Some(Recovery::Node(node)) => Some(node),
             _ => None,
         };
-        self.routes.iter().flat_map(|route| route.targets.iter().copied()).chain(self.otherwise).chain(recovery).collect()
+        self.routes
+            .iter()
+            .flat_map(|route| route.targets.iter().copied())
+            .chain(self.otherwise)
+            .chain(recovery)
+            .collect()
     }
 }
 

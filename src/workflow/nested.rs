@@ -90,7 +90,9 @@ impl Node for Inner {
         };
         match run(&self.plan, Value::clone(call.input), &options) {
             Ok(report) => Ok(Outcome { output: report.output, action: None }),
-            Err(error) if self.reach == Reach::Outer => Err(CallError { message: error.message.clone(), ..inner_error(error) }),
+            Err(error) if self.reach == Reach::Outer => {
+                Err(CallError { message: error.message.clone(), ..inner_error(error) })
+            }
             Err(error) => {
                 let message = format!("in workflow `{}`: {error}", self.plan.name);
                 Err(CallError { message, ..inner_error(error) })

@@ -2,7 +2,7 @@
 
 mod wiring;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -73,8 +73,9 @@ impl<'a> Planner<'a> {
             return Err(problems);
         }
         let keep_all = self.outputs.iter().any(|(name, _)| name.is_none());
+        let kept: HashSet<&str> = self.outputs.iter().filter_map(|(name, _)| name.as_deref()).collect();
         for node in &mut nodes {
-            node.is_kept = keep_all || self.outputs.iter().any(|(name, _)| name.as_deref() == Some(&*node.name));
+            node.is_kept = keep_all || kept.contains(&*node.name);
         }
         Ok(Plan {
             name: document.name.as_ref().map_or_else(|| stem(document.source.name()), |name| name.value.clone()),
@@ -120,7 +121,8 @@ impl<'a> Planner<'a> {
             self.check_config(entry, checker, &config.written);
         }
         // What a node finds in a config that its schema refuses would only repeat it.
-        let prepared = if self.problems.len() == before { self.prepare(entry, &found, &config.written)? } else { return None };
+        let prepared =
+            if self.problems.len() == before { self.prepare(entry, &found, &config.written)? } else { return None };
         let planned = PlannedNode {
             name: entry.name.value.as_str().into(),
             description: entry.description.clone().unwrap_or(found.description),
@@ -178,7 +180,11 @@ impl<'a> Planner<'a> {
             (Some(near), Some(hint)) => format!("{near} Or {hint}"),
             (near, hint) => near.or(hint).unwrap_or_else(|| {
                 let types: Vec<&str> = built_ins().map(|built_in| built_in.node_type).collect();
-                format!("built-in types: {}; others come with plugins: `pocket plugin search {}`", types.join(", "), wanted.value)
+                format!(
+                    "built-in types: {}; others come with plugins: `pocket plugin search {}`",
+                    types.join(", "),
+                    wanted.value
+                )
             }),
         };
         self.error(&wanted.span, format!("there is no node type `{}`", wanted.value), Some(help));
@@ -194,7 +200,11 @@ impl<'a> Planner<'a> {
             Ok(checker) => Some(Arc::new(checker)),
             Err(reason) => {
                 let message = format!("the config schema of `{}` is broken: {reason}", entry.node_type.value);
-                self.error(&entry.node_type.span, message, Some("this is a mistake in the plugin's manifest".to_owned()));
+                self.error(
+                    &entry.node_type.span,
+                    message,
+                    Some("this is a mistake in the plugin's manifest".to_owned()),
+                );
                 None
             }
         };
@@ -257,12 +267,17 @@ impl<'a> Planner<'a> {
     }
 
     fn unknown_node(&mut self, what: &str, wanted: &At<String>) {
-        let near = nearest(&wanted.value, self.index.keys().map(|name| &**name)).map(|near| format!("did you mean `{near}`?"));
+        let near =
+            nearest(&wanted.value, self.index.keys().map(|name| &**name)).map(|near| format!("did you mean `{near}`?"));
         let help = near.unwrap_or_else(|| {
             let names: Vec<&str> = self.document.nodes.iter().take(20).map(|node| node.name.value.as_str()).collect();
             format!("nodes are: {}", names.join(", "))
         });
         self.error(&wanted.span, format!("{what} names no node: `{}`", wanted.value), Some(help));
+    }
+
+    fn has_errors(&self) -> bool {
+        self.problems.iter().any(|problem| problem.severity == Severity::Error)
     }
 
     fn error(&mut self, span: &Range<usize>, message: String, help: Option<String>) {

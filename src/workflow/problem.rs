@@ -94,8 +94,18 @@ fn visible(text: &str, span: Range<usize>) -> Range<usize> {
     let start = text.floor_char_boundary(span.start);
     let end = text.floor_char_boundary(span.end.max(start));
     let line = text[start..end].split('\n').next().unwrap_or_default().trim_end();
-    let next = text[start..].chars().next().map_or(0, char::len_utf8);
-    start..start + line.len().max(next)
+    if !line.is_empty() {
+        return start..start + line.len();
+    }
+    match text[start..].chars().next() {
+        Some(next) if next != '\n' => start..start + next.len_utf8(),
+        // At the end of a line the last character before it stands for the place.
+        _ => text[..start]
+            .char_indices()
+            .next_back()
+            .filter(|(_, last)| *last != '\n')
+            .map_or(start..start, |(at, _)| at..start),
+    }
 }
 
 /// Everything found wrong with a workflow, in the order of the file.

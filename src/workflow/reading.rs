@@ -14,7 +14,17 @@ use super::value::{Key, Kind, Yaml};
 use crate::engine::budget::parse_duration;
 
 const ROOT_KEYS: &[&str] = &[
-    "name", "start", "nodes", "connections", "description", "version", "metadata", "plugins", "vars", "timeout", "max_steps",
+    "name",
+    "start",
+    "nodes",
+    "connections",
+    "description",
+    "version",
+    "metadata",
+    "plugins",
+    "vars",
+    "timeout",
+    "max_steps",
 ];
 const NODE_KEYS: &[&str] = &["name", "type", "config", "timeout", "retry", "fallback", "description"];
 const CONNECTION_KEYS: &[&str] = &["from", "to", "when", "action"];
@@ -115,7 +125,10 @@ impl Reading {
             max_attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
             delay: tree.get("delay").and_then(|value| self.duration(value, "delay")).unwrap_or(default.delay),
             multiplier: self.number(tree, "multiplier", 1.0, 100.0).unwrap_or(default.multiplier),
-            max_delay: tree.get("max_delay").and_then(|value| self.duration(value, "max_delay")).unwrap_or(default.max_delay),
+            max_delay: tree
+                .get("max_delay")
+                .and_then(|value| self.duration(value, "max_delay"))
+                .unwrap_or(default.max_delay),
             jitter: match tree.get("jitter").map(|value| &value.kind) {
                 Some(Kind::Bool(true)) => 0.5,
                 Some(Kind::Bool(false)) => 0.0,
@@ -153,12 +166,7 @@ impl Reading {
     }
 
     /// Each entry of a list that could be read.
-    fn entries<T>(
-        &mut self,
-        list: Option<&Yaml>,
-        key: &str,
-        read: impl Fn(&mut Self, &Yaml) -> Option<T>,
-    ) -> Vec<T> {
+    fn entries<T>(&mut self, list: Option<&Yaml>, key: &str, read: impl Fn(&mut Self, &Yaml) -> Option<T>) -> Vec<T> {
         match list.map(|list| (&list.kind, list)) {
             None | Some((Kind::Null, _)) => Vec::new(),
             Some((Kind::List(items), _)) => items.iter().filter_map(|item| read(self, item)).collect(),
@@ -178,10 +186,8 @@ impl Reading {
             return &[];
         };
         for (key, _) in entries.iter().filter(|(key, _)| !known.contains(&key.text.as_str())) {
-            let help = nearest(&key.text, known.iter().copied()).map_or_else(
-                || format!("known keys: {}", known.join(", ")),
-                |near| format!("did you mean `{near}`?"),
-            );
+            let help = nearest(&key.text, known.iter().copied())
+                .map_or_else(|| format!("known keys: {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
             self.error(key.span.clone(), format!("{what} has no key `{}`", key.text), Some(help));
         }
         entries

@@ -47,7 +47,14 @@ pub struct RunOptions<'a> {
 impl Default for RunOptions<'_> {
     fn default() -> Self {
         let run_id = format!("{:016x}", std::hash::RandomState::new().hash_one(Instant::now()));
-        Self { run_id, observer: &Unobserved, stop: Stop::default(), max_parallel: MAX_PARALLEL, variables: Map::new(), deadline: None }
+        Self {
+            run_id,
+            observer: &Unobserved,
+            stop: Stop::default(),
+            max_parallel: MAX_PARALLEL,
+            variables: Map::new(),
+            deadline: None,
+        }
     }
 }
 
@@ -107,7 +114,10 @@ struct JobResult {
 enum Timer {
     Retry(Step),
     /// The thread of a step's attempt is given up.
-    Abandon { id: u64, attempt: u32 },
+    Abandon {
+        id: u64,
+        attempt: u32,
+    },
 }
 
 /// What the driver woke up for.

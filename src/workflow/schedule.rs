@@ -227,9 +227,10 @@ impl<'g> Schedule<'g> {
         if self.ends.len() == 1 {
             return Arc::clone(&self.ends[0].1);
         }
-        let named = self.ends.drain(..).map(|(node, value)| {
-            (self.graph.nodes[node].name.to_string(), Arc::unwrap_or_clone(value))
-        });
+        let named = self
+            .ends
+            .drain(..)
+            .map(|(node, value)| (self.graph.nodes[node].name.to_string(), Arc::unwrap_or_clone(value)));
         Arc::new(Value::Object(named.collect()))
     }
 }
@@ -282,7 +283,11 @@ mod tests {
     }
 
     /// Runs steps in the order they were started, each giving what `node` says, and writes down what happened.
-    fn play(graph: &Graph, max_steps: u64, node: impl Fn(&str, &Step) -> Result<(Value, &'static str), CallError>) -> String {
+    fn play(
+        graph: &Graph,
+        max_steps: u64,
+        node: impl Fn(&str, &Step) -> Result<(Value, &'static str), CallError>,
+    ) -> String {
         let mut schedule = Schedule::new(graph, max_steps);
         let mut log = Vec::new();
         let mut commands = Vec::new();

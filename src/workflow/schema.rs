@@ -48,7 +48,10 @@ impl Checker {
             return Vec::new();
         }
         let errors = self.validator.iter_errors(config);
-        errors.filter(|error| stage == Stage::Call || !is_unknown_yet(error)).flat_map(|error| self.refusals(&error)).collect()
+        errors
+            .filter(|error| stage == Stage::Call || !is_unknown_yet(error))
+            .flat_map(|error| self.refusals(&error))
+            .collect()
     }
 
     fn refusals(&self, error: &ValidationError<'_>) -> Vec<Refusal> {

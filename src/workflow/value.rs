@@ -17,6 +17,9 @@ pub const MAX_BYTES: usize = 16 << 20;
 /// How deep values nest at most: 64. Real workflows stay under 12; the reader recurses.
 const MAX_DEPTH: usize = 64;
 
+/// How many values aliases may bring in: 50,000. Ten thousand nodes that share their settings stay below it.
+const MAX_REPLAYED: usize = 50_000;
+
 /// A value with its place in the file, in bytes.
 #[derive(Debug, Clone)]
 pub struct Yaml {
@@ -65,7 +68,11 @@ pub fn parse(source: &Arc<SourceText>) -> Result<Yaml, Box<Problem>> {
             max_documents: 1,
             max_nodes: 1_000_000,
             max_aliases: 10_000,
+            max_recorded_anchor_events: MAX_REPLAYED,
+            // One anchor used by every node is fine: what it costs is counted below.
+            enforce_alias_anchor_ratio: false,
         },
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: MAX_REPLAYED },
         duplicate_keys: DuplicateKeyPolicy::Error,
         merge_keys: MergeKeyPolicy::Merge,
         strict_booleans: true,
@@ -73,10 +80,10 @@ pub fn parse(source: &Arc<SourceText>) -> Result<Yaml, Box<Problem>> {
     };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let start = error.location().map_or(0, |place| {
-            place.span().byte_offset().map_or_else(
-                || source.offset(place.line() as usize, place.column() as usize),
-                |offset| offset as usize,
-            )
+            place
+                .span()
+                .byte_offset()
+                .map_or_else(|| source.offset(place.line() as usize, place.column() as usize), |offset| offset as usize)
         });
         Box::new(Problem::new(Severity::Error, source, start..start, error_text(&error)))
     })

@@ -32,7 +32,8 @@ impl Planner<'_> {
             }
         }
         graph.mark_joins();
-        if !graph.nodes.is_empty() {
+        // A mistyped name cuts nodes off: the warning would only repeat the error.
+        if !graph.nodes.is_empty() && !self.has_errors() {
             self.warn_unreachable(&graph);
         }
         graph

@@ -75,10 +75,22 @@ impl Driver<'_> {
         let node = &self.plan.nodes[step.node];
         let view = self.outputs_view();
         let scope = scope(&step.input, &self.variables, &self.input, &view);
-        let run = InlineView { config: &node.config, scope, wiring: &self.plan.graph.nodes[step.node], stop: &self.stop, variables: &self.variables };
+        let run = InlineView {
+            config: &node.config,
+            scope,
+            wiring: &self.plan.graph.nodes[step.node],
+            stop: &self.stop,
+            variables: &self.variables,
+        };
         let branches = self.plan.branch_names(step);
-        let call =
-            NodeCall { node_type: &node.node_type, config, input: &step.input, branches: &branches, context, run: &run };
+        let call = NodeCall {
+            node_type: &node.node_type,
+            config,
+            input: &step.input,
+            branches: &branches,
+            context,
+            run: &run,
+        };
         node.node.run(&call)
     }
 
@@ -119,7 +131,12 @@ impl Driver<'_> {
                     self.outputs[step.node] = Some(Arc::clone(&output));
                 }
                 let taken = action.as_deref().unwrap_or(DEFAULT_ACTION);
-                self.options.observer.see(&RunEvent::Finished { node: &node.name, output: &output, action: taken, elapsed });
+                self.options.observer.see(&RunEvent::Finished {
+                    node: &node.name,
+                    output: &output,
+                    action: taken,
+                    elapsed,
+                });
                 Event::Finished { step, output, action }
             }
             Err(error) => {

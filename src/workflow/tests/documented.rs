@@ -161,14 +161,24 @@ fn plugin_settings_stand_in_the_workflow() {
 fn a_cached_user_ends_the_workflow_at_an_end_that_is_no_node() {
     let plan = plan(USER_CACHE).unwrap();
     assert_eq!(plan.warnings.iter().count(), 1);
-    insta::assert_snapshot!(plan.warnings, @"");
+    insta::assert_snapshot!(plan.warnings, @r"
+    warning: there is no node `return-cached`: the branch ends here
+      --> workflow.yaml:24:9
+       |
+    24 |     to: return-cached
+       |         ^^^^^^^^^^^^^
+       |
+       = help: the output of the node before it is the result; add the node if that is not meant
+    ");
     let output = run(USER_CACHE, json!({"user_id": 42, "db_api": "http://127.0.0.1:1"})).unwrap();
     assert_eq!(output, json!({"found": true, "key": "user:42"}));
 }
 
 #[test]
 fn an_unknown_user_is_fetched_and_cached_with_the_runs_input_still_in_reach() {
-    let server = super::running::serve("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 12\r\n\r\n{\"name\":\"A\"}");
+    let server = super::running::serve(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 12\r\n\r\n{\"name\":\"A\"}",
+    );
     let output = run(USER_CACHE, json!({"user_id": 7, "db_api": server})).unwrap();
     assert_eq!(output["key"], "user:7");
     assert_eq!(output["value"]["status"], 200);

@@ -27,7 +27,8 @@ fn every_example_of_a_built_in_gives_what_it_says() {
             let document =
                 json!({"nodes": [{"name": "n", "type": built_in.node_type, "config": example.config}]}).to_string();
             let document = Document::parse(SourceText::new("example.json", document), "").unwrap();
-            let plan = Arc::new(Plan::new(&document, &FakePlugins).unwrap_or_else(|problems| panic!("{what}\n{problems}")));
+            let plan =
+                Arc::new(Plan::new(&document, &FakePlugins).unwrap_or_else(|problems| panic!("{what}\n{problems}")));
             let observer = LastAction(RefCell::default());
             let options = RunOptions { observer: &observer, ..RunOptions::default() };
             let report = run(&plan, example.input, &options).unwrap_or_else(|error| panic!("{what}: {error}"));

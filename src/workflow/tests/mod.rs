@@ -88,6 +88,10 @@ impl NodeCatalog for FakePlugins {
         ["redis-get", "redis-set", "resize"].map(str::to_owned).to_vec()
     }
 
+    fn may_execute(&self, program: &str) -> bool {
+        ["sh", "sleep", "cat"].contains(&program)
+    }
+
     fn provider_hint(&self, node_type: &str) -> Option<String> {
         (node_type == "analyze-sentiment").then(|| "run `pocket plugin install ml-analyzer`".to_owned())
     }

@@ -163,7 +163,7 @@ connections: [{from: count, to: more}, {from: more, to: check}]
     assert_eq!(run(&text.replace("LIMIT", "5"), json!({"n": 0})).unwrap(), json!({"done": 5}));
     let error = run(&text.replace("LIMIT", "500"), json!({"n": 0})).unwrap_err();
     assert_eq!(error.kind, RunErrorKind::TooManySteps);
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @"node `check`: the run was stopped after 50 steps (`max_steps`), in the cycle check → count → more → check");
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn a_chain_of_ten_thousand_nodes_runs_and_copies_nothing() {
 fn a_rendered_config_is_checked_before_the_node_runs() {
     let text = "nodes: [{name: a, type: redis-get, config: {key: \"{{.id}}\"}}]";
     let error = run(text, json!({"id": [1]})).unwrap_err();
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @"node `a` (plugin `redis-cache`): the rendered config is refused: `key` must be of type string, found `[1]`");
 }
 
 #[test]
@@ -222,4 +222,77 @@ fn a_workflow_runs_another_file_as_a_node_but_not_itself_for_ever() {
     assert_eq!(*report.output, "got 1");
     let error = load("self.yaml").err().unwrap().to_string();
     assert!(error.contains("does one run itself?"), "{error}");
+}
+
+#[test]
+fn parallel_tasks_see_the_runs_variables_and_the_first_failure_stops_the_others() {
+    let text = r#"
+vars: {by: 3}
+nodes:
+  - name: all
+    type: parallel
+    config:
+      tasks:
+        - {name: a, node: echo, config: {message: "{{.n}} by {{.by}}"}}
+        - {name: b, node: redis-get, config: {key: x42}}
+"#;
+    let output = run(text, json!({"n": 1})).unwrap();
+    assert_eq!(output, json!({"a": "1 by 3", "b": {"found": true, "key": "x42"}}));
+    let failing = r#"
+nodes:
+  - name: all
+    type: parallel
+    config: {fail_fast: FAST, tasks: [{name: a, node: SLOW}, {name: b, node: crash}]}
+"#;
+    let fast = failing.replace("FAST", "true").replace("SLOW", "sleep");
+    let error = run(&fast, json!(null)).unwrap_err();
+    assert_eq!(error.to_string(), "node `all`: task `b`: killed by signal 11");
+    let patient = failing.replace("FAST", "false").replace("SLOW", "echo");
+    let error = json!({"error": {"kind": "crashed", "message": "killed by signal 11"}});
+    assert_eq!(run(&patient, json!(5)).unwrap(), json!({"a": 5, "b": error}));
+}
+
+#[test]
+fn files_stay_inside_their_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    std::fs::write(folder.path().join("secret"), "s").unwrap();
+    std::os::unix::fs::symlink("../secret", folder.path().join("data/link")).unwrap();
+    let run_in = |config: Value| {
+        let text = json!({"nodes": [{"name": "f", "type": "file", "config": config}]}).to_string();
+        let document =
+            crate::workflow::Document::parse(crate::workflow::SourceText::new("w", text), folder.path()).unwrap();
+        let plan = crate::workflow::Plan::new(&document, &super::FakePlugins).unwrap_or_else(|error| panic!("{error}"));
+        crate::workflow::run(&plan.into(), json!({"a": 1}), &RunOptions::default())
+            .map(|report| Value::clone(&report.output))
+    };
+    let config = |operation: &str, path: &str| json!({"operation": operation, "path": path, "base_dir": "data"});
+    assert_eq!(run_in(config("write", "new/out.json")).unwrap()["bytes"], 7);
+    let read = json!({"operation": "read", "path": "new/out.json", "base_dir": "data", "format": "json"});
+    assert_eq!(run_in(read).unwrap(), json!({"a": 1}));
+    assert_eq!(run_in(config("list", ".")).unwrap()[0], json!({"name": "link", "kind": "link"}));
+    // An absolute path, a way up and a link that leads out: each would read outside of the folder.
+    for path in ["../secret", "link", folder.path().join("secret").to_str().unwrap(), "new/../../secret"] {
+        let error = run_in(config("read", path)).unwrap_err();
+        assert!(error.message.contains("a path led outside of the filesystem"), "{path}: {error}");
+    }
+    assert!(run_in(config("delete", "../secret")).is_err());
+    assert!(run_in(config("write", "link")).is_err());
+    assert_eq!(std::fs::read_to_string(folder.path().join("secret")).unwrap(), "s");
+}
+
+#[test]
+fn a_program_runs_without_a_shell_and_dies_with_its_children_at_its_deadline() {
+    let node = |config: Value| json!({"nodes": [{"name": "x", "type": "exec", "config": config}]}).to_string();
+    let cat = node(json!({"command": "cat", "stdin": {"a": 1}}));
+    assert_eq!(run(&cat, json!(null)).unwrap(), json!({"exit_code": 0, "stdout": "{\"a\":1}", "stderr": ""}));
+    let failing = node(json!({"command": "sh", "args": ["-c", "echo $0 >&2; exit 3", "{{.}}"]}));
+    let error = run(&failing, json!("$(id)")).unwrap_err();
+    assert_eq!(error.message, "`sh` ended with exit status: 3: $(id)");
+    // The grandchild holds the output open: only killing the whole group ends the wait.
+    let slow = node(json!({"command": "sh", "args": ["-c", "sleep 600 & sleep 600"], "timeout": "20ms"}));
+    let error = run(&slow, json!(null)).unwrap_err();
+    assert_eq!(error.message, "`sh` did not end within 20ms and was killed");
+    let forbidden = super::plan(&node(json!({"command": "rm"}))).err().unwrap().to_string();
+    assert!(forbidden.contains("workflows may not run `rm`"), "{forbidden}");
 }
