@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use pocket_index::manifest::{Binary, Manifest, NodeSpec, Requirements, Runtime};
 use pocket_index::permissions::Permissions;
 use serde_json::{Map, Value};
 
@@ -11,40 +10,6 @@ use super::envelope::Identity;
 use super::grants::{GrantedWords, Grants};
 use super::log::PluginLog;
 use super::plugin::{Border, Call, CallContext};
-
-/// The manifest of a plugin `sample` 1.2.3 whose file is `binary`.
-pub(super) fn manifest(runtime: Runtime, binary: &str, node_types: &[&str]) -> Manifest {
-    let node = |node_type: &&str| NodeSpec {
-        node_type: node_type.parse().expect("the test names a node type"),
-        category: None,
-        description: String::new(),
-        config_schema: None,
-        input_schema: None,
-        output_schema: None,
-        examples: Vec::new(),
-    };
-    Manifest {
-        name: "sample".parse().expect("it is a plugin name"),
-        version: semver::Version::new(1, 2, 3),
-        description: String::new(),
-        author: None,
-        license: None,
-        homepage: None,
-        repository: None,
-        readme: None,
-        keywords: Vec::new(),
-        categories: Vec::new(),
-        runtime,
-        binary: Some(Binary::Path(binary.to_owned())),
-        nodes: node_types.iter().map(node).collect(),
-        permissions: Permissions::default(),
-        requirements: Requirements::default(),
-        dependencies: Default::default(),
-        config: Default::default(),
-        env_prefix: None,
-        unknown: Default::default(),
-    }
-}
 
 /// A border that grants all that `asked` lists.
 pub(super) fn border(limits: Limits, asked: &Permissions) -> Border {

@@ -99,7 +99,8 @@ mod tests {
         let now = Instant::now();
         let alarm = |millis, name| {
             let sender = sender.clone();
-            Alarm::at(now + Duration::from_millis(millis), move || drop(sender.send((name, Instant::now()))))
+            let ring = move || sender.send((name, Instant::now())).expect("the test listens");
+            Alarm::at(now + Duration::from_millis(millis), ring)
         };
         let (_late, dropped, _early) = (alarm(40, "late"), alarm(30, "dropped"), alarm(20, "early"));
         drop(dropped);

@@ -158,7 +158,7 @@ fn memory_beyond_the_limit_is_named_as_the_reason() {
     let grows = "(if (i32.eq (memory.grow (i32.const 1000)) (i32.const -1)) (then unreachable)) unreachable";
     let error = fail(&module("", grows));
     assert_eq!(error.kind, CallErrorKind::OutOfMemory);
-    insta::assert_snapshot!(error, @"`node` needs more than its memory limit of 16MB");
+    insta::assert_snapshot!(error, @"`node` needs more than its memory limit of 16MiB");
     let error = fail(&module("(memory $first 1000)", "unreachable"));
     assert_eq!(error.kind, CallErrorKind::OutOfMemory, "{error}");
 }

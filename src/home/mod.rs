@@ -1,0 +1,3 @@
+//! Where things live for this user, and how files are written there.
+
+pub mod atomic;
