@@ -1,8 +1,26 @@
 //! What a Pocket registry and its clients must agree on, byte for byte. No network, terminal, clock or home.
 
+pub mod append;
+pub mod archive;
+pub mod config;
 pub mod digest;
+pub mod folder;
+mod json;
+pub mod layout;
+pub mod limits;
+pub mod log;
 pub mod manifest;
 pub mod name;
 pub mod permissions;
+pub mod publish;
 pub mod record;
+pub mod search;
 pub mod signature;
+pub mod tree;
+pub mod verify;
+pub mod yaml;
+
+#[cfg(test)]
+mod spec;
+#[cfg(test)]
+mod testing;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use pocket_index::permissions::Permissions;
+use pocket_index::permissions::{PermissionError, Permissions, parse_duration, parse_memory};
 
 /// What one call may use at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,23 +24,6 @@ impl Default for Limits {
     }
 }
 
-/// Why a limit cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BudgetError {
-    /// A duration of another shape.
-    #[error("`{value}` is no duration: expected something like `3s`, `500ms` or `1m30s`")]
-    Duration {
-        /// What was given.
-        value: String,
-    },
-    /// An amount of memory of another shape.
-    #[error("`{value}` is no amount of memory: expected something like `64MB` or `512KB`")]
-    Memory {
-        /// What was given.
-        value: String,
-    },
-}
-
 impl Limits {
     /// Of each limit the smaller one.
     pub fn smaller(self, other: Self) -> Self {
@@ -51,11 +34,12 @@ impl Limits {
         }
     }
 
-    /// Narrowed by what the manifest says of itself.
-    pub fn narrowed_by(self, asked: &Permissions) -> Result<Self, BudgetError> {
+    /// Narrowed by what the manifest says of itself. A `timeout` of `0` is none.
+    pub fn narrowed_by(self, asked: &Permissions) -> Result<Self, PermissionError> {
         let mut limits = self;
-        if let Some(timeout) = &asked.timeout {
-            limits.timeout = limits.timeout.min(parse_duration(timeout)?);
+        let timeout = asked.timeout.as_deref().map(parse_duration).transpose()?;
+        if let Some(timeout) = timeout.filter(|timeout| !timeout.is_zero()) {
+            limits.timeout = limits.timeout.min(timeout);
         }
         if let Some(memory) = &asked.memory {
             limits.memory = limits.memory.min(parse_memory(memory)?);
@@ -64,73 +48,26 @@ impl Limits {
     }
 }
 
-/// A Go duration above zero: numbers with a unit of `ns us µs ms s m h`, such as `1m30s` or `1.5s`.
-pub fn parse_duration(text: &str) -> Result<Duration, BudgetError> {
-    let error = || BudgetError::Duration { value: text.to_owned() };
-    let mut seconds = 0.0;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(error)?;
-        let number: f64 = rest[..digits].parse().map_err(|_| error())?;
-        rest = &rest[digits..];
-        let letters = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
-        seconds += number * unit_seconds(&rest[..letters]).ok_or_else(error)?;
-        rest = &rest[letters..];
-    }
-    let duration = Duration::try_from_secs_f64(seconds).map_err(|_| error())?;
-    if duration.is_zero() { Err(error()) } else { Ok(duration) }
-}
-
-fn unit_seconds(unit: &str) -> Option<f64> {
-    Some(match unit {
-        "ns" => 1e-9,
-        "us" | "µs" | "μs" => 1e-6,
-        "ms" => 1e-3,
-        "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        _ => return None,
-    })
-}
-
-/// Bytes above zero: a whole number with a unit of `B KB MB GB KiB MiB GiB` or none. All units are powers of 1,024.
-pub fn parse_memory(text: &str) -> Result<u64, BudgetError> {
-    let error = || BudgetError::Memory { value: text.to_owned() };
-    let trimmed = text.trim();
-    let digits = trimmed.find(|c: char| !c.is_ascii_digit()).unwrap_or(trimmed.len());
-    let number: u64 = trimmed[..digits].parse().map_err(|_| error())?;
-    let shift = match trimmed[digits..].trim_start().to_ascii_lowercase().as_str() {
-        "" | "b" => 0,
-        "k" | "kb" | "kib" => 10,
-        "m" | "mb" | "mib" => 20,
-        "g" | "gb" | "gib" => 30,
-        _ => return Err(error()),
-    };
-    number.checked_mul(1 << shift).filter(|bytes| *bytes > 0).ok_or_else(error)
-}
-
-/// A duration as people write it: `3s`, `1.5s`, `250ms`.
+/// A duration as people write it, rounded to milliseconds: `3s`, `1.5s`, `250ms`.
 pub struct Seconds(pub Duration);
 
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 < Duration::from_secs(1) {
-            write!(f, "{}ms", self.0.as_millis())
-        } else {
-            write!(f, "{}s", self.0.as_millis() as f64 / 1000.0)
-        }
+        // What is left of a limit a moment after the call started is still that limit.
+        let millis = (self.0.as_micros() + 500) / 1000;
+        if millis < 1000 { write!(f, "{millis}ms") } else { write!(f, "{}s", millis as f64 / 1000.0) }
     }
 }
 
-/// An amount of memory as people write it: `64MB`, `512KB`, `100 bytes`.
+/// An amount of memory as people write it: `64MB`, `256MiB`, `100 bytes`.
 pub struct Megabytes(pub u64);
 
 impl fmt::Display for Megabytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            bytes if bytes >= 1 << 20 && bytes % (1 << 20) == 0 => write!(f, "{}MB", bytes >> 20),
-            bytes if bytes >= 1 << 10 && bytes % (1 << 10) == 0 => write!(f, "{}KB", bytes >> 10),
-            bytes => write!(f, "{bytes} bytes"),
+        const UNITS: [(u64, &str); 4] = [(1_000_000, "MB"), (1 << 20, "MiB"), (1_000, "KB"), (1 << 10, "KiB")];
+        match UNITS.into_iter().find(|(unit, _)| self.0 >= *unit && self.0.is_multiple_of(*unit)) {
+            Some((unit, name)) => write!(f, "{}{name}", self.0 / unit),
+            None => write!(f, "{} bytes", self.0),
         }
     }
 }
@@ -140,23 +77,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_written_as_in_go() {
-        for (text, millis) in [("3s", 3000), ("1m30s", 90_000), ("1.5s", 1500), ("250ms", 250), ("2h", 7_200_000)] {
-            assert_eq!(parse_duration(text), Ok(Duration::from_millis(millis)), "{text}");
-        }
-        for bad in ["", "3", "s", "-3s", "3 s", "0s", "1..5s", "3sec", "99999999999999999999h"] {
-            assert!(parse_duration(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn memory_has_a_unit_or_is_in_bytes() {
-        for (text, bytes) in [("64MB", 64 << 20), ("512 KiB", 512 << 10), ("1gb", 1 << 30), ("100", 100)] {
-            assert_eq!(parse_memory(text), Ok(bytes), "{text}");
-        }
-        for bad in ["", "MB", "0", "-1MB", "1.5MB", "64MBs", "99999999999GB"] {
-            assert!(parse_memory(bad).is_err(), "{bad}");
-        }
+    fn limits_are_written_as_people_write_them() {
+        let written = |memory| Megabytes(memory).to_string();
+        assert_eq!([written(64_000_000), written(256 << 20), written(100)], ["64MB", "256MiB", "100 bytes"]);
+        let written = |micros| Seconds(Duration::from_micros(micros)).to_string();
+        assert_eq!([written(2_999_990), written(1_500_000), written(250_000)], ["3s", "1.5s", "250ms"]);
     }
 
     #[test]

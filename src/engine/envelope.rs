@@ -101,6 +101,9 @@ pub fn decode_reply(node_type: &str, text: &str, limit: u64) -> Result<Reply, Ca
         return Err(CallError::output_too_large(node_type, limit));
     }
     let broken = |reason: String| CallError::crashed(format!("`{node_type}` returned a broken reply: {reason}"));
+    if !is_object(text) {
+        return Err(broken("expected an object with the field `output`".to_owned()));
+    }
     let envelope: ReplyEnvelope = serde_json::from_str(text).map_err(|error| broken(error.to_string()))?;
     let output = envelope.output.ok_or_else(|| broken("the field `output` is missing".to_owned()))?;
     Ok(Reply { output, action: named_action(envelope.action) })
@@ -109,9 +112,14 @@ pub fn decode_reply(node_type: &str, text: &str, limit: u64) -> Result<Reply, Ca
 /// Reads the error that a plugin returned.
 pub fn decode_error(text: &str) -> CallError {
     match serde_json::from_str::<ErrorEnvelope>(text) {
-        Ok(envelope) => error_of(envelope.kind.as_deref(), envelope.message, envelope.details),
-        Err(_) => error_of(None, text.to_owned(), None),
+        Ok(envelope) if is_object(text) => error_of(envelope.kind.as_deref(), envelope.message, envelope.details),
+        _ => error_of(None, text.to_owned(), None),
     }
+}
+
+/// A list would be taken as an object's fields in order.
+fn is_object(text: &str) -> bool {
+    text.trim_start().starts_with('{')
 }
 
 /// An error of the given parts. A kind that a plugin may not report counts as `failed`.
@@ -145,7 +153,9 @@ mod tests {
 
     #[test]
     fn a_broken_reply_is_a_crash_that_says_why() {
-        for (text, reason) in [("{", "EOF"), (r#"{"action":"x"}"#, "`output` is missing"), ("[1]", "")] {
+        for (text, reason) in
+            [("{", "EOF"), (r#"{"action":"x"}"#, "`output` is missing"), ("[1]", "expected an object")]
+        {
             let error = decode_reply("n", text, 100).expect_err("it is broken");
             assert_eq!(error.kind, CallErrorKind::Crashed, "{text}");
             assert!(error.message.contains(reason), "{}", error.message);

@@ -4,9 +4,10 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::str::FromStr;
 
-use pocket_index::permissions::Permissions;
+use pocket_index::permissions::{
+    Access, FilesystemPattern, NetworkPattern, PermissionError, Permissions, ResolveError,
+};
 use serde_json::{Map, Value};
 
 use super::error::{CallError, CallErrorKind};
@@ -70,26 +71,12 @@ pub enum GrantError {
         /// What was given.
         word: String,
     },
-    /// A host and port of another shape.
-    #[error("`{value}` is no host and port: expected something like `api.example.com:443` or `*.example.com:443`")]
-    HostPort {
-        /// What was given.
-        value: String,
-    },
-    /// A host and port that take a setting which is not set.
-    #[error("the permission `network: {value}` takes the plugin's setting `{setting}`, which is not set")]
-    Setting {
-        /// The permission as the manifest has it.
-        value: String,
-        /// The setting's name.
-        setting: String,
-    },
-    /// A folder of another shape.
-    #[error("`{value}` is no folder permission: expected `read:<folder>` or `write:<folder>`")]
-    Folder {
-        /// What was given.
-        value: String,
-    },
+    /// The manifest asks for something that is not written as it must be.
+    #[error("{0}")]
+    Asked(#[from] PermissionError),
+    /// A host or port is to come from a setting that does not fit.
+    #[error("{0}")]
+    Setting(#[from] ResolveError),
 }
 
 impl From<GrantError> for CallError {
@@ -139,113 +126,24 @@ impl GrantedWords {
     }
 }
 
-/// A host and a port that a plugin may reach: `api.example.com:443`, `*.example.com:443`, `[::1]:6379`, `localhost:*`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HostPort {
-    host: HostPattern,
-    port: Option<u16>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum HostPattern {
-    Exactly(String),
-    /// `.example.com`: any name below, not `example.com` itself.
-    Below(String),
-}
-
-impl HostPort {
-    /// Whether the pattern takes in this host and port. Host names compare without regard to case or a final dot.
-    pub fn matches(&self, host: &str, port: u16) -> bool {
-        let host = canonical_host(host);
-        let host_matches = match &self.host {
-            HostPattern::Exactly(exact) => *exact == host,
-            HostPattern::Below(suffix) => host.len() > suffix.len() && host.ends_with(suffix.as_str()),
-        };
-        host_matches && self.port.is_none_or(|allowed| allowed == port)
-    }
-}
-
-impl FromStr for HostPort {
-    type Err = GrantError;
-
-    fn from_str(text: &str) -> Result<Self, GrantError> {
-        let error = || GrantError::HostPort { value: text.to_owned() };
-        let (host, port) = text.rsplit_once(':').ok_or_else(error)?;
-        let port = match port {
-            "*" => None,
-            number => Some(number.parse().ok().filter(|port| *port > 0).ok_or_else(error)?),
-        };
-        let bracketed = host.starts_with('[') && host.ends_with(']');
-        let plain = host.strip_prefix("*.").unwrap_or(host);
-        let shape = bracketed || plain.chars().all(|c| c.is_alphanumeric() || "-._".contains(c));
-        // `*` alone or `*.com:*` would be the whole internet under the name of one host.
-        if !shape || plain.is_empty() || (plain != host && !plain.contains('.')) {
-            return Err(error());
-        }
-        let name = canonical_host(plain);
-        let host = if plain == host { HostPattern::Exactly(name) } else { HostPattern::Below(format!(".{name}")) };
-        Ok(Self { host, port })
-    }
-}
-
-fn canonical_host(host: &str) -> String {
-    host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_lowercase()
-}
-
-/// What may be done in a folder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// Reading files and listing folders.
-    Read,
-    /// Creating, changing and removing files.
-    Write,
-}
-
-/// A folder that a plugin may use, as its manifest has it: relative to the folder that the engine runs in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Folder {
-    /// What may be done in it.
-    pub direction: Direction,
-    /// Where it is.
-    pub path: String,
-}
-
-impl FromStr for Folder {
-    type Err = GrantError;
-
-    fn from_str(text: &str) -> Result<Self, GrantError> {
-        let error = || GrantError::Folder { value: text.to_owned() };
-        let (direction, path) = match text.split_once(':').ok_or_else(error)? {
-            ("read", path) => (Direction::Read, path),
-            ("write", path) => (Direction::Write, path),
-            _ => return Err(error()),
-        };
-        if path.is_empty() || path.contains('\0') {
-            return Err(error());
-        }
-        Ok(Self { direction, path: path.to_owned() })
-    }
-}
-
 /// What a plugin may do: asked **and** granted. What was asked stays known, for the messages.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grants {
     asked_env: Vec<String>,
-    asked_http: Vec<HostPort>,
-    asked_network: Vec<HostPort>,
-    asked_folders: Vec<Folder>,
+    asked_http: Vec<NetworkPattern>,
+    asked_network: Vec<NetworkPattern>,
+    asked_folders: Vec<FilesystemPattern>,
     granted: GrantedWords,
 }
 
 impl Grants {
     /// From what the manifest asks, what the user granted, and the plugin's settings, whose values stand for `{host}` and
-    /// `{port}` in `network`.
+    /// `{port}`.
     pub fn new(asked: &Permissions, granted: &GrantedWords, settings: &Map<String, Value>) -> Result<Self, GrantError> {
-        let network = asked.network.iter().map(|text| filled_in(text, settings)?.parse());
         Ok(Self {
             asked_env: asked.env.clone(),
-            asked_http: asked.http.iter().map(|text| text.parse()).collect::<Result<_, _>>()?,
-            asked_network: network.collect::<Result<_, _>>()?,
+            asked_http: patterns(&asked.http, settings)?,
+            asked_network: patterns(&asked.network, settings)?,
             asked_folders: asked.filesystem.iter().map(|text| text.parse()).collect::<Result<_, _>>()?,
             granted: granted.clone(),
         })
@@ -262,21 +160,21 @@ impl Grants {
     }
 
     /// The hosts and ports that HTTP requests may go to.
-    pub fn http(&self) -> &[HostPort] {
+    pub fn http(&self) -> &[NetworkPattern] {
         self.when(Word::HttpClient, &self.asked_http)
     }
 
     /// The hosts and ports that stream connections may go to.
-    pub fn network(&self) -> &[HostPort] {
+    pub fn network(&self) -> &[NetworkPattern] {
         self.when(Word::NetworkAccess, &self.asked_network)
     }
 
     /// The folders that may be used, each in its direction.
-    pub fn folders(&self) -> impl Iterator<Item = &Folder> + '_ {
+    pub fn folders(&self) -> impl Iterator<Item = &FilesystemPattern> + '_ {
         self.asked_folders.iter().filter(|folder| {
-            self.granted.has(match folder.direction {
-                Direction::Read => Word::ReadFiles,
-                Direction::Write => Word::WriteFiles,
+            self.granted.has(match folder.access {
+                Access::Read => Word::ReadFiles,
+                Access::Write => Word::WriteFiles,
             })
         })
     }
@@ -331,24 +229,8 @@ fn denied(message: String) -> CallError {
     CallError::new(CallErrorKind::Denied, message)
 }
 
-/// Puts settings in the place of `{name}`.
-fn filled_in(text: &str, settings: &Map<String, Value>) -> Result<String, GrantError> {
-    let mut filled = String::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('{') {
-        let error = || GrantError::HostPort { value: text.to_owned() };
-        let (name, after) = after.split_once('}').ok_or_else(error)?;
-        let value = match settings.get(name) {
-            Some(Value::String(value)) => value.clone(),
-            Some(Value::Number(value)) => value.to_string(),
-            _ => return Err(GrantError::Setting { value: text.to_owned(), setting: name.to_owned() }),
-        };
-        filled.push_str(before);
-        filled.push_str(&value);
-        rest = after;
-    }
-    filled.push_str(rest);
-    Ok(filled)
+fn patterns(texts: &[String], settings: &Map<String, Value>) -> Result<Vec<NetworkPattern>, GrantError> {
+    texts.iter().map(|text| Ok(text.parse::<NetworkPattern>()?.resolve(settings)?)).collect()
 }
 
 #[cfg(test)]
@@ -412,20 +294,13 @@ mod tests {
     fn network_takes_the_plugins_own_settings() {
         assert_eq!(grants(&["network_access"]).check_network("redis.local", 6379), Ok(()));
         let error = Grants::new(&asked(), &GrantedWords::all(), &Map::new()).expect_err("host is not set");
-        assert_eq!(error, GrantError::Setting { value: "{host}:{port}".into(), setting: "host".into() });
-    }
-
-    #[test]
-    fn patterns_for_the_whole_internet_are_refused() {
-        for bad in ["*:443", "*.com:443", "", "a", "a:", "a:0", "a:70000", "a b:1", "http://a:1", "*.*.com:1"] {
-            assert!(bad.parse::<HostPort>().is_err(), "{bad}");
-        }
+        assert_eq!(error.to_string(), "`{host}:{port}` needs the setting `host`, which has no value");
     }
 
     #[test]
     fn folders_have_a_direction_that_is_granted_by_itself() {
         let grants = grants(&["read_files"]);
-        let folders: Vec<_> = grants.folders().collect();
-        assert_eq!(folders, [&Folder { direction: Direction::Read, path: "./data".into() }]);
+        let folders: Vec<_> = grants.folders().map(FilesystemPattern::to_string).collect();
+        assert_eq!(folders, ["read:./data"]);
     }
 }

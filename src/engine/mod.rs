@@ -13,7 +13,11 @@ pub mod lua;
 #[cfg_attr(not(target_os = "linux"), path = "native/unsupported.rs")]
 pub mod native;
 pub mod plugin;
+mod timer;
 pub mod wasm;
+
+#[cfg(test)]
+mod testing;
 
 pub use budget::Limits;
 pub use error::{CallError, CallErrorKind};

@@ -1,19 +1,56 @@
-//! Lua plugins and scripts.
+//! Lua plugins and scripts: Luau, closed off, with a memory limit and a deadline that scripts cannot escape.
+//!
+//! `script` is a compiled script and its calls, `state` the closed Lua state, `prelude.luau` and `library` what scripts find in it,
+//! `value` carries JSON in and out, `interrupt` ends what runs too long, `failure` reads what scripts raise.
+
+pub mod describe;
+mod failure;
+mod interrupt;
+mod library;
+mod script;
+mod state;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+pub use describe::{Description, describe};
+use script::FunctionCall;
+pub use script::Script;
 
 use super::error::CallError;
 use super::plugin::{Border, Call, PluginFiles, Reply};
 
 /// A loaded Lua plugin.
-pub struct LuaPlugin;
+pub struct LuaPlugin {
+    script: Script,
+    border: Border,
+}
 
 impl LuaPlugin {
     /// Compiles the plugin's script.
-    pub fn load(files: &PluginFiles, _: Border) -> Result<Self, CallError> {
-        Err(CallError::load(files.portable_binary()?.display().to_string()))
+    pub fn load(files: &PluginFiles, border: Border) -> Result<Self, CallError> {
+        let path = files.portable_binary()?;
+        let plugin = &border.identity.plugin;
+        let unreadable = |error| CallError::load(format!("cannot read `{}` of `{plugin}`: {error}", path.display()));
+        let source = std::fs::read_to_string(&path).map_err(unreadable)?;
+        let name = path.file_name().map_or_else(|| plugin.clone(), |name| name.to_string_lossy().into_owned());
+        Self::compile(&name, &source, border)
+    }
+
+    fn compile(name: &str, source: &str, border: Border) -> Result<Self, CallError> {
+        let script = Script::compile(name, source, border.limits)?.with_log(border.log.clone());
+        Ok(Self { script, border })
     }
 
     /// Runs one call.
     pub fn call(&self, call: &Call<'_>) -> Result<Reply, CallError> {
-        Err(CallError::load(call.node_type))
+        let context = self.border.identity.context_value(&call.context);
+        let function = FunctionCall {
+            node_type: call.node_type,
+            arguments: [call.input, call.config, &context],
+            environment_variables: self.border.grants.env_values().collect(),
+        };
+        self.script.call(&function, call.context.deadline)
     }
 }

@@ -1,12 +1,57 @@
 //! `manifest.yaml`: what a plugin says of itself.
 
+mod fields;
+mod parse;
+mod sections;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
+use std::fmt;
 
 use semver::{Version, VersionReq};
 use serde::{Deserialize, Serialize};
 
 use crate::name::{NodeType, PluginName, Target};
 use crate::permissions::Permissions;
+
+/// 1,024 bytes in a description or another line of text: more does not fit a list of plugins.
+pub const MAX_LINE_BYTES: usize = 1_024;
+
+/// 64 bytes in a keyword, a category or a setting's name.
+pub const MAX_WORD_BYTES: usize = 64;
+
+/// 32 keywords, and 32 categories.
+pub const MAX_WORDS: usize = 32;
+
+/// 1,000 node types in one plugin.
+pub const MAX_NODE_TYPES: usize = 1_000;
+
+/// 128 bytes in a version: it stands in file names beside the plugin's name and the target.
+pub const MAX_VERSION_BYTES: usize = 128;
+
+/// A manifest that is not as it must be: where, which field, and what was expected there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct ManifestError {
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
+    /// The field, as a path such as `nodes[0].type`; empty when the file as a whole is meant.
+    pub field: String,
+    /// What is wrong, and what was expected.
+    pub message: String,
+}
+
+impl fmt::Display for ManifestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {}: ", self.line, self.column)?;
+        if !self.field.is_empty() {
+            write!(f, "`{}`: ", self.field.escape_debug())?;
+        }
+        f.write_str(&self.message)
+    }
+}
 
 /// What runs a plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -60,8 +105,37 @@ pub struct Manifest {
     pub config: BTreeMap<String, Setting>,
     /// A shorter word for the plugin's name in `POCKET_PLUGIN_<PREFIX>_<SETTING>`.
     pub env_prefix: Option<String>,
-    /// Fields this version of Pocket does not know; kept, and reported by `plugin check`.
+    /// Fields this version of Pocket does not know, by their path; kept, and reported by `plugin check`.
     pub unknown: BTreeMap<String, serde_json::Value>,
+}
+
+impl Manifest {
+    /// Reads and checks a `manifest.yaml`.
+    ///
+    /// # Errors
+    /// Names the first place that is not as it must be.
+    pub fn parse(text: &[u8]) -> Result<Self, ManifestError> {
+        parse::manifest(text)
+    }
+
+    /// The path of the file that is run on a target. A manifest with one path for all has it for every target.
+    pub fn binary_for(&self, target: &Target) -> Option<&str> {
+        match self.binary.as_ref()? {
+            Binary::Path(path) => Some(path),
+            Binary::PerTarget(paths) => paths.get(target).map(String::as_str),
+        }
+    }
+
+    /// The word that stands for the plugin in `POCKET_PLUGIN_<WORD>_<SETTING>`: its `envPrefix`, or its name in upper case
+    /// with `_` for `-`.
+    pub fn variable_word(&self) -> String {
+        self.env_prefix.clone().unwrap_or_else(|| variable_word(self.name.as_str()))
+    }
+}
+
+/// A name as it stands in an environment variable: upper case, `_` for `-`.
+pub fn variable_word(name: &str) -> String {
+    name.to_ascii_uppercase().replace('-', "_")
 }
 
 /// The file that is run, as a path in the archive.
@@ -182,4 +256,35 @@ pub enum SettingKind {
     Array,
     /// A mapping.
     Object,
+}
+
+impl SettingKind {
+    /// Every kind, by its word in the manifest.
+    pub const ALL: [(&'static str, Self); 6] = [
+        ("string", Self::String),
+        ("integer", Self::Integer),
+        ("number", Self::Number),
+        ("boolean", Self::Boolean),
+        ("array", Self::Array),
+        ("object", Self::Object),
+    ];
+
+    /// Whether a value is of this kind.
+    pub fn accepts(self, value: &serde_json::Value) -> bool {
+        match self {
+            Self::String => value.is_string(),
+            Self::Integer => value.is_i64() || value.is_u64(),
+            Self::Number => value.is_number(),
+            Self::Boolean => value.is_boolean(),
+            Self::Array => value.is_array(),
+            Self::Object => value.is_object(),
+        }
+    }
+}
+
+impl fmt::Display for SettingKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = Self::ALL.iter().find(|(_, kind)| kind == self).map_or("", |(word, _)| word);
+        f.pad(word)
+    }
 }

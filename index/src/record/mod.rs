@@ -1,5 +1,15 @@
 //! The index file of one plugin: an event a line, append-only, each with its place, its signatures and the digest of the
 //! line before.
+//!
+//! [`Line`] is one line as it stands there, [`History`] what a file's lines add up to when every one of them holds.
+
+mod check;
+mod describe;
+mod history;
+mod line;
+mod ownership;
+mod policy;
+mod problem;
 
 use std::collections::BTreeMap;
 
@@ -11,6 +21,14 @@ use crate::manifest::{Dependency, Runtime};
 use crate::name::{NodeType, PluginName, Target};
 use crate::permissions::Permissions;
 use crate::signature::{PublicKey, Signature};
+
+pub use check::{EventError, MAX_ARCHIVES, MAX_OWNER_KEYS, MAX_REASON_BYTES};
+pub use history::{History, MAX_FILE_BYTES, ReleaseEntry, Status};
+pub(crate) use line::parse_event;
+pub use line::{LineError, MAX_INTEGER, MAX_LINE_BYTES, MAX_SIGNATURES, Place};
+pub use ownership::{Owners, OwnershipError};
+pub use policy::Policy;
+pub use problem::{HistoryError, Problem};
 
 /// What happened to a plugin. The publisher signs exactly these bytes as they stand in the line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -73,7 +91,7 @@ pub struct ArchiveRecord {
     pub size: u64,
     /// Bytes of the files in it.
     pub unpacked: u64,
-    /// How many entries it has.
+    /// How many files are in it. Folders do not count.
     pub entries: u64,
     /// The digest of the archive's bytes.
     pub sha256: Digest,
@@ -118,7 +136,7 @@ pub struct OwnerKeys {
 }
 
 /// A line's frame around the event: where it stands, when it came, who signed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Line {
     /// 0 for the file's first line, then one more for each.
     pub seq: u64,
@@ -128,6 +146,8 @@ pub struct Line {
     pub log: u64,
     /// When the registry took it: seconds since 1970-01-01 UTC.
     pub at: u64,
+    /// The event's kind, such as `release`; part of what is signed.
+    pub kind: String,
     /// The signed bytes, as they stand in the line.
     pub event_bytes: String,
     /// What they say; none for a kind this version does not know.
@@ -137,3 +157,43 @@ pub struct Line {
     /// The digest of the whole line, without its newline.
     pub digest: Digest,
 }
+
+impl Event {
+    /// The event's kind as it stands in the line and in what is signed.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Release(_) => "release",
+            Self::Yank(_) => "yank",
+            Self::Unyank(_) => "unyank",
+            Self::Revoke(_) => "revoke",
+            Self::Deprecate(_) => "deprecate",
+            Self::OwnerKeys(_) => "owner-keys",
+        }
+    }
+
+    /// The plugin it is about.
+    pub fn name(&self) -> &PluginName {
+        match self {
+            Self::Release(release) => &release.name,
+            Self::Yank(event) | Self::Unyank(event) | Self::Revoke(event) => &event.name,
+            Self::Deprecate(event) => &event.name,
+            Self::OwnerKeys(event) => &event.name,
+        }
+    }
+
+    /// Compact JSON, ready to be signed. From here on these bytes are the event: nobody writes them anew.
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("an event has text keys and finite numbers only")
+    }
+}
+
+impl Release {
+    /// The archive for a target: its own, else the one that runs everywhere.
+    pub fn archive_for(&self, target: &Target) -> Option<&ArchiveRecord> {
+        let exact = self.archives.iter().find(|archive| archive.target == *target);
+        exact.or_else(|| self.archives.iter().find(|archive| archive.target.is_any()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,223 @@
+//! The one writer of an index: takes a signed event, gives the files that change, in the order in which to write them.
+//!
+//! It reads through [`Files`] and writes nothing itself, so that a registry server, a tool that makes a static index and a test
+//! share it. The order makes a crash harmless: nothing a client trusts points at something unwritten.
+//!
+//! 1. the archives (the caller's part),
+//! 2. the bundle of leaves, which names the line that is coming,
+//! 3. the plugin's index file with the line,
+//! 4. the tiles, 5. the checkpoint, which publishes it.
+//!
+//! After a crash between 3 and 5, [`Appender::recover`] finds the line by its leaf and finishes the work. There must be one
+//! writer at a time.
+
+mod error;
+mod tiles;
+
+use std::io;
+
+use crate::layout;
+use crate::log::{
+    Checkpoint, EntriesPath, Leaf, NodeHash, NoteSigner, TilePath, decode_entries, encode_entry, tree_root,
+};
+use crate::name::PluginName;
+use crate::record::{History, Line, Place, Policy};
+use crate::signature::Signature;
+
+pub use error::AppendError;
+use tiles::Overlay;
+
+/// The files of an index, by their paths relative to its root.
+pub trait Files {
+    /// The bytes of a file; none if there is no such file.
+    fn read(&self, path: &str) -> io::Result<Option<Vec<u8>>>;
+}
+
+/// Adds events to an index.
+pub struct Appender<'a, F> {
+    files: &'a F,
+    signer: &'a NoteSigner,
+    policy: &'a Policy,
+}
+
+/// An event on its way into an index.
+#[derive(Debug, Clone)]
+pub struct Submission<'a> {
+    /// The plugin whose file it goes to; the event must name the same.
+    pub name: &'a PluginName,
+    /// The event's bytes as they were signed.
+    pub event: &'a str,
+    /// Who signed them.
+    pub signatures: Vec<Signature>,
+    /// Seconds since 1970-01-01 UTC.
+    pub at: u64,
+}
+
+/// An event that is in the index once all writes are done.
+#[derive(Debug, Clone)]
+pub struct Appended {
+    /// The new line.
+    pub line: Line,
+    /// The plugin's history with it.
+    pub history: History,
+    /// The checkpoint that publishes it.
+    pub checkpoint: Checkpoint,
+    /// What to write, in this order, each file whole.
+    pub writes: Vec<Write>,
+}
+
+/// A file to write whole: to a temporary name, synced, then renamed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Write {
+    /// Its path relative to the index's root.
+    pub path: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// The files a log starts with: a checkpoint of no leaves. An index without it is refused, for a lost checkpoint must not
+/// start the log anew.
+pub fn start(signer: &NoteSigner) -> Vec<Write> {
+    let checkpoint = Checkpoint::of_nothing(signer);
+    vec![Write { path: layout::CHECKPOINT.to_owned(), bytes: checkpoint.note().as_bytes().to_vec() }]
+}
+
+/// The files that [`Appender::append`] may read, for a storage that must fetch them first. `size` is the checkpoint's. Should the
+/// last path of the list exist, the index file of the plugin that its last leaf names is read as well.
+pub fn files_to_append(name: &PluginName, size: u64) -> Vec<String> {
+    let mut paths = vec![layout::CHECKPOINT.to_owned(), layout::index_file(name)];
+    paths.extend(tiles::right_edge(size).map(|tile| tile.to_string()));
+    paths.extend(last_bundle(size).map(|path| path.to_string()));
+    paths.push(EntriesPath::holding(size, size + 1).to_string());
+    paths
+}
+
+/// The bundle that the next leaf joins, if it is begun.
+fn last_bundle(size: u64) -> Option<EntriesPath> {
+    let begun = EntriesPath::holding(size, size);
+    (begun.width > 0).then_some(begun)
+}
+
+impl<'a, F: Files> Appender<'a, F> {
+    /// A writer that reads `files`, signs checkpoints with `signer`, and lets `policy` say who may sign events.
+    pub fn new(files: &'a F, signer: &'a NoteSigner, policy: &'a Policy) -> Self {
+        Self { files, signer, policy }
+    }
+
+    /// Checks an event as every client will, and gives the files that it changes.
+    pub fn append(&self, submission: Submission<'_>) -> Result<Appended, AppendError> {
+        let checkpoint = self.checkpoint()?;
+        let size = checkpoint.size();
+        if let Some((name, line)) = self.unfinished(size)? {
+            return Err(AppendError::Unfinished { name, seq: line.seq });
+        }
+        let mut text = self.index_file(submission.name)?;
+        let mut history = self.replay(submission.name, &text)?;
+        let place = Place { seq: history.len(), prev: history.head(), log: size, at: submission.at };
+        let line = Line::frame(place, submission.event, submission.signatures)?;
+        // A client passes over kinds it does not know. A writer cannot say who may sign them.
+        if line.event.is_none() {
+            return Err(AppendError::UnknownKind { kind: line.kind });
+        }
+        history.push(&line, self.policy)?;
+        text.push_str(&line.to_text());
+        text.push('\n');
+
+        let leaf = leaf_of(submission.name, &line);
+        let mut writes = vec![self.bundle(size, &leaf)?];
+        writes.push(Write { path: layout::index_file(submission.name), bytes: text.into_bytes() });
+        self.finish(size, leaf, line, history, writes)
+    }
+
+    /// Finishes what a crash left between the index file and the checkpoint. None if there is nothing to finish. To be called
+    /// before the first append and after every failed write.
+    pub fn recover(&self) -> Result<Option<Appended>, AppendError> {
+        let size = self.checkpoint()?.size();
+        let Some((name, line)) = self.unfinished(size)? else { return Ok(None) };
+        let history = self.replay(&name, &self.index_file(&name)?)?;
+        self.finish(size, leaf_of(&name, &line), line, history, Vec::new()).map(Some)
+    }
+
+    fn finish(
+        &self,
+        size: u64,
+        leaf: Leaf,
+        line: Line,
+        history: History,
+        mut writes: Vec<Write>,
+    ) -> Result<Appended, AppendError> {
+        let (tiles, root) = self.grow(size, leaf.hash())?;
+        writes.extend(tiles);
+        let checkpoint = Checkpoint::sign(size + 1, root, self.signer);
+        writes.push(Write { path: layout::CHECKPOINT.to_owned(), bytes: checkpoint.note().as_bytes().to_vec() });
+        Ok(Appended { line, history, checkpoint, writes })
+    }
+
+    /// The tiles that a new leaf changes, and the new root.
+    fn grow(&self, size: u64, leaf: NodeHash) -> Result<(Vec<Write>, NodeHash), AppendError> {
+        let mut overlay = Overlay::new(self.files);
+        overlay.push(size, leaf)?;
+        let root = tree_root(size + 1, &overlay)?;
+        let write = |(path, bytes): (TilePath, Vec<u8>)| Write { path: path.to_string(), bytes };
+        Ok((overlay.into_changed().map(write).collect(), root))
+    }
+
+    /// The bundle that the leaf joins.
+    fn bundle(&self, size: u64, leaf: &Leaf) -> Result<Write, AppendError> {
+        let mut bytes = match last_bundle(size) {
+            Some(begun) => {
+                let path = begun.to_string();
+                let bytes = self.read(&path)?.ok_or(AppendError::Missing { path: path.clone() })?;
+                decode_entries(&bytes, begun.width).map_err(|source| AppendError::Entries { path, source })?;
+                bytes
+            }
+            None => Vec::new(),
+        };
+        bytes.extend(encode_entry(leaf));
+        Ok(Write { path: EntriesPath::holding(size, size + 1).to_string(), bytes })
+    }
+
+    /// A line that is in its file and has a leaf waiting, but no checkpoint.
+    fn unfinished(&self, size: u64) -> Result<Option<(PluginName, Line)>, AppendError> {
+        let next = EntriesPath::holding(size, size + 1);
+        let Some(bytes) = self.read(&next.to_string())? else { return Ok(None) };
+        let leaves = decode_entries(&bytes, next.width)
+            .map_err(|source| AppendError::Entries { path: next.to_string(), source })?;
+        let Some(leaf) = leaves.last() else { return Ok(None) };
+        let text = self.index_file(&leaf.name)?;
+        let Some(last) = text.lines().next_back() else { return Ok(None) };
+        let line = Line::parse(last)?;
+        // If the crash came before the line was written, the leaf is nobody's and the next append overwrites it.
+        Ok((line.digest == leaf.line && line.log == size).then(|| (leaf.name.clone(), line)))
+    }
+
+    fn checkpoint(&self) -> Result<Checkpoint, AppendError> {
+        let path = layout::CHECKPOINT;
+        let bytes = self.read(path)?.ok_or_else(|| AppendError::Missing { path: path.to_owned() })?;
+        Ok(Checkpoint::open(&bytes, self.signer.key())?)
+    }
+
+    fn replay(&self, name: &PluginName, text: &str) -> Result<History, AppendError> {
+        if text.is_empty() {
+            return Ok(History::empty(name.clone()));
+        }
+        Ok(History::replay(name, text, self.policy)?)
+    }
+
+    fn index_file(&self, name: &PluginName) -> Result<String, AppendError> {
+        let path = layout::index_file(name);
+        let bytes = self.read(&path)?.unwrap_or_default();
+        String::from_utf8(bytes).map_err(|_| AppendError::NotText { path })
+    }
+
+    fn read(&self, path: &str) -> Result<Option<Vec<u8>>, AppendError> {
+        self.files.read(path).map_err(|source| AppendError::Read { path: path.to_owned(), source })
+    }
+}
+
+fn leaf_of(name: &PluginName, line: &Line) -> Leaf {
+    Leaf { name: name.clone(), seq: line.seq, line: line.digest }
+}
+
+#[cfg(test)]
+mod tests;

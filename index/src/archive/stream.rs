@@ -1,0 +1,107 @@
+//! The tar stream inside the one gzip member, measured and digested as it goes by.
+
+use std::io::{self, Read};
+
+use flate2::bufread::GzDecoder;
+
+use super::ArchiveError;
+use super::header::{BLOCK, Block};
+use crate::digest::{Digest, Hasher};
+use crate::limits::Limits;
+
+/// 64 KiB at a time: a size that an entry only claims is never reserved.
+const PIECE: usize = 64 << 10;
+
+pub(super) struct TarStream<'a> {
+    gzip: GzDecoder<&'a [u8]>,
+    archive: u64,
+    ratio: u64,
+    most: u64,
+    /// Bytes of tar so far.
+    pub(super) taken: u64,
+    hasher: Hasher,
+}
+
+impl<'a> TarStream<'a> {
+    pub(super) fn new(archive: &'a [u8], limits: &Limits) -> Self {
+        let bytes = archive.len() as u64;
+        Self {
+            gzip: GzDecoder::new(archive),
+            archive: bytes,
+            ratio: limits.ratio,
+            most: limits.ratio_from.max(bytes.saturating_mul(limits.ratio)),
+            taken: 0,
+            hasher: Hasher::new(),
+        }
+    }
+
+    /// Fills the buffer as far as the stream goes, and says how far that was.
+    pub(super) fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, ArchiveError> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.gzip.read(&mut buffer[filled..]) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) => return Err(self.explain(&error)),
+            }
+        }
+        self.hasher.update(&buffer[..filled]);
+        self.taken += filled as u64;
+        if self.taken > self.most {
+            return Err(ArchiveError::Ratio { ratio: self.ratio, archive: self.archive });
+        }
+        Ok(filled)
+    }
+
+    /// The next block, or none where the stream ends between two.
+    pub(super) fn block(&mut self) -> Result<Option<Block>, ArchiveError> {
+        let mut block = [0; BLOCK];
+        match self.fill(&mut block)? {
+            0 => Ok(None),
+            BLOCK => Ok(Some(block)),
+            _ => Err(ArchiveError::HeaderTruncated { at: self.taken }),
+        }
+    }
+
+    /// An entry's content, without the zeros that fill its last block.
+    pub(super) fn content(&mut self, size: u64, entry: &str) -> Result<Vec<u8>, ArchiveError> {
+        let truncated = || ArchiveError::ContentTruncated { entry: entry.to_owned(), size };
+        let mut content = Vec::new();
+        let mut left = size;
+        let mut piece = vec![0; PIECE.min(usize::try_from(size).unwrap_or(PIECE))];
+        while left > 0 {
+            let count = piece.len().min(usize::try_from(left).unwrap_or(PIECE));
+            if self.fill(&mut piece[..count])? < count {
+                return Err(truncated());
+            }
+            content.extend_from_slice(&piece[..count]);
+            left -= count as u64;
+        }
+        let mut padding = [0; BLOCK];
+        let padding = &mut padding[..(BLOCK - content.len() % BLOCK) % BLOCK];
+        if self.fill(padding)? < padding.len() {
+            return Err(truncated());
+        }
+        // Bytes here are invisible to every reader, and to every reviewer.
+        if padding.iter().any(|byte| *byte != 0) {
+            return Err(ArchiveError::HiddenContent { entry: entry.to_owned() });
+        }
+        Ok(content)
+    }
+
+    /// The digest of the whole tar stream, once it has been read to its end.
+    pub(super) fn finish(self) -> Result<Digest, ArchiveError> {
+        let rest = self.gzip.into_inner();
+        if rest.is_empty() { Ok(self.hasher.finish()) } else { Err(ArchiveError::AfterGzip { bytes: rest.len() }) }
+    }
+
+    fn explain(&self, error: &io::Error) -> ArchiveError {
+        if error.kind() == io::ErrorKind::UnexpectedEof {
+            return ArchiveError::GzipTruncated;
+        }
+        if self.gzip.header().is_none() {
+            return ArchiveError::NotGzip;
+        }
+        ArchiveError::GzipDamaged { detail: error.to_string() }
+    }
+}

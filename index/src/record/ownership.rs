@@ -1,0 +1,134 @@
+//! Who may sign for a plugin: bound by its first release, changed only by the keys that hold it.
+
+use std::collections::BTreeSet;
+
+use super::{Event, Line, OwnerKeys, Policy};
+use crate::digest::Digest;
+use crate::signature::{PublicKey, SignatureError, verify};
+
+/// The keys that sign for a plugin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owners {
+    keys: BTreeSet<PublicKey>,
+    threshold: u32,
+}
+
+/// Why a line's signatures do not carry it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OwnershipError {
+    /// One of the signatures is bad. All must hold, also those that would not be needed.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    /// Before the first release nobody owns the plugin.
+    #[error("a `{kind}` event stands before the first release, so nobody could sign it")]
+    NoOwners {
+        /// The event's kind.
+        kind: String,
+    },
+    /// Too few of those who may sign did.
+    #[error(
+        "the `{kind}` event is signed by {found} of the owner keys [{}], {needed} needed; it is signed by [{}]",
+        fingerprints(owners),
+        fingerprints(signers)
+    )]
+    NotEnoughOwners {
+        /// The event's kind.
+        kind: String,
+        /// How many owner keys signed, each counted once.
+        found: usize,
+        /// The threshold.
+        needed: u32,
+        /// The keys that may sign.
+        owners: Vec<PublicKey>,
+        /// The keys that did.
+        signers: Vec<PublicKey>,
+    },
+    /// A key that everybody has signed a line that is not part of the program.
+    #[error("{key} is a development key that anybody can sign with, and {line} is no line of the bundled index")]
+    DevelopmentKey {
+        /// The key.
+        key: PublicKey,
+        /// The line's digest.
+        line: Digest,
+    },
+}
+
+impl Owners {
+    /// The keys, sorted.
+    pub fn keys(&self) -> impl Iterator<Item = &PublicKey> {
+        self.keys.iter()
+    }
+
+    /// How many of them must sign.
+    pub fn threshold(&self) -> u32 {
+        self.threshold
+    }
+
+    fn count(&self, signers: &BTreeSet<PublicKey>) -> usize {
+        self.keys.intersection(signers).count()
+    }
+}
+
+impl From<&OwnerKeys> for Owners {
+    fn from(event: &OwnerKeys) -> Self {
+        Self { keys: event.keys.iter().copied().collect(), threshold: event.threshold }
+    }
+}
+
+/// What a line's signatures carry.
+pub(super) struct Carried {
+    /// The owners from the next line on.
+    pub(super) owners: Option<Owners>,
+    /// The owners that signed, sorted, each once.
+    pub(super) signers: Vec<PublicKey>,
+}
+
+/// Checks a line's signatures against the owners that the lines before it left.
+pub(super) fn check(owners: Option<&Owners>, line: &Line, policy: &Policy) -> Result<Carried, OwnershipError> {
+    policy.check_development_keys(line)?;
+    for signature in &line.signatures {
+        verify(&line.kind, &line.event_bytes, signature)?;
+    }
+    let signers: BTreeSet<_> = line.signatures.iter().map(|signature| signature.key).collect();
+    let Some(event) = &line.event else {
+        return Ok(Carried { owners: owners.cloned(), signers: Vec::new() });
+    };
+    let owners = match (event, owners) {
+        (_, Some(owners)) => owners.clone(),
+        // Trust on first use: the registry's log makes the first release the same for everybody.
+        (Event::Release(_), None) => Owners { keys: signers.clone(), threshold: 1 },
+        (_, None) => return Err(OwnershipError::NoOwners { kind: line.kind.clone() }),
+    };
+    if !(registry_may_sign(event) && signers.iter().any(|key| policy.is_registry_key(key))) {
+        require_threshold(&owners, &line.kind, &signers)?;
+    }
+    let signers = owners.keys.intersection(&signers).copied().collect();
+    let next = if let Event::OwnerKeys(next) = event { next.into() } else { owners };
+    Ok(Carried { owners: Some(next), signers })
+}
+
+/// A registry can warn of a version or withdraw it, but neither publish nor hand a plugin to somebody else.
+fn registry_may_sign(event: &Event) -> bool {
+    match event {
+        Event::Yank(_) | Event::Unyank(_) | Event::Revoke(_) | Event::Deprecate(_) => true,
+        Event::Release(_) | Event::OwnerKeys(_) => false,
+    }
+}
+
+fn require_threshold(owners: &Owners, kind: &str, signers: &BTreeSet<PublicKey>) -> Result<(), OwnershipError> {
+    let found = owners.count(signers);
+    if found >= owners.threshold as usize {
+        return Ok(());
+    }
+    Err(OwnershipError::NotEnoughOwners {
+        kind: kind.to_owned(),
+        found,
+        needed: owners.threshold,
+        owners: owners.keys.iter().copied().collect(),
+        signers: signers.iter().copied().collect(),
+    })
+}
+
+fn fingerprints(keys: &[PublicKey]) -> String {
+    keys.iter().map(|key| key.fingerprint().to_string()).collect::<Vec<_>>().join(", ")
+}

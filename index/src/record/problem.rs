@@ -1,0 +1,97 @@
+//! Why an index file is refused.
+
+use semver::Version;
+
+use super::LineError;
+use super::history::MAX_FILE_BYTES;
+use super::ownership::OwnershipError;
+use crate::digest::Digest;
+use crate::name::PluginName;
+
+/// Why an index file is refused.
+#[derive(Debug, thiserror::Error)]
+#[error("line {line} of the index file of `{name}` is refused")]
+pub struct HistoryError {
+    /// The line, counted from 1.
+    pub line: usize,
+    /// Whose file.
+    pub name: PluginName,
+    /// What is wrong with it.
+    #[source]
+    pub problem: Problem,
+}
+
+/// What is wrong with a line in its place.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// The file is larger than [`MAX_FILE_BYTES`].
+    #[error("the file has {bytes} bytes, at most {MAX_FILE_BYTES} are allowed")]
+    FileTooLarge {
+        /// Its length.
+        bytes: usize,
+    },
+    /// A plugin without events has no file.
+    #[error("the file is empty")]
+    Empty,
+    /// The last line lacks its newline: the file was cut off.
+    #[error("the line does not end with a newline, so the file was cut off")]
+    Unterminated,
+    /// The line itself is malformed.
+    #[error(transparent)]
+    Line(#[from] LineError),
+    /// A line is missing, twice or moved.
+    #[error("`seq` is {found}, expected {expected}")]
+    Sequence {
+        /// The number of this line.
+        expected: u64,
+        /// The number that stands there.
+        found: u64,
+    },
+    /// The line before is another one than the writer saw.
+    #[error("`prev` is {}, but the line before has {}", written(found), written(expected))]
+    Chain {
+        /// The digest of the line before.
+        expected: Option<Digest>,
+        /// The digest that stands there.
+        found: Option<Digest>,
+    },
+    /// Lines enter the log in the order in which they stand.
+    #[error("`log` is {found}, but the line before has {previous}, which must be smaller")]
+    LogOrder {
+        /// The leaf of the line before.
+        previous: u64,
+        /// The leaf of this line.
+        found: u64,
+    },
+    /// A line of another plugin's file.
+    #[error("the event is about `{found}`, expected `{expected}`")]
+    Name {
+        /// Whose file this is.
+        expected: PluginName,
+        /// Whose event it is.
+        found: PluginName,
+    },
+    /// The signatures do not carry the line.
+    #[error(transparent)]
+    Ownership(#[from] OwnershipError),
+    /// A version comes out once.
+    #[error("version {version} was released before, in line {first}")]
+    DuplicateVersion {
+        /// The version.
+        version: Version,
+        /// The line of the first release, counted from 1.
+        first: usize,
+    },
+    /// The event is about a version that no line before released.
+    #[error("the `{kind}` event is about version {version}, which was not released before")]
+    UnknownVersion {
+        /// The event's kind.
+        kind: String,
+        /// The version.
+        version: Version,
+    },
+}
+
+fn written(digest: &Option<Digest>) -> String {
+    digest.map_or_else(|| "none".to_owned(), |digest| digest.to_string())
+}
