@@ -1,1 +1,3 @@
 //! Pocket.
+
+pub mod workflow;

@@ -1,0 +1,3 @@
+//! Workflows: documents, plans and runs.
+
+pub mod template;
