@@ -84,7 +84,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         for (package, record) in packages.iter().zip(&release.archives) {
             memory.write(vec![Write { path: layout::archive(&record.sha256), bytes: package.bytes.clone() }]);
         }
-        add(&mut memory, Event::Release(release))?;
+        add(&mut memory, Event::from(release))?;
     }
     let (name, version, reason) = YANKED;
     let yank = Withdrawal { name: name.parse()?, version: version.parse()?, reason: reason.to_owned() };

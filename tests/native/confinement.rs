@@ -109,12 +109,22 @@ fn a_result_that_is_too_large_or_no_result_is_refused() {
 }
 
 #[test]
-fn memory_ends_at_its_limit_shared_or_not() {
+fn memory_ends_at_its_limit_and_the_next_call_works() {
     let limits = Limits { memory: 64 << 20, ..Limits::default() };
     let plugin = Setup { limits, ..Setup::default() }.hold(&c_library("c-hostile/hostile.c"));
-    let blocks = plugin.output("memory", json!(null)).as_u64().expect("it counts MiB");
-    assert!((32..=80).contains(&blocks), "{blocks} MiB");
-    assert_eq!(plugin.output("shared-memory", json!(null)), 0);
+    let error = plugin.error("use-memory", json!(null));
+    assert_eq!(error.kind, CallErrorKind::OutOfMemory);
+    assert_eq!(error.message, "`use-memory` needs more than its memory limit of 64MB");
+    assert_works_anew(&plugin);
+}
+
+#[test]
+fn what_a_plugin_can_take_at_a_stroke_is_bounded() {
+    let limits = Limits { memory: 64 << 20, ..Limits::default() };
+    let plugin = Setup { limits, ..Setup::default() }.hold(&c_library("c-hostile/hostile.c"));
+    let mapped = plugin.output("map-memory", json!(null)).as_u64().expect("it counts MiB");
+    assert!((128..=256).contains(&mapped), "{mapped} MiB");
+    assert_eq!(plugin.output("map-shared-memory", json!(null)), 0);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The plugin `redis-cache` with a real Redis server.
 
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
@@ -14,9 +14,10 @@ use crate::support::{Held, Setup, root};
 
 /// The plugin as it would be installed, built once.
 static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
-    let built = Command::new(root().join("fixtures/plugins/build.sh")).arg("redis-cache").status();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("native-plugins");
+    let built = Command::new(root().join("fixtures/plugins/build.sh")).arg(&folder).arg("redis-cache").status();
     assert!(built.expect("there is a shell").success(), "`redis-cache` builds");
-    root().join("target/plugins/redis-cache-1.2.0/lib/libredis_cache.so")
+    folder.join("redis-cache-1.2.0/lib/libredis_cache.so")
 });
 
 /// A Redis server on a port of its own, ended with the test.

@@ -240,6 +240,10 @@ fn failure_error(failure: Failure, session: Session, node_type: &str, limits: Li
             session.kill();
             CallError::timeout(node_type, limits.timeout)
         }
+        Failure::OutOfMemory => {
+            session.kill();
+            CallError::out_of_memory(node_type, limits.memory)
+        }
         Failure::TooLarge => {
             session.kill();
             CallError::output_too_large(node_type, limits.output)

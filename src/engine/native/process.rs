@@ -30,6 +30,7 @@ const DYING_TIME: Duration = Duration::from_secs(1);
 /// A running host process. It is killed when this is dropped.
 pub struct HostProcess {
     handle: OwnedFd,
+    pid: u32,
     deaths: Receiver<Death>,
 }
 
@@ -60,8 +61,8 @@ impl HostProcess {
         thread::Builder::new()
             .name(format!("plugin {plugin}"))
             .spawn(move || watched.start_and_watch(command, output, &started, &died))?;
-        let handle = starts.recv().map_err(|_| io::Error::other("the thread that starts the host ended"))??;
-        Ok((Self { handle, deaths }, ours))
+        let (handle, pid) = starts.recv().map_err(|_| io::Error::other("the thread that starts the host ended"))??;
+        Ok((Self { handle, pid, deaths }, ours))
     }
 
     /// How the process ended, if it has.
@@ -71,6 +72,15 @@ impl HostProcess {
             Err(TryRecvError::Empty) => None,
             Err(TryRecvError::Disconnected) => Some(Death::unknown()),
         }
+    }
+
+    /// The bytes of memory that the process uses (`RssAnon`: without files that are mapped, which others share); `None` when the
+    /// system does not say.
+    pub fn memory(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
+        let kilobytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+        Some(kilobytes << 10)
     }
 
     /// Waits for the process to end by itself; kills it after `patience`.
@@ -113,7 +123,7 @@ impl Watched {
         self,
         mut command: Command,
         output: PipeReader,
-        started: &Sender<io::Result<OwnedFd>>,
+        started: &Sender<io::Result<(OwnedFd, u32)>>,
         died: &Sender<Death>,
     ) {
         let child = command.spawn();
@@ -150,10 +160,10 @@ impl Watched {
     }
 }
 
-fn handle_of(child: &Child) -> io::Result<OwnedFd> {
+fn handle_of(child: &Child) -> io::Result<(OwnedFd, u32)> {
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     let pid = pid.ok_or_else(|| io::Error::other("the host has no process number"))?;
-    Ok(pidfd_open(pid, PidfdFlags::empty())?)
+    Ok((pidfd_open(pid, PidfdFlags::empty())?, child.id()))
 }
 
 #[derive(Default)]

@@ -6,6 +6,9 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
 use super::broker::{self, ConnectCode};
 use super::descriptor;
 use super::frame::{FrameError, OVERHEAD, Timed, read_frame, write_frame};
@@ -16,6 +19,12 @@ use crate::engine::plugin::Border;
 
 /// 1 MiB: what a message may have at least, so that a manifest or an error fits where outputs must be small.
 const MIN_FRAME_LIMIT: u64 = 1 << 20;
+
+/// How often a process that works on an answer is looked at. A call that is quicker costs nothing.
+const MEMORY_INTERVAL: Duration = Duration::from_millis(50);
+
+/// 8 MiB for the host itself: what it needs to hold a call's texts and its result beside the plugin.
+const HOST_MEMORY: u64 = 8 << 20;
 
 /// How long a plugin has to stop: what the header promises.
 const STOPPING_TIME: Duration = Duration::from_secs(1);
@@ -43,6 +52,8 @@ pub enum Failure {
     TimedOut,
     /// The answer is larger than allowed.
     TooLarge,
+    /// The process uses more memory than it may.
+    OutOfMemory,
     /// The process ended.
     Died,
     /// The process said something that makes no sense.
@@ -135,11 +146,32 @@ impl Session {
         let limit = terms.border.limits.output.max(MIN_FRAME_LIMIT);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX).saturating_add(OVERHEAD);
         loop {
+            self.watch(terms)?;
             let body = read_frame(&mut Timed { socket: &self.socket, deadline: terms.deadline }, limit)?;
             match FromHost::decode(&body)? {
                 FromHost::Log { level, text } => log(terms.border, level, text),
                 FromHost::Connect { host, port } => self.connect(host, port, terms)?,
                 answer => return Ok(read(answer)),
+            }
+        }
+    }
+
+    /// Waits until the process says something, and looks at its memory meanwhile.
+    fn watch(&self, terms: &Terms<'_>) -> Result<(), Failure> {
+        let most = terms.border.limits.memory.saturating_add(HOST_MEMORY);
+        loop {
+            let left = terms.deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(Failure::TimedOut);
+            }
+            let interval = Timespec::try_from(left.min(MEMORY_INTERVAL)).expect("50 ms fit");
+            match poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], Some(&interval)) {
+                Ok(0) | Err(Errno::INTR) => {}
+                Ok(_) => return Ok(()),
+                Err(error) => return Err(Failure::Broken(error.to_string())),
+            }
+            if self.process.memory().is_some_and(|used| used > most) {
+                return Err(Failure::OutOfMemory);
             }
         }
     }

@@ -13,8 +13,10 @@ use super::{HostError, files, filter, trap};
 /// 256 open files: enough for connection pools, too few to exhaust the machine.
 const MAX_OPEN_FILES: u64 = 256;
 
-/// 8 MiB for the host itself: what it needs to hold a call's texts and its result beside the plugin.
-const HOST_MEMORY: u64 = 8 << 20;
+/// 64 MiB beyond twice the limit: the stacks of eight threads. Languages with a collector hold much more address space than
+/// memory (Go: 290 MiB for 15 MiB), so the engine watches the memory that is really used, and this limit only keeps a plugin
+/// from taking everything before the engine looks.
+const MAPPED_ALLOWANCE: u64 = 64 << 20;
 
 /// First of all: dies with the engine, holds no descriptor but standard output, error and the socket, which is returned.
 pub fn settle() -> Result<OwnedFd, HostError> {
@@ -69,8 +71,8 @@ fn drop_capabilities() -> io::Result<()> {
 /// The number of threads has no limit of its own: `RLIMIT_NPROC` counts all processes of the user, so that any number would
 /// depend on what else runs. Processes are refused by the filter, and every thread's stack counts as memory.
 fn limit_resources(memory: u64) -> io::Result<()> {
-    // `RLIMIT_DATA` counts private writable memory. `RLIMIT_AS` would count reservations too, and Go reserves gigabytes.
-    let data = own_data_bytes()?.saturating_add(HOST_MEMORY).saturating_add(memory);
+    // `RLIMIT_DATA` counts private writable mappings. `RLIMIT_AS` would count reservations too, and Go reserves gigabytes.
+    let data = own_data_bytes()?.saturating_add(MAPPED_ALLOWANCE).saturating_add(memory.saturating_mul(2));
     for (resource, limit) in [(Resource::Data, data), (Resource::Nofile, MAX_OPEN_FILES), (Resource::Core, 0)] {
         // A limit that is already lower stays.
         let limit = rustix::process::getrlimit(resource).maximum.map_or(limit, |maximum| maximum.min(limit));
