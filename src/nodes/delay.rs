@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{BuiltIn, ConfigProblem, Example, Node, NodeCall, Outcome, Prepared, Setup, invalid, is_template};
 use crate::engine::CallError;
-use crate::engine::budget::parse_duration;
+use pocket_index::permissions::parse_duration;
 
 pub(super) static BUILT_IN: BuiltIn = BuiltIn {
     node_type: "delay",
@@ -46,7 +46,6 @@ fn prepare(setup: &Setup<'_>) -> Result<Prepared, Vec<ConfigProblem>> {
 /// How long to wait; nothing at all is a length too.
 fn length(value: &Value) -> Result<Duration, String> {
     match value {
-        Value::String(text) if text == "0s" || text == "0" => Ok(Duration::ZERO),
         Value::String(text) => parse_duration(text).map_err(|error| error.to_string()),
         other => Duration::try_from_secs_f64(other.as_f64().unwrap_or(-1.0))
             .map_err(|_| format!("`{other}` is no duration: expected seconds or something like `500ms`")),

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::{BuiltIn, ConfigProblem, Example, NodeCall, Outcome, Prepared, Setup, failed, invalid};
-use crate::engine::budget::{Seconds, parse_duration};
+use crate::engine::budget::Seconds;
 use crate::engine::{CallError, CallErrorKind};
+use pocket_index::permissions::parse_duration;
 
 /// How long a program may take when the node does not say: 30 s.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);

@@ -10,8 +10,9 @@ use serde_json::{Map, Value, json};
 use tokio::runtime::Runtime;
 
 use super::{BuiltIn, ConfigProblem, Node, NodeCall, Outcome, Prepared, Setup, failed, invalid, is_template};
-use crate::engine::budget::{Seconds, parse_duration};
+use crate::engine::budget::Seconds;
 use crate::engine::{CallError, CallErrorKind};
+use pocket_index::permissions::parse_duration;
 
 /// How long a request may take when the node does not say: 30 s.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);

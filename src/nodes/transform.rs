@@ -196,12 +196,18 @@ mod tests {
 
     #[test]
     fn an_error_points_into_the_program() {
-        for (code, offset) in [(".a | nosuch", 5), (".a | )", 5), ("if . then 1", 11), ("\"abc", 0), ("$x", 0)] {
-            let (found, message) = compile(code).err().unwrap();
-            assert!(found <= code.len() && found >= offset.min(found), "{code}: {found} {message}");
-            assert!(!message.is_empty());
-        }
-        assert_eq!(compile(".a | nosuch").err().unwrap(), (5, "there is no filter `nosuch`".to_owned()));
+        let errors = [".a | nosuch", ".a | )", "if . then 1", "\"abc", "1 + $x", "import \"m\" as m; ."].map(|code| {
+            let (offset, message) = compile(code).err().unwrap();
+            format!("{code} | {offset}: {message}")
+        });
+        insta::assert_snapshot!(errors.join("\n"), @r#"
+        .a | nosuch | 5: there is no filter `nosuch`
+        .a | ) | 5: expected token, found `)`
+        if . then 1 | 11: expected else or end, found the end
+        "abc | 4: expected closing quote, found the end
+        1 + $x | 4: there is no variable `$x`
+        import "m" as m; . | 0: modules cannot be imported here
+        "#);
     }
 
     #[test]

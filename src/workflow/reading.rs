@@ -11,7 +11,7 @@ use super::document::{At, Connection, DEFAULT_MAX_STEPS, Document, Fallback, Nod
 use super::problem::{Problem, Severity, nearest};
 use super::source::SourceText;
 use super::value::{Key, Kind, Yaml};
-use crate::engine::budget::parse_duration;
+use pocket_index::permissions::parse_duration;
 
 const ROOT_KEYS: &[&str] = &[
     "name",
@@ -240,8 +240,12 @@ impl Reading {
 
     fn duration(&mut self, value: &Yaml, key: &str) -> Option<Duration> {
         match &value.kind {
-            Kind::Text(text) if text == "0s" && key == "delay" => Some(Duration::ZERO),
             Kind::Text(text) => match parse_duration(text) {
+                // No time at all would fail every call.
+                Ok(duration) if duration.is_zero() && key != "delay" => {
+                    self.expected(value, key, "above zero");
+                    None
+                }
                 Ok(duration) => Some(duration),
                 Err(error) => {
                     self.error(value.span.clone(), format!("`{key}`: {error}"), None::<&str>);

@@ -88,7 +88,7 @@ fn align(raw: &str, quote: Option<char>, decoded: &str, offset: usize) -> usize 
             continue;
         }
         if !wanted.is_whitespace() {
-            at += raw[at..].find(|c: char| c == wanted).unwrap_or(0);
+            at += raw[at..].find(wanted).unwrap_or(0);
         }
         if is_target {
             return at;

@@ -128,7 +128,7 @@ nodes:
     9 |   - name: b
       |           ^
 
-    error: `soon` is no duration: expected something like `3s`, `500ms` or `1m30s`
+    error: `soon` is no duration: expected numbers with `h`, `m`, `s`, `ms`, `us` or `ns`, such as `3s` or `1m30s`
       --> workflow.yaml:13:24
        |
     13 |     config: {duration: soon}
