@@ -1,1 +1,7 @@
-fn main() {}
+//! The `pocket` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pocket::cli::main(std::env::args_os())
+}

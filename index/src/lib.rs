@@ -2,6 +2,8 @@
 
 pub mod append;
 pub mod archive;
+#[cfg(feature = "bundled")]
+pub mod bundled;
 pub mod config;
 pub mod digest;
 pub mod folder;
@@ -11,6 +13,7 @@ pub mod limits;
 pub mod log;
 pub mod manifest;
 pub mod name;
+pub mod package;
 pub mod permissions;
 pub mod publish;
 pub mod record;

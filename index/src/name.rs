@@ -149,6 +149,19 @@ impl Target {
         Self("any".to_owned())
     }
 
+    /// The machine that this program was compiled for.
+    pub fn host() -> Self {
+        let arch = std::env::consts::ARCH;
+        let system = match std::env::consts::OS {
+            "macos" => "apple-darwin".to_owned(),
+            "windows" => "pc-windows-msvc".to_owned(),
+            "linux" if cfg!(target_env = "musl") => "unknown-linux-musl".to_owned(),
+            "linux" => "unknown-linux-gnu".to_owned(),
+            other => format!("unknown-{other}"),
+        };
+        Self(format!("{arch}-{system}"))
+    }
+
     /// Whether the archive runs everywhere.
     pub fn is_any(&self) -> bool {
         self.0 == "any"
@@ -219,6 +232,12 @@ mod tests {
     fn an_error_escapes_control_characters() {
         let error = "a\u{1b}[31m".parse::<PluginName>().expect_err("a control character is refused");
         assert!(!error.to_string().contains('\u{1b}'), "{error}");
+    }
+
+    #[test]
+    fn this_machine_is_a_target() {
+        let host = Target::host().to_string();
+        assert!(host.parse::<Target>().is_ok(), "{host}");
     }
 
     #[test]

@@ -71,7 +71,7 @@ mod tests {
     fn a_plugin_is_described_by_its_highest_available_stable_release() {
         let index = TestIndex::new();
         for version in ["1.0.0", "1.2.0", "1.10.0", "2.0.0-rc.1"] {
-            index.append(Event::Release(release("redis", version)), &[&key(1)]);
+            index.append(Event::from(release("redis", version)), &[&key(1)]);
         }
         let found = |index: &TestIndex| {
             let history = History::replay(&name("redis"), &index.text("redis"), &index.policy).expect("the file holds");
@@ -91,7 +91,7 @@ mod tests {
     fn the_file_is_sorted_and_comes_back_as_it_was_written() {
         let entry = |plugin: &str| {
             let index = TestIndex::new();
-            let history = index.append(Event::Release(release(plugin, "1.0.0")), &[&key(1)]).history;
+            let history = index.append(Event::from(release(plugin, "1.0.0")), &[&key(1)]).history;
             SearchEntry::of(&history).expect("available")
         };
         let text = write(vec![entry("b"), entry("a")]);

@@ -19,7 +19,7 @@ fn events() -> [Event; 2] {
     hello.archives[0].tree = TreeDigest::from_bytes(*Digest::of(b"made up too").as_bytes());
     let reason = "says goodbye instead".to_owned();
     let yank = Withdrawal { name: name("hello"), version: version("1.0.0"), reason };
-    [Event::Release(hello), Event::Yank(yank)]
+    [Event::from(hello), Event::Yank(yank)]
 }
 
 /// The example's files.

@@ -1,1 +1,50 @@
-fn main() {}
+//! The registry server as a program of its own; `pocket registry serve` is the same.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use pocket_registry::{Exposure, Options, RegistryError, Seed, Server, Source};
+
+/// Serves a Pocket registry over HTTP.
+#[derive(Debug, Parser)]
+#[command(name = "pocket-registry", version)]
+struct Arguments {
+    /// The registry's folder; an empty or missing one becomes a new registry [default: a copy of the bundled one that is gone
+    /// when the server stops]
+    #[arg(long, value_name = "FOLDER", env = "POCKET_REGISTRY_DIR")]
+    dir: Option<PathBuf>,
+    /// Start a new registry with the plugins of the bundled one
+    #[arg(long, requires = "dir")]
+    with_bundled: bool,
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7878", env = "POCKET_REGISTRY_ADDR")]
+    addr: SocketAddr,
+    /// Listen on an address that other machines reach: a proxy in front does TLS
+    #[arg(long)]
+    behind_proxy: bool,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            let mut cause = std::error::Error::source(&error);
+            while let Some(error) = cause {
+                eprintln!("  cause: {error}");
+                cause = error.source();
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), RegistryError> {
+    let seed = if arguments.with_bundled { Seed::Bundled } else { Seed::Empty };
+    let source = arguments.dir.clone().map_or(Source::Bundled, |path| Source::Folder { path, seed });
+    let exposure = if arguments.behind_proxy { Exposure::BehindProxy } else { Exposure::Loopback };
+    let options = Options { source, address: arguments.addr, exposure };
+    pocket_registry::serve_until_stopped(&options, |server| println!("serving {}", server.url()))
+}

@@ -9,6 +9,9 @@ pub mod error;
 pub mod grants;
 pub mod log;
 pub mod lua;
+// Elsewhere than on Linux the same names exist and say why there are no native plugins.
+#[cfg_attr(not(target_os = "linux"), path = "native/unsupported.rs")]
+pub mod native;
 pub mod plugin;
 mod timer;
 pub mod wasm;

@@ -33,7 +33,9 @@ pub enum CollectError {
         limit: u64,
     },
     /// Its files are too large together.
-    #[error("`{path}` brings the files to more than {limit} bytes; list what does not belong to the plugin in `.pocketignore`")]
+    #[error(
+        "`{path}` brings the files to more than {limit} bytes; list what does not belong to the plugin in `.pocketignore`"
+    )]
     TooLarge {
         /// The file that went too far.
         path: String,

@@ -74,13 +74,15 @@ pub enum ArchiveError {
         entry: String,
     },
     /// A header of another format.
-    #[error("entry `{entry}` has a header that is neither ustar nor plain GNU")]
+    #[error(
+        "entry `{entry}` has a header that is neither ustar nor plain GNU; pack with `pocket plugin pack` or `tar --format=ustar`"
+    )]
     Format {
         /// The entry.
         entry: String,
     },
     /// A GNU header with bytes in the fields of GNU's extensions.
-    #[error("entry `{entry}` uses an extension of GNU tar; pack with `--format=pax` or `pocket plugin pack`")]
+    #[error("entry `{entry}` uses an extension of GNU tar; pack with `pocket plugin pack` or `tar --format=ustar`")]
     GnuExtension {
         /// The entry.
         entry: String,
@@ -135,7 +137,9 @@ pub enum ArchiveError {
     #[error("a PAX header is malformed: expected records `<length> <key>=<value>` with a line break")]
     PaxMalformed,
     /// A PAX record other than `path` and `size`.
-    #[error("a PAX header sets `{key}`; only `path` and `size` are allowed")]
+    #[error(
+        "a PAX header sets `{key}`; only `path` and `size` are allowed; pack with `pocket plugin pack` or `tar --format=ustar`"
+    )]
     PaxKey {
         /// The record's key.
         key: String,

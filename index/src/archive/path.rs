@@ -195,7 +195,17 @@ mod tests {
 
     #[test]
     fn ordinary_paths_are_taken_as_they_are() {
-        for good in ["a", "lib/x86_64/libfoo.so.1", ".hidden", "a b", "naïve/日本.txt", "console", "com10", "...a", &"a/".repeat(31)[..61]] {
+        for good in [
+            "a",
+            "lib/x86_64/libfoo.so.1",
+            ".hidden",
+            "a b",
+            "naïve/日本.txt",
+            "console",
+            "com10",
+            "...a",
+            &"a/".repeat(31)[..61],
+        ] {
             assert_eq!(good.parse::<EntryPath>().map(String::from), Ok(good.to_owned()));
         }
     }
@@ -209,7 +219,13 @@ mod tests {
 
     #[test]
     fn spellings_that_one_file_system_takes_for_one_are_folded_alike() {
-        for (one, other) in [("README.md", "readme.MD"), ("\u{e9}", "e\u{301}"), ("Straße", "STRASSE"), ("\u{130}", "i\u{307}"), ("\u{212b}", "\u{e5}")] {
+        for (one, other) in [
+            ("README.md", "readme.MD"),
+            ("\u{e9}", "e\u{301}"),
+            ("Straße", "STRASSE"),
+            ("\u{130}", "i\u{307}"),
+            ("\u{212b}", "\u{e5}"),
+        ] {
             assert_eq!(folded(one), folded(other), "{one} {other}");
         }
         assert_ne!(folded("a"), folded("b"));

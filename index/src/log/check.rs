@@ -63,24 +63,22 @@ pub enum LogError {
         new: NodeHash,
     },
     /// The new tree does not begin with the leaves of the old one, or the tiles are not those of the checkpoint.
-    #[error(
-        "the log of {new_size} leaves did not grow out of the one of {old_size} leaves seen before: the roots are {old_root} and \
-         {new_root}, the proof leads to {computed_old} and {computed_new}"
-    )]
-    Inconsistent {
-        /// The size seen before.
-        old_size: u64,
-        /// The size now.
-        new_size: u64,
-        /// The root seen before.
-        old_root: NodeHash,
-        /// The root now.
-        new_root: NodeHash,
-        /// What the proof gives for the old root.
-        computed_old: NodeHash,
-        /// What the proof gives for the new root.
-        computed_new: NodeHash,
-    },
+    #[error("the log of {} leaves did not grow out of the one of {} leaves seen before: {}", .0.new.size, .0.old.size, .0)]
+    Inconsistent(Box<Inconsistency>),
+}
+
+/// Two trees of one log, and where the proof between them leads instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the roots are {} and {}, the proof leads to {computed_old} and {computed_new}", old.root, new.root)]
+pub struct Inconsistency {
+    /// The tree seen before.
+    pub old: TreeHead,
+    /// The tree now.
+    pub new: TreeHead,
+    /// What the proof gives for the old root.
+    pub computed_old: NodeHash,
+    /// What the proof gives for the new root.
+    pub computed_new: NodeHash,
 }
 
 /// The tiles that [`check_inclusion`] will read.
@@ -147,14 +145,8 @@ fn check_growth(old: &TreeHead, new: &TreeHead, tiles: &impl TileSource) -> Resu
     if computed_old == old.root && computed_new == new.root {
         return Ok(());
     }
-    Err(LogError::Inconsistent {
-        old_size: old.size,
-        new_size: new.size,
-        old_root: old.root,
-        new_root: new.root,
-        computed_old,
-        computed_new,
-    })
+    let (old, new) = (old.clone(), new.clone());
+    Err(LogError::Inconsistent(Box::new(Inconsistency { old, new, computed_old, computed_new })))
 }
 
 fn distinct(tiles: impl Iterator<Item = TilePath>) -> Vec<TilePath> {

@@ -22,7 +22,7 @@ pub struct TreeHead {
 ///
 /// It comes only from [`Checkpoint::open`], [`Checkpoint::open_pinned`] and [`Checkpoint::sign`]:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0451
 /// use pocket_index::log::{Checkpoint, TreeHead};
 /// fn forge(head: TreeHead) -> Checkpoint {
 ///     Checkpoint { head, note: String::new() }

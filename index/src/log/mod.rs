@@ -15,7 +15,9 @@ mod note;
 mod proof;
 mod tiles;
 
-pub use check::{LogError, check_consistency, check_inclusion, tiles_for_consistency, tiles_for_inclusion};
+pub use check::{
+    Inconsistency, LogError, check_consistency, check_inclusion, tiles_for_consistency, tiles_for_inclusion,
+};
 pub use checkpoint::{Checkpoint, CheckpointError, TreeHead};
 pub use leaf::{Leaf, LeafError};
 pub use merkle::{NodeHash, NodeHashError, leaf_hash, node_hash};

@@ -31,7 +31,7 @@ fn index_of(count: u64) -> TestIndex {
     let index = TestIndex::new();
     for number in 0..count {
         let release = release(&format!("plugin-{}", number % PLUGINS), &format!("1.{}.0", number / PLUGINS));
-        index.append(Event::Release(release), &[&key(1)]);
+        index.append(Event::from(release), &[&key(1)]);
     }
     index
 }

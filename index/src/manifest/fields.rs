@@ -96,9 +96,8 @@ impl<'a> Field<'a> {
     /// A mapping's values with their keys, whatever those are. A complaint about a key is about its value's place.
     pub(super) fn mapping(&self) -> Result<Vec<(&'a str, Field<'a>)>, ManifestError> {
         let Value::Mapping(entries) = &self.node.value else { return Err(self.expected("a mapping")) };
-        let value = |entry: &'a Entry| {
-            (entry.key.as_str(), Field { path: join(&self.path, &entry.key), node: &entry.node })
-        };
+        let value =
+            |entry: &'a Entry| (entry.key.as_str(), Field { path: join(&self.path, &entry.key), node: &entry.node });
         Ok(entries.iter().map(value).collect())
     }
 
@@ -144,7 +143,9 @@ impl<'a> Fields<'a> {
     /// Refuses what was never asked for.
     pub(super) fn refuse_rest(self, expected: &str) -> Result<(), ManifestError> {
         match self.entries.first() {
-            Some(entry) => Err(error_at(entry.position, &join(&self.path, &entry.key), format_args!("expected {expected}"))),
+            Some(entry) => {
+                Err(error_at(entry.position, &join(&self.path, &entry.key), format_args!("expected {expected}")))
+            }
             None => Ok(()),
         }
     }

@@ -53,7 +53,10 @@ pub(super) fn manifest(text: &[u8]) -> Result<Manifest, ManifestError> {
 fn version(field: &Field<'_>) -> Result<Version, ManifestError> {
     let text = field.text()?;
     let refused = |reason: &str| {
-        field.error(format_args!("`{}` is no version: {reason}; expected one such as `1.2.0` or `1.2.0-rc.1`", text.escape_debug()))
+        field.error(format_args!(
+            "`{}` is no version: {reason}; expected one such as `1.2.0` or `1.2.0-rc.1`",
+            text.escape_debug()
+        ))
     };
     let version = Version::parse(text).map_err(|error| refused(&error.to_string()))?;
     if version.build != BuildMetadata::EMPTY {
@@ -89,7 +92,9 @@ fn binary(field: &Field<'_>, runtime: Runtime) -> Result<Binary, ManifestError> 
     let per_target = |(target, file): (&str, Field<'_>)| {
         let target: Target = target.parse().map_err(|error| file.error(error))?;
         if target.is_any() {
-            return Err(file.error("`any` is no target of a shared library; expected one such as `x86_64-unknown-linux-gnu`"));
+            return Err(
+                file.error("`any` is no target of a shared library; expected one such as `x86_64-unknown-linux-gnu`")
+            );
         }
         Ok((target, path(&file)?))
     };

@@ -8,8 +8,8 @@ use semver::VersionReq;
 
 use super::fields::{Field, Fields};
 use super::{
-    Dependency, MAX_NODE_TYPES, MAX_WORD_BYTES, ManifestError, NodeExample, NodeSpec, Requirements, Setting, SettingKind,
-    variable_word,
+    Dependency, MAX_NODE_TYPES, MAX_WORD_BYTES, ManifestError, NodeExample, NodeSpec, Requirements, Setting,
+    SettingKind, variable_word,
 };
 use crate::name::PluginName;
 use crate::permissions::{
@@ -101,7 +101,9 @@ fn setting(item: &Field<'_>, unknown: &mut Unknown) -> Result<Setting, ManifestE
     let kind = fields.take("type").map_or(Ok(SettingKind::String), |field| kind(&field))?;
     let default = match fields.take("default") {
         Some(field) if !kind.accepts(&field.node.to_json()) => {
-            return Err(field.error(format_args!("expected a default of the type `{kind}`, found {}", field.node.describe())));
+            return Err(
+                field.error(format_args!("expected a default of the type `{kind}`, found {}", field.node.describe()))
+            );
         }
         other => other.map(|field| field.node.to_json()),
     };
@@ -138,7 +140,10 @@ pub(super) fn permissions(
         http: asked(&mut fields, "http", network)?,
         network: asked(&mut fields, "network", network)?,
         filesystem: asked(&mut fields, "filesystem", |text| text.parse::<FilesystemPattern>().map(|_| ()))?,
-        memory: fields.take("memory").map(|field| checked(&field, |text| parse_memory(text).map(|_| ()))).transpose()?,
+        memory: fields
+            .take("memory")
+            .map(|field| checked(&field, |text| parse_memory(text).map(|_| ())))
+            .transpose()?,
         timeout: fields.take("timeout").map(|field| checked(&field, timeout)).transpose()?,
     };
     // A permission that is not understood must not be taken for one that is not asked.
@@ -163,7 +168,8 @@ fn checked<E: Display>(field: &Field<'_>, check: impl Fn(&str) -> Result<(), E>)
 }
 
 fn network(text: &str, settings: &BTreeMap<String, Setting>) -> Result<(), String> {
-    let pattern: NetworkPattern = text.parse().map_err(|error: crate::permissions::PermissionError| error.to_string())?;
+    let pattern: NetworkPattern =
+        text.parse().map_err(|error: crate::permissions::PermissionError| error.to_string())?;
     match pattern.settings().find(|name| !settings.contains_key(*name)) {
         Some(name) => Err(format!("`{pattern}` takes the setting `{name}`, which `config` does not declare")),
         None => Ok(()),
@@ -183,7 +189,10 @@ pub(super) fn requirements(root: &mut Fields<'_>, unknown: &mut Unknown) -> Resu
     let mut fields = field.fields()?;
     let requirements = Requirements {
         pocket: fields.take("pocket").map(|field| requirement(&field)).transpose()?,
-        memory: fields.take("memory").map(|field| checked(&field, |text| parse_memory(text).map(|_| ()))).transpose()?,
+        memory: fields
+            .take("memory")
+            .map(|field| checked(&field, |text| parse_memory(text).map(|_| ())))
+            .transpose()?,
     };
     fields.keep_rest(unknown);
     Ok(requirements)
@@ -224,6 +233,8 @@ fn requirement(field: &Field<'_>) -> Result<VersionReq, ManifestError> {
     let text = field.text()?;
     VersionReq::parse(text).map_err(|error| {
         let shown = text.escape_debug();
-        field.error(format_args!("`{shown}` is no version requirement: {error}; expected one such as `^1.2`, `~1.2.3` or `>=1, <3`"))
+        field.error(format_args!(
+            "`{shown}` is no version requirement: {error}; expected one such as `^1.2`, `~1.2.3` or `>=1, <3`"
+        ))
     })
 }

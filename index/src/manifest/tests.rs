@@ -64,7 +64,10 @@ fn with(lines: &str) -> String {
 fn every_field_is_read() {
     let manifest = Manifest::parse(FULL.as_bytes()).expect("it is well-formed");
     assert_eq!(manifest.description, "Redis for Pocket workflows");
-    assert_eq!(manifest.binary_for(&"aarch64-unknown-linux-gnu".parse().expect("a target")), Some("lib/aarch64/redis.so"));
+    assert_eq!(
+        manifest.binary_for(&"aarch64-unknown-linux-gnu".parse().expect("a target")),
+        Some("lib/aarch64/redis.so")
+    );
     assert_eq!(manifest.binary_for(&Target::any()), None);
     assert_eq!(manifest.nodes[0].config_schema, Some(json!({"type": "object", "required": ["key"]})));
     assert_eq!(manifest.nodes[0].examples[0].output, json!({"value": 1}));
@@ -78,7 +81,8 @@ fn every_field_is_read() {
 
 #[test]
 fn four_fields_are_enough() {
-    let manifest = Manifest::parse(b"name: a-b\nversion: 0.1.0\nruntime: wasm\nbinary: a.wasm\n").expect("it is complete");
+    let manifest =
+        Manifest::parse(b"name: a-b\nversion: 0.1.0\nruntime: wasm\nbinary: a.wasm\n").expect("it is complete");
     assert_eq!(manifest.variable_word(), "A_B");
     assert_eq!(manifest.permissions, Permissions::default());
     assert_eq!(manifest.binary_for(&Target::any()), Some("a.wasm"));
@@ -86,7 +90,8 @@ fn four_fields_are_enough() {
 
 #[test]
 fn unknown_fields_are_kept_wherever_they_stand() {
-    let text = FULL.replace("category: storage\n", "colour: red\n").replace("{type: integer,", "{type: integer, unit: s,");
+    let text =
+        FULL.replace("category: storage\n", "colour: red\n").replace("{type: integer,", "{type: integer, unit: s,");
     let manifest = Manifest::parse(text.as_bytes()).expect("unknown fields are no error");
     assert_eq!(manifest.unknown.keys().collect::<Vec<_>>(), ["config.port.unit", "nodes[0].colour", "sponsor"]);
 }

@@ -136,7 +136,9 @@ mod tests {
 
     #[test]
     fn a_path_that_means_another_folder_than_it_shows_is_refused() {
-        for bad in ["data", "read:", "rw:./x", "read: ./x", "read:./a/../../b", "read:..", "read:a\\b", "read:a\u{202e}b"] {
+        for bad in
+            ["data", "read:", "rw:./x", "read: ./x", "read:./a/../../b", "read:..", "read:a\\b", "read:a\u{202e}b"]
+        {
             assert!(bad.parse::<FilesystemPattern>().is_err(), "{bad}");
         }
         insta::assert_snapshot!("exec:./x".parse::<FilesystemPattern>().expect_err("no such direction"), @r"`exec:./x` is no filesystem permission: expected `read:PATH` or `write:PATH`, such as `read:./data`, without `..`, `\` and control characters");

@@ -8,8 +8,7 @@ use serde_json::{Map, Value};
 
 use super::PermissionError;
 
-const EXPECTED: &str =
-    "`host:port`, `*.host:port`, `[v6 address]:port` or settings in braces such as `{host}:{port}`; the port is 1 to 65535";
+const EXPECTED: &str = "`host:port`, `*.host:port`, `[v6 address]:port` or settings in braces such as `{host}:{port}`; the port is 1 to 65535";
 
 /// An entry of `http` or `network`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -198,7 +197,8 @@ fn canonical_host(host: &str) -> Option<String> {
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
     };
     // `1.2.3` and `0x7f.1` are addresses to some resolvers and names to others: the last label must not start like a number.
-    let ends_like_a_name = name.rsplit('.').next().is_some_and(|label| !label.starts_with(|c: char| c.is_ascii_digit()));
+    let ends_like_a_name =
+        name.rsplit('.').next().is_some_and(|label| !label.starts_with(|c: char| c.is_ascii_digit()));
     (name.len() <= 253 && name.split('.').all(label_fits) && ends_like_a_name).then_some(name)
 }
 
@@ -271,9 +271,31 @@ mod tests {
     #[test]
     fn other_shapes_are_refused() {
         for bad in [
-            "", "example.com", "example.com:", ":443", "example.com:0", "example.com:65536", "example.com:+80", "example.com:080",
-            "*:443", "*.:443", "a.*.com:443", "*.*.com:443", "https://example.com:443", "example.com/x:443", "a b:1", "a..b:1",
-            "::1:80", "[::1:80", "[127.0.0.1]:80", "*.127.0.0.1:80", "1.2.3:80", "0x7f.1:80", "{}:1", "x{host}:1", "é.com:1",
+            "",
+            "example.com",
+            "example.com:",
+            ":443",
+            "example.com:0",
+            "example.com:65536",
+            "example.com:+80",
+            "example.com:080",
+            "*:443",
+            "*.:443",
+            "a.*.com:443",
+            "*.*.com:443",
+            "https://example.com:443",
+            "example.com/x:443",
+            "a b:1",
+            "a..b:1",
+            "::1:80",
+            "[::1:80",
+            "[127.0.0.1]:80",
+            "*.127.0.0.1:80",
+            "1.2.3:80",
+            "0x7f.1:80",
+            "{}:1",
+            "x{host}:1",
+            "é.com:1",
         ] {
             assert!(bad.parse::<NetworkPattern>().is_err(), "{bad}");
         }

@@ -4,8 +4,15 @@ use std::time::Duration;
 
 use super::PermissionError;
 
-const MEMORY_UNITS: [(&str, u64); 7] =
-    [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("KB", 1_000), ("MB", 1_000_000), ("GB", 1_000_000_000), ("B", 1)];
+const MEMORY_UNITS: [(&str, u64); 7] = [
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("KB", 1_000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+    ("B", 1),
+];
 
 /// Nanoseconds of a unit. `µ` is written in two ways, U+00B5 and U+03BC.
 const TIME_UNITS: [(&str, u128); 8] = [
@@ -42,7 +49,13 @@ pub fn parse_memory(text: &str) -> Result<u64, PermissionError> {
 /// # Errors
 /// Names the text when it has another shape, is negative, or exceeds 292 years (2^63 nanoseconds).
 pub fn parse_duration(text: &str) -> Result<Duration, PermissionError> {
-    let error = || PermissionError::new("duration", text, "numbers with `h`, `m`, `s`, `ms`, `us` or `ns`, such as `3s` or `1m30s`");
+    let error = || {
+        PermissionError::new(
+            "duration",
+            text,
+            "numbers with `h`, `m`, `s`, `ms`, `us` or `ns`, such as `3s` or `1m30s`",
+        )
+    };
     if text == "0" {
         return Ok(Duration::ZERO);
     }
@@ -90,10 +103,14 @@ mod tests {
 
     #[test]
     fn memory_has_decimal_and_binary_units() {
-        for (text, bytes) in [("64MB", 64_000_000), ("64MiB", 67_108_864), ("1KB", 1_000), ("2GiB", 2_147_483_648), ("7B", 7)] {
+        for (text, bytes) in
+            [("64MB", 64_000_000), ("64MiB", 67_108_864), ("1KB", 1_000), ("2GiB", 2_147_483_648), ("7B", 7)]
+        {
             assert_eq!(parse_memory(text), Ok(bytes), "{text}");
         }
-        for bad in ["", "64", "MB", "64 MB", "-1MB", "1.5MB", "64mb", "64M", "0MB", "99999999999999999999B", "99999999999GiB"] {
+        for bad in
+            ["", "64", "MB", "64 MB", "-1MB", "1.5MB", "64mb", "64M", "0MB", "99999999999999999999B", "99999999999GiB"]
+        {
             assert!(parse_memory(bad).is_err(), "{bad}");
         }
     }
@@ -114,7 +131,9 @@ mod tests {
         for (text, nanoseconds) in cases {
             assert_eq!(parse_duration(text), Ok(Duration::from_nanos(nanoseconds)), "{text}");
         }
-        for bad in ["", "3", "s", "-3s", "+3s", "3 s", "3d", ".s", "1.2.3s", "3S", "9999999999h", "99999999999999999999s", "é"] {
+        for bad in
+            ["", "3", "s", "-3s", "+3s", "3 s", "3d", ".s", "1.2.3s", "3S", "9999999999h", "99999999999999999999s", "é"]
+        {
             assert!(parse_duration(bad).is_err(), "{bad}");
         }
     }

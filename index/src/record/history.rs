@@ -60,7 +60,7 @@ impl History {
     ///
     /// What it does not check is the log: [`crate::verify::VerifiedRelease`] does, for the release that is installed.
     pub fn replay(name: &PluginName, text: &str, policy: &Policy) -> Result<Self, HistoryError> {
-        let refuse = |line: usize, problem| HistoryError { line, name: name.clone(), problem };
+        let refuse = |line: usize, problem| HistoryError { line, name: name.clone(), problem: Box::new(problem) };
         if text.len() > MAX_FILE_BYTES {
             return Err(refuse(1, Problem::FileTooLarge { bytes: text.len() }));
         }
@@ -142,7 +142,11 @@ impl History {
     /// Adds a line after the last one, if it holds there.
     pub(crate) fn push(&mut self, line: &Line, policy: &Policy) -> Result<(), HistoryError> {
         let number = self.lines.len() + 1;
-        self.accept(line, policy).map_err(|problem| HistoryError { line: number, name: self.name.clone(), problem })
+        self.accept(line, policy).map_err(|problem| HistoryError {
+            line: number,
+            name: self.name.clone(),
+            problem: Box::new(problem),
+        })
     }
 
     fn take(&mut self, text: &str, policy: &Policy) -> Result<Taken, Problem> {

@@ -34,8 +34,8 @@ pub use problem::{HistoryError, Problem};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Event {
-    /// A version came out.
-    Release(Release),
+    /// A version came out. In a box, for it is several times as large as the others.
+    Release(Box<Release>),
     /// A version is not picked anew.
     Yank(Withdrawal),
     /// A yank is taken back.
@@ -184,6 +184,12 @@ impl Event {
     /// Compact JSON, ready to be signed. From here on these bytes are the event: nobody writes them anew.
     pub fn to_text(&self) -> String {
         serde_json::to_string(self).expect("an event has text keys and finite numbers only")
+    }
+}
+
+impl From<Release> for Event {
+    fn from(release: Release) -> Self {
+        Self::Release(Box::new(release))
     }
 }
 

@@ -18,7 +18,7 @@ pub struct HistoryError {
     pub name: PluginName,
     /// What is wrong with it.
     #[source]
-    pub problem: Problem,
+    pub problem: Box<Problem>,
 }
 
 /// What is wrong with a line in its place.

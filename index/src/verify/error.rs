@@ -10,6 +10,9 @@ use crate::name::{PluginName, Target};
 /// Why a release or an archive is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
+    /// A registry takes only archives as `pocket plugin pack` writes them.
+    #[error("the archive is not in canonical form, as `pocket plugin pack` writes it")]
+    NotCanonical,
     /// No line of the plugin's file releases it.
     #[error("`{name}` has no version {version}")]
     UnknownVersion {

@@ -3,15 +3,15 @@
 //! [`VerifiedRelease`] is a release that its owners signed and the registry's log holds. [`VerifiedArchive`] is an archive
 //! whose bytes and contents are what that release says. Nothing else makes them, and unpacking takes nothing else:
 //!
-//! ```compile_fail
+//! ```compile_fail,E0451
 //! use pocket_index::archive::Archive;
 //! use pocket_index::verify::VerifiedArchive;
-//! fn skip_the_checks(archive: Archive) -> VerifiedArchive {
-//!     VerifiedArchive { archive, ..todo!() } // the fields are private
+//! fn put_other_files_into(verified: VerifiedArchive, archive: Archive) -> VerifiedArchive {
+//!     VerifiedArchive { archive, ..verified } // the fields are private
 //! }
 //! ```
 //!
-//! ```compile_fail
+//! ```compile_fail,E0277
 //! use pocket_index::archive::Archive;
 //! use pocket_index::verify::VerifiedArchive;
 //! fn skip_the_checks(archive: Archive) -> VerifiedArchive {
@@ -31,7 +31,7 @@ use crate::limits::Limits;
 use crate::log::{Checkpoint, Leaf, TileSource, TreeHead, check_inclusion};
 use crate::manifest::Manifest;
 use crate::name::{PluginName, Target};
-use crate::record::{ArchiveRecord, History, ReleaseEntry, Status};
+use crate::record::{ArchiveRecord, History, Release, ReleaseEntry, Status};
 
 pub use error::VerifyError;
 
@@ -145,13 +145,7 @@ impl VerifiedRelease {
     ) -> Result<VerifiedArchive, VerifyError> {
         let record = self.archive_for(target)?;
         let promise = Promise::Release(Box::new(self.clone()), record.target.clone());
-        if bytes.len() as u64 != record.size {
-            return Err(VerifyError::Size { expected: record.size, found: bytes.len() as u64 });
-        }
-        let verified = VerifiedArchive::read(bytes, record.sha256, limits, promise)?;
-        check_contents(record, &verified)?;
-        compare::check_manifest(&verified.manifest, self.entry.release())?;
-        Ok(verified)
+        check_release_archive(self.entry.release(), record, bytes, limits, promise)
     }
 }
 
@@ -218,6 +212,36 @@ impl VerifiedArchive {
             Promise::PinnedDigest => None,
         }
     }
+}
+
+/// What a registry checks before it takes an archive: what a client will check, and that the archive is in canonical form.
+///
+/// # Errors
+/// Names the first thing that differs, with both values.
+pub fn check_submission(
+    release: &Release,
+    record: &ArchiveRecord,
+    bytes: &[u8],
+    limits: &Limits,
+) -> Result<(), VerifyError> {
+    let verified = check_release_archive(release, record, bytes, limits, Promise::PinnedDigest)?;
+    if verified.archive.is_canonical() { Ok(()) } else { Err(VerifyError::NotCanonical) }
+}
+
+fn check_release_archive(
+    release: &Release,
+    record: &ArchiveRecord,
+    bytes: &[u8],
+    limits: &Limits,
+    promise: Promise,
+) -> Result<VerifiedArchive, VerifyError> {
+    if bytes.len() as u64 != record.size {
+        return Err(VerifyError::Size { expected: record.size, found: bytes.len() as u64 });
+    }
+    let verified = VerifiedArchive::read(bytes, record.sha256, limits, promise)?;
+    check_contents(record, &verified)?;
+    compare::check_manifest(&verified.manifest, release)?;
+    Ok(verified)
 }
 
 fn installable<'a>(history: &'a History, version: &Version) -> Result<&'a ReleaseEntry, VerifyError> {

@@ -45,7 +45,7 @@ fn honest(bytes: &[u8]) -> Release {
 /// An index with this release, in the log.
 fn publish(release: Release) -> (TestIndex, VerifiedRelease) {
     let index = TestIndex::new();
-    index.append(Event::Release(release), &[&key(1)]);
+    index.append(Event::from(release), &[&key(1)]);
     let verified = check(&index).expect("the release was just appended");
     (index, verified)
 }

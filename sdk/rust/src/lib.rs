@@ -45,11 +45,15 @@
 
 mod call;
 mod error;
+#[cfg(unix)]
+pub mod native;
 #[cfg(target_family = "wasm")]
 pub mod wasm;
 
 pub use call::{Context, Node, Nodes, Plugin, Reply, Settings};
 pub use error::{Error, ErrorKind};
+#[cfg(unix)]
+pub use native::host;
 
 #[doc(hidden)]
 pub use call::run_text;
@@ -68,9 +72,6 @@ macro_rules! export {
 #[macro_export]
 macro_rules! export {
     ($plugin:ty) => {
-        const _: fn() = || {
-            fn is_a_plugin<P: $crate::Plugin>() {}
-            is_a_plugin::<$plugin>();
-        };
+        $crate::export_native!($plugin);
     };
 }

@@ -28,7 +28,7 @@ macro_rules! export_wasm {
                 }
             }
 
-            $crate::wasm::bindings::export_world!(Exported with_types_in $crate::wasm::bindings);
+    $crate::wasm::bindings::export_world!(Exported with_types_in $crate::wasm::bindings);
         };
     };
 }

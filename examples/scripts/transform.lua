@@ -1,0 +1,2 @@
+local data = input.data
+return {transformed = data * 2}

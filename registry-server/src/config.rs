@@ -1,0 +1,61 @@
+//! What a server is told when it starts.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::RegistryError;
+
+/// Where the registry's files are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A copy of the bundled index in a temporary folder: what is published is gone when the server stops.
+    Bundled,
+    /// A folder. An empty or missing one becomes a new registry.
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What a new registry starts with.
+        seed: Seed,
+    },
+}
+
+/// What a new registry starts with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Seed {
+    /// Nothing.
+    #[default]
+    Empty,
+    /// The plugins of the bundled index.
+    Bundled,
+}
+
+/// Whether a server without TLS may be reached from other machines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Exposure {
+    /// Only from this machine.
+    #[default]
+    Loopback,
+    /// From anywhere: a proxy in front of it does TLS.
+    BehindProxy,
+}
+
+/// What a server is told when it starts.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where its files are.
+    pub source: Source,
+    /// Where it listens; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// Who may reach it.
+    pub exposure: Exposure,
+}
+
+impl Options {
+    // Publishing over plain HTTP from another machine can be changed on the way.
+    pub(crate) fn check_address(&self) -> Result<(), RegistryError> {
+        if self.exposure == Exposure::Loopback && !self.address.ip().is_loopback() {
+            return Err(RegistryError::Exposed { address: self.address });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,111 @@
+//! Errors: of the server, and as answered to a client.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+/// Why a registry cannot be opened, served or written to.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// The operating system gives no threads.
+    #[error("cannot start the server's threads")]
+    Runtime {
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The port cannot be had.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// Other machines would reach a server without TLS.
+    #[error("{address} can be reached from other machines, and this server has no TLS")]
+    Exposed {
+        /// The address that was asked for.
+        address: SocketAddr,
+    },
+    /// A file could not be read or written.
+    #[error("cannot {doing} `{}`", path.display())]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// Another server has the folder.
+    #[error("another server uses `{}`", path.display())]
+    InUse {
+        /// The registry's folder.
+        path: PathBuf,
+    },
+    /// The folder holds something else than a registry.
+    #[error("`{}` is no registry: {message}", path.display())]
+    Damaged {
+        /// The folder or file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+}
+
+pub(crate) fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> RegistryError {
+    let path = path.to_owned();
+    move |source| RegistryError::Io { doing, path, source }
+}
+
+/// What a client is told: a status, a code for programs, a message for people.
+#[derive(Debug)]
+pub(crate) struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+}
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    code: &'a str,
+    message: &'a str,
+}
+
+impl ApiError {
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl ToString) -> Self {
+        Self { status, code, message: message.to_string() }
+    }
+
+    pub(crate) fn not_found(name: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no `{}`", name.escape_debug()))
+    }
+
+    /// The cause goes to the server's own log; a client learns no path.
+    pub(crate) fn storage(cause: &dyn std::error::Error) -> Self {
+        eprintln!("storage failed: {}", chain(cause));
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "storage", "the registry cannot read or write its files")
+    }
+}
+
+/// An error and its causes in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        (self.status, Json(ErrorBody { code: self.code, message: &self.message })).into_response()
+    }
+}

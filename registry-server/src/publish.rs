@@ -1,0 +1,147 @@
+//! `PUT /api/v1/publish`: a signed event and its archives come in; everything is checked with the code that clients
+//! use; the archives, the line, the log and the search list are written in this order.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use bytes::Bytes;
+use pocket_index::append::{AppendError, Submission, Write};
+use pocket_index::layout;
+use pocket_index::limits::Limits;
+use pocket_index::publish::{PublishHeader, PublishReceipt};
+use pocket_index::record::{Event, History, Release};
+use pocket_index::search::{self, SearchEntry};
+use pocket_index::verify::check_submission;
+
+use crate::Registry;
+use crate::error::{ApiError, RegistryError, chain};
+use crate::storage::Writer;
+
+/// 300 MiB: archives for several targets in one request; each is held to the archive limits besides.
+pub(crate) const MAX_BODY_BYTES: usize = 300 << 20;
+
+pub(crate) async fn publish(
+    State(registry): State<Arc<Registry>>,
+    body: Bytes,
+) -> Result<(StatusCode, Json<PublishReceipt>), ApiError> {
+    // Unpacking, digests and flushes block: not on the threads that answer readers.
+    let done = tokio::task::spawn_blocking(move || accept(&registry, &body)).await;
+    done.map_err(|error| ApiError::storage(&error))?.map(|(status, receipt)| (status, Json(receipt)))
+}
+
+/// An archive and the path it will have.
+struct Upload<'a> {
+    path: String,
+    bytes: &'a [u8],
+}
+
+fn accept(registry: &Registry, body: &[u8]) -> Result<(StatusCode, PublishReceipt), ApiError> {
+    let (header, archives) = PublishHeader::decode(body).map_err(|error| malformed(&error))?;
+    let event = header.event().map_err(|error| malformed(&error))?;
+    let uploads = match &event {
+        Event::Release(release) => check_archives(release, archives)?,
+        _ if archives.is_empty() => Vec::new(),
+        _ => return Err(refused("unexpected_archive", &format!("a `{}` event brings no archives", event.kind()))),
+    };
+    let writer = registry.write();
+    let history = writer.history(event.name()).map_err(|error| ApiError::storage(&error))?;
+    if let Event::Release(release) = &event
+        && let Some(receipt) = already_there(&writer, &history, release, &header.event)?
+    {
+        return Ok((StatusCode::OK, receipt));
+    }
+    append(&writer, &header, &event, &uploads).map(|receipt| (StatusCode::CREATED, receipt))
+}
+
+/// Splits the rest of the body into archives by the sizes that the event states, and checks each.
+fn check_archives<'a>(release: &Release, mut rest: &'a [u8]) -> Result<Vec<Upload<'a>>, ApiError> {
+    let mut uploads = Vec::new();
+    for record in &release.archives {
+        let size = usize::try_from(record.size).unwrap_or(usize::MAX);
+        let (bytes, after) = rest.split_at_checked(size).ok_or_else(|| {
+            let message = format!("`{}` is cut: the event says {size} bytes, {} came", record.file, rest.len());
+            refused("truncated", &message)
+        })?;
+        check_submission(release, record, bytes, &Limits::default()).map_err(|error| refused("archive", &chain(&error)))?;
+        uploads.push(Upload { path: layout::archive(&record.sha256), bytes });
+        rest = after;
+    }
+    if rest.is_empty() {
+        Ok(uploads)
+    } else {
+        Err(refused("trailing_bytes", &format!("{} bytes follow the last archive", rest.len())))
+    }
+}
+
+/// A repeated upload of the same release is no error: the first answer may have been lost.
+fn already_there(
+    writer: &Writer<'_>,
+    history: &History,
+    release: &Release,
+    event: &str,
+) -> Result<Option<PublishReceipt>, ApiError> {
+    let Some(entry) = history.release(&release.version) else { return Ok(None) };
+    let path = layout::index_file(&release.name);
+    let text = writer.read(&path).map_err(|error| ApiError::storage(&error))?.unwrap_or_default();
+    let line = String::from_utf8_lossy(&text).lines().nth(usize::try_from(entry.seq()).unwrap_or(usize::MAX)).map(str::to_owned);
+    if line.is_some_and(|line| line.contains(&format!("\"event\":{event},\"signatures\":"))) {
+        return Ok(Some(PublishReceipt { log: entry.log(), digest: entry.line() }));
+    }
+    let digests = |release: &Release| {
+        release.archives.iter().map(|archive| archive.sha256.to_string()).collect::<Vec<_>>().join(", ")
+    };
+    let message = format!(
+        "`{}` {} is published already with {}, this publish has {}; a version never changes",
+        release.name,
+        release.version,
+        digests(entry.release()),
+        digests(release),
+    );
+    Err(ApiError::new(StatusCode::CONFLICT, "version_exists", message))
+}
+
+fn append(
+    writer: &Writer<'_>,
+    header: &PublishHeader,
+    event: &Event,
+    uploads: &[Upload<'_>],
+) -> Result<PublishReceipt, ApiError> {
+    let at = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| ApiError::storage(&error))?.as_secs();
+    let submission =
+        Submission { name: event.name(), event: &header.event, signatures: header.signatures.clone(), at };
+    let appended = writer.append(|appender| appender.append(submission)).map_err(|error| append_error(&error))?;
+    let search = search_list(writer, &appended.history).map_err(|error| ApiError::storage(&error))?;
+    let archives = uploads.iter().map(|upload| Write { path: upload.path.clone(), bytes: upload.bytes.to_vec() });
+    let writes: Vec<Write> = archives.chain(appended.writes).chain([search]).collect();
+    writer.write_all(&writes).map_err(|error| ApiError::storage(&error))?;
+    Ok(PublishReceipt { log: appended.line.log, digest: appended.line.digest })
+}
+
+/// The search list with this plugin's entry replaced.
+fn search_list(writer: &Writer<'_>, history: &History) -> Result<Write, RegistryError> {
+    let content = writer.read(layout::SEARCH)?.unwrap_or_default();
+    // A damaged list is made anew from what is published next; nothing is installed by it.
+    let mut entries = str::from_utf8(&content).ok().and_then(|text| search::parse(text).ok()).unwrap_or_default();
+    entries.retain(|entry| entry.name != *history.name());
+    entries.extend(SearchEntry::of(history));
+    Ok(Write { path: layout::SEARCH.to_owned(), bytes: search::write(entries).into_bytes() })
+}
+
+fn append_error(error: &AppendError) -> ApiError {
+    match error {
+        AppendError::History(_) => ApiError::new(StatusCode::FORBIDDEN, "not_allowed", chain(error)),
+        AppendError::Line(_) | AppendError::UnknownKind { .. } => malformed(error),
+        _ => ApiError::storage(error),
+    }
+}
+
+fn malformed(error: &dyn std::error::Error) -> ApiError {
+    ApiError::new(StatusCode::BAD_REQUEST, "malformed", chain(error))
+}
+
+fn refused(code: &'static str, message: &str) -> ApiError {
+    ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, code, message)
+}

@@ -1,0 +1,227 @@
+//! Everything that can be typed, with the help that explains it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use pocket_index::name::PluginName;
+
+/// A package manager for plugins, and the engine that runs them.
+#[derive(Debug, Parser)]
+#[command(name = "pocket", version, max_term_width = 100, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: GlobalArguments,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// How a result is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON document with stable field names.
+    Json,
+    /// The same document as YAML.
+    Yaml,
+}
+
+#[derive(Debug, Args)]
+pub struct GlobalArguments {
+    /// How results are printed
+    #[arg(long, short = 'o', global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    pub output: Format,
+    /// Print results only, no progress
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a workflow
+    Run(RunArguments),
+    /// Install, search, publish and verify plugins
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+    /// Make and list the keys that sign what you publish
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Host a registry
+    #[cfg(feature = "registry")]
+    #[command(subcommand)]
+    Registry(RegistryCommand),
+    /// See all of it work: a registry, a key, a publish, installs, a workflow, a refusal
+    #[cfg(feature = "registry")]
+    Demo(DemoArguments),
+    /// The child process that native plugins run in; the engine starts it
+    #[command(name = "__plugin-host", hide = true)]
+    PluginHost,
+}
+
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    /// The workflow: a YAML or JSON file
+    pub workflow: PathBuf,
+    /// The run's input as JSON
+    #[arg(long, value_name = "JSON", conflicts_with = "input_file", allow_hyphen_values = true)]
+    pub input: Option<String>,
+    /// The run's input from a JSON file; `-` reads the standard input
+    #[arg(long, value_name = "FILE")]
+    pub input_file: Option<PathBuf>,
+    /// Print the plan and run nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print each node as it starts and ends
+    #[arg(long, short)]
+    pub verbose: bool,
+    /// Leave a plugin out; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub disable_plugin: Vec<PluginName>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PluginCommand {
+    /// Install plugins, or what pocket.yaml and pocket.lock name
+    Install(InstallArguments),
+    /// Take plugins out of the project
+    Uninstall(UninstallArguments),
+    /// List the plugins
+    List,
+    /// Show a plugin: its nodes, settings and permissions
+    Info {
+        /// The plugin
+        name: PluginName,
+        #[command(flatten)]
+        registry: RegistryArguments,
+    },
+    /// Find plugins by name, node type, keyword or description
+    Search {
+        /// What to look for; all words must occur. Without one, everything is listed
+        words: Vec<String>,
+        #[command(flatten)]
+        registry: RegistryArguments,
+    },
+    /// Pack a folder into an archive, the same bytes on every machine
+    Pack {
+        /// The folder with `manifest.yaml` in it
+        folder: PathBuf,
+        /// Where the archive goes
+        #[arg(long, value_name = "FOLDER", default_value = ".")]
+        out: PathBuf,
+    },
+    /// Pack, sign and upload a plugin
+    Publish(PublishArguments),
+    /// Verify an archive or an installed plugin: exit code 6 when it is refused
+    Verify {
+        /// An archive's file, or an installed plugin's name
+        subject: String,
+        #[command(flatten)]
+        registry: RegistryArguments,
+    },
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct RegistryArguments {
+    /// The registry: a URL (`https://…`, `file://…`), or a name from pocket.yaml [default: the bundled one]
+    #[arg(long, value_name = "URL|NAME", env = "POCKET_REGISTRY")]
+    pub registry: Option<String>,
+    /// Use nothing but what is on this machine
+    #[arg(long, env = "POCKET_OFFLINE", value_parser = clap::builder::FalseyValueParser::new())]
+    pub offline: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct InstallArguments {
+    /// `NAME`, `NAME@REQUIREMENT`, `URL#sha256=…` or an archive's file. Without one, everything that pocket.yaml names
+    pub plugins: Vec<String>,
+    #[command(flatten)]
+    pub registry: RegistryArguments,
+    /// Fail if pocket.lock would have to change
+    #[arg(long)]
+    pub locked: bool,
+    /// Both --locked and --offline
+    #[arg(long)]
+    pub frozen: bool,
+    /// Install for the user, whatever project this folder is in
+    #[arg(long)]
+    pub global: bool,
+    /// Unpack to this folder instead of ~/.pocket/plugins
+    #[arg(long, value_name = "FOLDER")]
+    pub dir: Option<PathBuf>,
+    /// Grant what the plugins ask for without a question
+    #[arg(long, short, visible_alias = "allow-permissions")]
+    pub yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct UninstallArguments {
+    /// The plugins
+    #[arg(required = true)]
+    pub plugins: Vec<PluginName>,
+    #[command(flatten)]
+    pub registry: RegistryArguments,
+    /// Uninstall for the user, whatever project this folder is in
+    #[arg(long)]
+    pub global: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct PublishArguments {
+    /// Folders or archives of one version; an archive for each target
+    #[arg(required = true, value_name = "FOLDER|FILE")]
+    pub sources: Vec<PathBuf>,
+    #[command(flatten)]
+    pub registry: RegistryArguments,
+    /// The key that signs
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub key: String,
+    /// Check and sign, upload nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Make a key
+    New {
+        /// Its name
+        #[arg(default_value = "default")]
+        name: PluginName,
+    },
+    /// List the keys
+    List,
+}
+
+#[cfg(feature = "registry")]
+#[derive(Debug, Subcommand)]
+pub enum RegistryCommand {
+    /// Serve a registry over HTTP
+    Serve {
+        /// The registry's folder; an empty or missing one becomes a new registry [default: a copy of the bundled one that is
+        /// gone when the server stops]
+        #[arg(long, value_name = "FOLDER")]
+        dir: Option<PathBuf>,
+        /// Start a new registry with the plugins of the bundled one
+        #[arg(long, requires = "dir")]
+        with_bundled: bool,
+        /// Where to listen; port 0 takes a free one
+        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7878")]
+        addr: SocketAddr,
+        /// Listen on an address that other machines reach: a proxy in front does TLS
+        #[arg(long)]
+        behind_proxy: bool,
+    },
+}
+
+#[cfg(feature = "registry")]
+#[derive(Debug, Args)]
+pub struct DemoArguments {
+    /// Where the demo works, and leaves everything to look at [default: a temporary folder that is removed]
+    #[arg(long, value_name = "FOLDER")]
+    pub dir: Option<PathBuf>,
+    /// Where Redis answers
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:6379")]
+    pub redis: String,
+}

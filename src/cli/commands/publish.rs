@@ -1,0 +1,40 @@
+//! `pocket plugin publish`.
+
+use serde_json::json;
+
+use crate::cli::arguments::PublishArguments;
+use crate::cli::output::Output;
+use crate::ops::publish::{self, Published, Sending};
+use crate::ops::{OpsError, Scope, Workspace};
+
+use super::{block_on, reach};
+
+pub fn run(arguments: &PublishArguments, output: &Output) -> Result<(), OpsError> {
+    let workspace = Workspace::open(Scope::Nearest)?;
+    let sending = if arguments.dry_run { Sending::DryRun } else { Sending::Upload };
+    let reach = reach(&arguments.registry);
+    let published = block_on(publish::publish(&workspace, &arguments.sources, &arguments.key, &reach, sending))?;
+    show(&published, output);
+    Ok(())
+}
+
+fn show(published: &Published, output: &Output) {
+    let release = &published.release;
+    for archive in &release.archives {
+        output.step("Packed", format!("{} ({} bytes)", archive.file, archive.size));
+    }
+    output.step("Signed", format!("with {}", published.key.fingerprint()));
+    match published.log {
+        Some(log) => output.step("Published", format!("`{}` {} to {} (log entry {log})", release.name, release.version, published.registry)),
+        None => output.step("Checked", "and sent nothing (--dry-run)"),
+    }
+    let document = json!({
+        "name": release.name,
+        "version": release.version,
+        "registry": published.registry,
+        "key": published.key,
+        "log": published.log,
+        "archives": release.archives,
+    });
+    output.result(&document, String::new);
+}

@@ -1,0 +1,19 @@
+//! `pocket plugin uninstall`.
+
+use serde_json::json;
+
+use crate::cli::arguments::UninstallArguments;
+use crate::cli::output::Output;
+use crate::ops::{OpsError, Scope, Workspace, uninstall};
+
+pub fn run(arguments: &UninstallArguments, output: &Output) -> Result<(), OpsError> {
+    let scope = if arguments.global { Scope::User } else { Scope::Nearest };
+    let removed = uninstall::uninstall(Workspace::open(scope)?, &arguments.plugins)?;
+    for one in &removed {
+        output.step("Removed", format!("`{}` {}", one.name, one.version));
+    }
+    let documents: Vec<_> =
+        removed.iter().map(|one| json!({ "name": one.name, "version": one.version })).collect();
+    output.result(&documents, String::new);
+    Ok(())
+}

@@ -1,0 +1,185 @@
+//! One table from errors to what a person reads: the sentence, its causes, the next step, the exit code.
+
+use pocket_index::verify::VerifyError;
+use serde::Serialize;
+
+use crate::engine::CallErrorKind;
+use crate::home::HomeError;
+use crate::ops::OpsError;
+use crate::registry::{RegistryError, TransportError};
+use crate::store::StoreError;
+
+/// An error as it is printed.
+#[derive(Debug, Serialize)]
+pub struct Failure {
+    /// What could not be done.
+    pub message: String,
+    /// Why, from the outermost cause inwards.
+    pub causes: Vec<String>,
+    /// What to do next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// A drawing of the place in a file, printed above the message.
+    #[serde(skip)]
+    pub drawing: Option<String>,
+    /// The process's exit code.
+    pub exit: u8,
+}
+
+/// Any error but those below.
+const ERROR: u8 = 1;
+const WORKFLOW_INVALID: u8 = 3;
+const RUN_FAILED: u8 = 4;
+const PLUGIN_ERROR: u8 = 5;
+const VERIFICATION_REFUSED: u8 = 6;
+
+/// The error as it is printed.
+pub fn describe(error: &OpsError) -> Failure {
+    let (message, causes) = sentences(error);
+    let drawing = match error {
+        OpsError::Workflow(problems) => Some(problems.draw()),
+        _ => None,
+    };
+    Failure { message, causes, hint: hint(error), drawing, exit: exit_code(error) }
+}
+
+/// The error's own sentence, then those of its causes. A cause that repeats the sentence before is left out.
+fn sentences(error: &dyn std::error::Error) -> (String, Vec<String>) {
+    let message = error.to_string();
+    let mut causes: Vec<String> = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if causes.last().unwrap_or(&message) != &text {
+            causes.push(text);
+        }
+        next = cause.source();
+    }
+    (message, causes)
+}
+
+fn exit_code(error: &OpsError) -> u8 {
+    match error {
+        OpsError::Workflow(_) | OpsError::Input { .. } => WORKFLOW_INVALID,
+        OpsError::Run(error) if error.is_plugin_error() => PLUGIN_ERROR,
+        OpsError::Run(_) => RUN_FAILED,
+        OpsError::Load { .. } | OpsError::Setting { .. } => PLUGIN_ERROR,
+        OpsError::Archive { .. }
+        | OpsError::Unverified { .. }
+        | OpsError::NoDigest { .. }
+        | OpsError::NoEvidence { .. }
+        | OpsError::Revoked { .. }
+        | OpsError::LockDiffers { .. }
+        | OpsError::Store(StoreError::Changed { .. } | StoreError::Unverifiable { .. }) => VERIFICATION_REFUSED,
+        OpsError::Registry(
+            RegistryError::Refused { .. }
+            | RegistryError::History { .. }
+            | RegistryError::Archive { .. }
+            | RegistryError::KeyChanged { .. }
+            | RegistryError::DevelopmentKey { .. },
+        ) => VERIFICATION_REFUSED,
+        _ => ERROR,
+    }
+}
+
+/// What to do next, where there is something that helps.
+fn hint(error: &OpsError) -> Option<String> {
+    match error {
+        OpsError::Registry(error) => registry_hint(error),
+        OpsError::Home(error) => home_hint(error),
+        OpsError::Download { source, .. } => transport_hint(source),
+        OpsError::Archive { .. } | OpsError::Unverified { .. } => {
+            Some("do not use this archive; tell whoever publishes it".to_owned())
+        }
+        OpsError::Package { .. } => Some("`pocket plugin pack FOLDER` makes an archive that registries take".to_owned()),
+        OpsError::NoDigest { url, found } => {
+            Some(format!("if these are the bytes you expect, install {url}#sha256={}", found.hex()))
+        }
+        OpsError::NotApproved { .. } => Some("read what they ask for above, then repeat the command with --yes".to_owned()),
+        OpsError::LockStale { .. } => Some("run `pocket plugin install` without --locked and commit pocket.lock".to_owned()),
+        OpsError::NoPlugin { near, .. } if !near.is_empty() => Some(format!("did you mean {}?", quoted(near))),
+        OpsError::NoPlugin { .. } => Some("`pocket plugin search WORD` lists what there is".to_owned()),
+        OpsError::NotInstalled { .. } => Some("run `pocket plugin install`".to_owned()),
+        OpsError::Store(StoreError::Changed { name, version, .. }) => Some(format!(
+            "the files were changed after they were installed; `pocket plugin install {name}@={version}` restores them"
+        )),
+        OpsError::Revoked { .. } => Some("install another version, and find out why this one was revoked".to_owned()),
+        OpsError::Run(error) => run_hint(error.kind()),
+        OpsError::FolderInUse { .. } => Some("name an empty or a new folder".to_owned()),
+        #[cfg(feature = "registry")]
+        OpsError::Server(error) => server_hint(error),
+        _ => None,
+    }
+}
+
+fn registry_hint(error: &RegistryError) -> Option<String> {
+    match error {
+        RegistryError::Transport { source, .. } | RegistryError::Download { source, .. } => transport_hint(source),
+        RegistryError::Refused { .. } | RegistryError::History { .. } => Some(
+            "the registry, or somebody between it and this machine, changed something; report it before using it".to_owned(),
+        ),
+        RegistryError::KeyChanged { file, .. } => Some(format!(
+            "if the registry was set up anew and you trust it, remove `{}` and try again",
+            file.display()
+        )),
+        RegistryError::DevelopmentKey { .. } => Some("the registry must make a key of its own".to_owned()),
+        RegistryError::ReadOnly { .. } => {
+            Some("name a registry server: `pocket registry serve --dir FOLDER`, then `--registry http://…`".to_owned())
+        }
+        RegistryError::Archive { source, .. } => Some(archive_hint(source)),
+        RegistryError::PublishRefused { .. } | RegistryError::Memory { .. } => None,
+    }
+}
+
+fn archive_hint(error: &VerifyError) -> String {
+    match error {
+        VerifyError::NoArchive { .. } => "ask its author for an archive for this machine",
+        _ => "the file changed after it was published; report it to the registry before using it",
+    }
+    .to_owned()
+}
+
+fn transport_hint(error: &TransportError) -> Option<String> {
+    Some(match error {
+        TransportError::Unreachable { .. } => "is the server running, and the address right?".to_owned(),
+        TransportError::TimedOut { .. } | TransportError::Truncated { .. } => "try again; nothing was changed".to_owned(),
+        TransportError::NotFound { .. } => "check the address; a registry has a `config.json` at its root".to_owned(),
+        TransportError::Offline { .. } => "repeat the command once without --offline".to_owned(),
+        _ => return None,
+    })
+}
+
+fn home_hint(error: &HomeError) -> Option<String> {
+    Some(match error {
+        HomeError::None => "set POCKET_HOME to a folder".to_owned(),
+        HomeError::NoKey { name, .. } => format!("`pocket key new {name}` makes it"),
+        HomeError::KeyExists { .. } => "choose another name; a key is never replaced".to_owned(),
+        HomeError::KeyExposed { path, .. } => format!("`chmod 600 {}`; if others had access, make a new key", path.display()),
+        _ => return None,
+    })
+}
+
+fn run_hint(kind: CallErrorKind) -> Option<String> {
+    Some(match kind {
+        CallErrorKind::Timeout => "raise the node's `timeout`, or add a connection with `when: error`".to_owned(),
+        CallErrorKind::Denied => "`plugins.security` in pocket.yaml says what plugins may do".to_owned(),
+        CallErrorKind::Crashed | CallErrorKind::OutOfMemory => "tell the plugin's author".to_owned(),
+        CallErrorKind::Retryable => "add `retry: {max_attempts: 3}` to the node, or a connection with `when: error`".to_owned(),
+        _ => return None,
+    })
+}
+
+#[cfg(feature = "registry")]
+fn server_hint(error: &pocket_registry::RegistryError) -> Option<String> {
+    use pocket_registry::RegistryError as Server;
+    Some(match error {
+        Server::Listen { .. } => "another program may listen there; `--addr 127.0.0.1:0` takes a free port".to_owned(),
+        Server::Exposed { .. } => "put a proxy with TLS in front of it and give --behind-proxy".to_owned(),
+        Server::InUse { .. } => "stop that server, or name another folder with --dir".to_owned(),
+        _ => return None,
+    })
+}
+
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ")
+}

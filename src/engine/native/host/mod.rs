@@ -1,0 +1,105 @@
+//! The host process: confines itself, loads the library, and runs what the engine asks.
+//!
+//! The order matters: everything that can be taken away is gone before the library's first instruction runs, which is in
+//! `dlopen`.
+
+mod abi;
+mod allowed;
+mod channel;
+mod confine;
+mod files;
+mod filter;
+mod library;
+mod trap;
+
+use std::os::fd::OwnedFd;
+use std::process::ExitCode;
+
+use self::channel::Channel;
+use self::library::PluginLibrary;
+use super::descriptor;
+use super::frame::FrameError;
+use super::message::{FromHost, LoadOrder, ToHost};
+
+/// Why the host ends before its time.
+#[derive(Debug, thiserror::Error)]
+enum HostError {
+    #[error("`{}` is started by the engine, not by hand", super::HOST_ARGUMENT)]
+    ByHand,
+    #[error("cannot {what}: {reason}")]
+    Confine { what: &'static str, reason: String },
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    #[error("the engine does not follow the protocol: {0}")]
+    Protocol(String),
+}
+
+/// What `pocket __plugin-host` does: holds one plugin until the engine is done with it.
+pub fn run_host() -> ExitCode {
+    match serve() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve() -> Result<(), HostError> {
+    let channel = Channel::open(confine::settle()?)?;
+    let body = channel.read()?;
+    let ToHost::Load(order) = ToHost::decode(&body)? else {
+        return Err(HostError::Protocol("the first message is no `load`".to_owned()));
+    };
+    let order: LoadOrder = serde_json::from_slice(order).map_err(|error| HostError::Protocol(error.to_string()))?;
+    let library = descriptor::receive(channel.socket()).map_err(FrameError::from)?;
+    match load(&order, library) {
+        Ok(library) => {
+            channel.send(&FromHost::Ready)?;
+            answer_all(channel, &library)
+        }
+        Err(reason) => Ok(channel.send(&FromHost::Failed(&reason))?),
+    }
+}
+
+/// From here on the process can do no more than the plugin may.
+fn load(order: &LoadOrder, library: OwnedFd) -> Result<PluginLibrary, String> {
+    confine::confine(order).map_err(|error| error.to_string())?;
+    PluginLibrary::load(library, order.output)
+}
+
+fn answer_all(channel: &Channel, library: &PluginLibrary) -> Result<(), HostError> {
+    loop {
+        let body = match channel.read() {
+            Ok(body) => body,
+            Err(FrameError::Closed) => return Ok(()), // the engine is gone
+            Err(error) => return Err(error.into()),
+        };
+        match ToHost::decode(&body)? {
+            ToHost::Start(settings) => channel.during_call(
+                || library.start(settings),
+                |result| match result {
+                    Ok(()) => FromHost::Ready,
+                    Err(reason) => FromHost::Failed(reason),
+                },
+            )?,
+            ToHost::Call { node, config, input, context } => {
+                channel.during_call(|| library.run(node, config, input, context), library::Outcome::message)?;
+            }
+            ToHost::Describe => channel.during_call(
+                || library.describe(),
+                |described| match described {
+                    Ok(manifest) => FromHost::Described(manifest),
+                    Err(reason) => FromHost::Unusable(reason),
+                },
+            )?,
+            ToHost::Stop => {
+                library.stop();
+                return Ok(());
+            }
+            ToHost::Load(_) | ToHost::Connected | ToHost::NotConnected { .. } => {
+                return Err(HostError::Protocol("a message came out of turn".to_owned()));
+            }
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! What the engine and the host process say to each other.
+
+use serde::{Deserialize, Serialize};
+
+use super::frame::{Fields, FrameError};
+
+/// The first thing the host process hears: how to confine itself. The library's descriptor follows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadOrder {
+    /// Bytes of memory that the plugin may use.
+    pub memory: u64,
+    /// Bytes that a result may have.
+    pub output: u64,
+    /// Environment variables with their values.
+    pub env: Vec<(String, String)>,
+    /// Files and folders to read.
+    pub read: Vec<String>,
+    /// Files and folders to write.
+    pub write: Vec<String>,
+    /// What to do where the kernel cannot confine file access.
+    pub confinement: Confinement,
+}
+
+/// What to do where the kernel lacks Landlock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Confinement {
+    /// Native plugins do not run there.
+    #[default]
+    Required,
+    /// They run with access to the user's files: the user said so.
+    AllowUnconfined,
+}
+
+/// From the engine to the host process.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ToHost<'a> {
+    /// Confine yourself as the order says (a [`LoadOrder`] as JSON), then load the library whose descriptor follows.
+    Load(&'a [u8]),
+    /// Start the plugin with these settings.
+    Start(&'a str),
+    /// Ask the plugin for its manifest.
+    Describe,
+    /// Run a node.
+    Call {
+        /// Its type.
+        node: &'a str,
+        /// Its configuration as JSON.
+        config: &'a str,
+        /// Its input as JSON.
+        input: &'a str,
+        /// The context as JSON.
+        context: &'a str,
+    },
+    /// The connection that was asked for; its descriptor follows.
+    Connected,
+    /// There is no such connection.
+    NotConnected {
+        /// One of the header's `POCKET_CONNECT_` codes without its sign.
+        code: u8,
+        /// What to tell the plugin.
+        reason: &'a str,
+    },
+    /// Stop the plugin and end.
+    Stop,
+}
+
+impl<'a> ToHost<'a> {
+    /// The frame's tag and fields.
+    pub fn fields(&self) -> (u8, Vec<&[u8]>) {
+        match self {
+            Self::Load(order) => (1, vec![order]),
+            Self::Start(settings) => (2, vec![settings.as_bytes()]),
+            Self::Describe => (3, vec![]),
+            Self::Call { node, config, input, context } => {
+                (4, [node, config, input, context].iter().map(|text| text.as_bytes()).collect())
+            }
+            Self::Connected => (5, vec![]),
+            Self::NotConnected { code, reason } => (6, vec![std::slice::from_ref(code), reason.as_bytes()]),
+            Self::Stop => (7, vec![]),
+        }
+    }
+
+    /// Reads a frame's body.
+    pub fn decode(body: &'a [u8]) -> Result<Self, FrameError> {
+        let (tag, mut fields) = Fields::new(body)?;
+        let message = match tag {
+            1 => Self::Load(fields.take()?),
+            2 => Self::Start(fields.text()?),
+            3 => Self::Describe,
+            4 => Self::Call {
+                node: fields.text()?,
+                config: fields.text()?,
+                input: fields.text()?,
+                context: fields.text()?,
+            },
+            5 => Self::Connected,
+            6 => Self::NotConnected { code: one_byte(fields.take()?)?, reason: fields.text()? },
+            7 => Self::Stop,
+            _ => return Err(FrameError::Malformed("its tag is unknown")),
+        };
+        fields.end()?;
+        Ok(message)
+    }
+}
+
+/// From the host process to the engine. The engine believes none of it: a plugin owns the process.
+#[derive(Debug, PartialEq, Eq)]
+pub enum FromHost<'a> {
+    /// Loaded, or started.
+    Ready,
+    /// Not loaded, or not started.
+    Failed(&'a str),
+    /// The plugin's manifest; empty when it has none.
+    Described(&'a str),
+    /// The node ran.
+    Returned(&'a str),
+    /// The node reports an error.
+    Raised(&'a str),
+    /// The node's result is larger than allowed.
+    TooLarge,
+    /// The node's result cannot be used.
+    Unusable(&'a str),
+    /// The plugin logs something.
+    Log {
+        /// 0 to 3: debug, info, warn, error.
+        level: u8,
+        /// What.
+        text: &'a str,
+    },
+    /// The plugin asks for a connection.
+    Connect {
+        /// Where to.
+        host: &'a str,
+        /// The port.
+        port: u16,
+    },
+}
+
+impl<'a> FromHost<'a> {
+    /// Hands the frame's tag and fields to `write`.
+    pub fn with_fields<T>(&self, write: impl FnOnce(u8, &[&[u8]]) -> T) -> T {
+        match self {
+            Self::Ready => write(1, &[]),
+            Self::Failed(reason) => write(2, &[reason.as_bytes()]),
+            Self::Described(manifest) => write(3, &[manifest.as_bytes()]),
+            Self::Returned(text) => write(4, &[text.as_bytes()]),
+            Self::Raised(text) => write(5, &[text.as_bytes()]),
+            Self::TooLarge => write(6, &[]),
+            Self::Unusable(reason) => write(7, &[reason.as_bytes()]),
+            Self::Log { level, text } => write(8, &[&[*level], text.as_bytes()]),
+            Self::Connect { host, port } => write(9, &[host.as_bytes(), &port.to_be_bytes()]),
+        }
+    }
+
+    /// Reads a frame's body.
+    pub fn decode(body: &'a [u8]) -> Result<Self, FrameError> {
+        let (tag, mut fields) = Fields::new(body)?;
+        let message = match tag {
+            1 => Self::Ready,
+            2 => Self::Failed(fields.text()?),
+            3 => Self::Described(fields.text()?),
+            4 => Self::Returned(fields.text()?),
+            5 => Self::Raised(fields.text()?),
+            6 => Self::TooLarge,
+            7 => Self::Unusable(fields.text()?),
+            8 => Self::Log { level: one_byte(fields.take()?)?, text: fields.text()? },
+            9 => Self::Connect { host: fields.text()?, port: port(fields.take()?)? },
+            _ => return Err(FrameError::Malformed("its tag is unknown")),
+        };
+        fields.end()?;
+        Ok(message)
+    }
+}
+
+fn one_byte(field: &[u8]) -> Result<u8, FrameError> {
+    let [byte] = field else { return Err(FrameError::Malformed("a field is not one byte long")) };
+    Ok(*byte)
+}
+
+fn port(field: &[u8]) -> Result<u16, FrameError> {
+    let bytes = field.try_into().map_err(|_| FrameError::Malformed("a port is not two bytes long"))?;
+    Ok(u16::from_be_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::frame::{read_frame, write_frame};
+    use super::*;
+
+    fn body(tag: u8, fields: &[&[u8]]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        write_frame(&mut bytes, tag, fields).expect("a Vec takes everything");
+        read_frame(&mut bytes.as_slice(), 1000).expect("it was just written")
+    }
+
+    #[test]
+    fn what_the_engine_says_arrives() {
+        for message in [
+            ToHost::Load(b"{}"),
+            ToHost::Start("{}"),
+            ToHost::Describe,
+            ToHost::Call { node: "n", config: "{}", input: "null", context: "{}" },
+            ToHost::Connected,
+            ToHost::NotConnected { code: 2, reason: "refused" },
+            ToHost::Stop,
+        ] {
+            let (tag, fields) = message.fields();
+            assert_eq!(ToHost::decode(&body(tag, &fields)).expect("it was just encoded"), message);
+        }
+    }
+
+    #[test]
+    fn what_the_host_says_arrives() {
+        for message in [
+            FromHost::Ready,
+            FromHost::Failed("why"),
+            FromHost::Described(""),
+            FromHost::Returned("{}"),
+            FromHost::Raised("no"),
+            FromHost::TooLarge,
+            FromHost::Unusable("why"),
+            FromHost::Log { level: 2, text: "careful" },
+            FromHost::Connect { host: "localhost", port: 6379 },
+        ] {
+            let body = message.with_fields(body);
+            assert_eq!(FromHost::decode(&body).expect("it was just encoded"), message);
+        }
+    }
+
+    #[test]
+    fn a_forged_message_is_an_error() {
+        for (tag, fields) in
+            [(0, vec![]), (99, vec![]), (9, vec![b"h".as_slice(), b"port"]), (4, vec![b"\xff"]), (1, vec![b"x"])]
+        {
+            assert!(matches!(FromHost::decode(&body(tag, &fields)), Err(FrameError::Malformed(_))), "{tag}");
+        }
+    }
+}

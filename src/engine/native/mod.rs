@@ -1,0 +1,28 @@
+//! Native plugins: shared libraries on the C interface of `sdk/c/pocket_plugin.h`, each in a confined process of its own.
+//!
+//! ```text
+//! engine                                       host process (`pocket __plugin-host`)
+//! plugin ── session ── frames over a socket ──── host ── confine ── library ── the plugin's code
+//!   │          └ broker: connects for it           └ files (Landlock), filter (seccomp)
+//!   └ library: sealed copy ──── descriptor ────────────────────────┘
+//! ```
+//!
+//! The engine believes nothing that the process says, and ends it at a call's deadline; the next call gets a new one.
+
+mod broker;
+mod death;
+mod descriptor;
+mod frame;
+mod host;
+mod library;
+mod message;
+mod plugin;
+mod process;
+mod seat;
+mod session;
+mod syscalls;
+
+pub use host::run_host;
+pub use message::Confinement;
+pub use plugin::{NativeOptions, NativePlugin, describe};
+pub use process::HOST_ARGUMENT;

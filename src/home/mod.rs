@@ -1,0 +1,137 @@
+//! Where things live for this user: `~/.pocket`, or the folder that `POCKET_HOME` names.
+
+pub mod atomic;
+pub mod keys;
+pub mod trust;
+
+use std::path::{Path, PathBuf};
+
+/// The user's folder.
+#[derive(Debug, Clone)]
+pub struct Home {
+    root: PathBuf,
+}
+
+/// Why there is no home, or why something in it cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum HomeError {
+    /// Neither `POCKET_HOME` nor the operating system names a folder.
+    #[error("this user has no home folder")]
+    None,
+    /// A file could not be read or written.
+    #[error("cannot {doing} `{}`", path.display())]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A file holds something else than it should.
+    #[error("`{}` is damaged: {message}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A key of this name exists.
+    #[error("the key `{name}` exists already: `{}`", path.display())]
+    KeyExists {
+        /// The key's name.
+        name: String,
+        /// Its file.
+        path: PathBuf,
+    },
+    /// There is no key of this name.
+    #[error("there is no key `{name}` in `{}`", folder.display())]
+    NoKey {
+        /// The key's name.
+        name: String,
+        /// Where it was looked for.
+        folder: PathBuf,
+    },
+    /// Others than the owner may read a private key.
+    #[error("the private key `{}` can be read by others (mode {mode:03o})", path.display())]
+    KeyExposed {
+        /// The key's file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+}
+
+impl Home {
+    /// The folder that `POCKET_HOME` names, else `~/.pocket`. Nothing is created.
+    pub fn discover() -> Result<Self, HomeError> {
+        if let Some(root) = std::env::var_os("POCKET_HOME").filter(|root| !root.is_empty()) {
+            return Ok(Self::at(root));
+        }
+        let base = directories::BaseDirs::new().ok_or(HomeError::None)?;
+        Ok(Self::at(base.home_dir().join(".pocket")))
+    }
+
+    /// A home at a given place.
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        let root = root.into();
+        Self { root: std::path::absolute(&root).unwrap_or(root) }
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Unpacked plugins: `<name>/<version>/`.
+    pub fn plugins(&self) -> PathBuf {
+        self.root.join("plugins")
+    }
+
+    /// Everything that can be fetched or made again.
+    pub fn cache(&self) -> PathBuf {
+        self.root.join("cache")
+    }
+
+    /// The user's private keys.
+    pub fn keys(&self) -> PathBuf {
+        self.root.join("keys")
+    }
+
+    /// Remembers a folder that plugins were unpacked to with `--dir`, so that runs find them there.
+    pub fn remember_store(&self, folder: &Path) -> Result<(), HomeError> {
+        let folder = std::path::absolute(folder).map_err(io_error("find", folder))?;
+        let mut stores = self.remembered_stores()?;
+        if stores.contains(&folder) {
+            return Ok(());
+        }
+        stores.push(folder);
+        let text: String = stores.iter().map(|store| format!("{}\n", store.display())).collect();
+        let path = self.stores_file();
+        atomic::replace_file(&path, text.as_bytes()).map(drop).map_err(io_error("write", &path))
+    }
+
+    /// The folders that plugins were unpacked to with `--dir`.
+    pub fn remembered_stores(&self) -> Result<Vec<PathBuf>, HomeError> {
+        let path = self.stores_file();
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(text.lines().map(PathBuf::from).collect()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(io_error("read", &path)(error)),
+        }
+    }
+
+    fn stores_file(&self) -> PathBuf {
+        self.root.join("stores")
+    }
+
+    /// What was seen of each registry: its keys and newest checkpoint.
+    pub fn trust(&self) -> PathBuf {
+        self.root.join("trust")
+    }
+}
+
+pub(crate) fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> HomeError {
+    let path = path.to_owned();
+    move |source| HomeError::Io { doing, path, source }
+}

@@ -1,0 +1,200 @@
+//! The node types that a workspace's plugins provide, for planning workflows; plugins are loaded when they are needed.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use pocket_index::manifest::Manifest;
+use pocket_index::name::PluginName;
+use pocket_index::search::SearchEntry;
+use serde_json::{Map, Value};
+
+use super::install::sentences;
+use super::plugins::WorkspacePlugin;
+use super::settings::{Layer, Origin, Settings};
+use super::{OpsError, Workspace};
+use crate::engine::{Call, CallError, Engine, EngineOptions, GrantedWords, Grants, Limits, Plugin, PluginFiles};
+use crate::nodes::{NodeCall, Outcome};
+use crate::project::{Exec, Security};
+use crate::store::InstalledPlugin;
+use crate::workflow::{Found, NodeCatalog, PluginNode};
+
+/// The plugins of a workspace that a workflow may use.
+pub struct Catalog {
+    plugins: Vec<Arc<LazyPlugin>>,
+    /// Those whose nodes were asked for.
+    used: RefCell<BTreeMap<PluginName, Arc<LazyPlugin>>>,
+    /// What could be installed, for suggestions.
+    available: Vec<SearchEntry>,
+    exec: Option<Exec>,
+}
+
+/// A plugin that is verified and loaded once, when it is first needed.
+struct LazyPlugin {
+    installed: InstalledPlugin,
+    manifest: Manifest,
+    granted: GrantedWords,
+    settings: Map<String, Value>,
+    engine: Arc<Engine>,
+    loaded: OnceLock<Result<Arc<Plugin>, CallError>>,
+}
+
+impl Catalog {
+    /// The plugins of `workspace` but those in `disabled`. `from_workflow` are the settings that the workflow gives.
+    pub fn new(
+        workspace: &Workspace,
+        plugins: &[WorkspacePlugin],
+        disabled: &[PluginName],
+        from_workflow: &BTreeMap<String, Map<String, Value>>,
+        warn: &dyn Fn(String),
+    ) -> Result<Self, OpsError> {
+        let engine = Arc::new(engine(workspace)?);
+        let mut lazy = Vec::new();
+        for plugin in plugins.iter().filter(|plugin| !disabled.contains(&plugin.locked.name)) {
+            let Some(installed) = &plugin.installed else {
+                warn(format!("`{}` {} is locked but not installed; run `pocket plugin install`", plugin.locked.name, plugin.locked.version));
+                continue;
+            };
+            let manifest = installed.manifest()?;
+            let settings = settings(workspace, &manifest, from_workflow, warn)?;
+            let granted = granted(&workspace.project().plugins.security, &manifest.name)?;
+            let (installed, engine) = (installed.clone(), Arc::clone(&engine));
+            lazy.push(Arc::new(LazyPlugin { installed, manifest, granted, settings, engine, loaded: OnceLock::new() }));
+        }
+        let exec = workspace.project().plugins.security.allow_exec;
+        Ok(Self { plugins: lazy, used: RefCell::default(), available: Vec::new(), exec })
+    }
+
+    /// Adds what could be installed, for suggestions.
+    #[must_use]
+    pub fn with_available(self, available: Vec<SearchEntry>) -> Self {
+        Self { available, ..self }
+    }
+
+    /// Whether a plugin here provides the node type.
+    pub fn provides(&self, node_type: &str) -> bool {
+        !self.providers(node_type).is_empty()
+    }
+
+    /// Verifies and loads every plugin whose nodes a plan uses, so that nothing runs before all of them are there.
+    pub fn load_used(&self) -> Result<(), OpsError> {
+        for plugin in self.used.borrow().values() {
+            plugin.verify_and_load()?;
+        }
+        Ok(())
+    }
+
+    fn providers(&self, node_type: &str) -> Vec<&Arc<LazyPlugin>> {
+        let (plugin, node) = match node_type.split_once('/') {
+            Some((plugin, node)) => (Some(plugin), node),
+            None => (None, node_type),
+        };
+        let provides = |lazy: &&Arc<LazyPlugin>| {
+            plugin.is_none_or(|name| name == lazy.manifest.name.as_str())
+                && lazy.manifest.nodes.iter().any(|spec| spec.node_type.as_str() == node)
+        };
+        self.plugins.iter().filter(provides).collect()
+    }
+}
+
+impl NodeCatalog for Catalog {
+    fn find(&self, node_type: &str) -> Found {
+        match self.providers(node_type).as_slice() {
+            [] => Found::Nothing,
+            [plugin] => {
+                self.used.borrow_mut().insert(plugin.manifest.name.clone(), Arc::clone(plugin));
+                Found::Plugin(plugin.node(node_type))
+            }
+            several => Found::Several(several.iter().map(|plugin| format!("{}/{node_type}", plugin.manifest.name)).collect()),
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        let nodes = self.plugins.iter().flat_map(|plugin| &plugin.manifest.nodes);
+        nodes.map(|node| node.node_type.to_string()).collect()
+    }
+
+    fn provider_hint(&self, node_type: &str) -> Option<String> {
+        let provides = |entry: &&SearchEntry| entry.nodes.iter().any(|node| node.as_str() == node_type);
+        let entry = self.available.iter().find(provides)?;
+        Some(format!("the plugin `{}` provides it: run `pocket plugin install {}`", entry.name, entry.name))
+    }
+
+    fn may_execute(&self, _program: &str) -> bool {
+        self.exec == Some(Exec::Allowed)
+    }
+}
+
+impl LazyPlugin {
+    fn node(self: &Arc<Self>, node_type: &str) -> PluginNode {
+        let bare = node_type.rsplit('/').next().unwrap_or(node_type);
+        let spec = self.manifest.nodes.iter().find(|spec| spec.node_type.as_str() == bare);
+        let plugin = Arc::clone(self);
+        let node = move |call: &NodeCall<'_>| -> Result<Outcome, CallError> {
+            let reply = plugin.load()?.call(Call {
+                node_type: call.node_type,
+                config: call.config,
+                input: call.input,
+                context: call.context.clone(),
+            })?;
+            Ok(Outcome::from(reply))
+        };
+        PluginNode {
+            plugin: self.manifest.name.to_string(),
+            node_type: bare.to_owned(),
+            description: spec.map(|spec| spec.description.clone()).unwrap_or_default(),
+            schema: spec.and_then(|spec| spec.config_schema.clone()),
+            permissions: sentences(&self.manifest.permissions),
+            node: Arc::new(node),
+        }
+    }
+
+    fn verify_and_load(&self) -> Result<(), OpsError> {
+        self.installed.verify()?;
+        let loaded = self.load().map(|_| ());
+        loaded.map_err(|source| OpsError::Load { plugin: self.manifest.name.clone(), source })
+    }
+
+    fn load(&self) -> Result<&Arc<Plugin>, CallError> {
+        let load = || {
+            let grants = Grants::new(&self.manifest.permissions, &self.granted, &self.settings)?;
+            let files = PluginFiles {
+                root: self.installed.root().to_owned(),
+                manifest: self.manifest.clone(),
+                tree: Some(self.installed.tree()),
+            };
+            self.engine.load(files, grants, self.settings.clone(), Limits::default())
+        };
+        self.loaded.get_or_init(load).as_ref().map_err(Clone::clone)
+    }
+}
+
+fn engine(workspace: &Workspace) -> Result<Engine, OpsError> {
+    let program = std::env::current_exe().map_err(OpsError::io("find this program from", workspace.root()))?;
+    Ok(Engine::new(EngineOptions { cache_dir: workspace.home().cache().join("compiled"), host_program: program }))
+}
+
+/// What the lock approved is what the manifest asks, for the files are the locked ones; the configuration can take from it.
+fn granted(security: &Security, plugin: &PluginName) -> Result<GrantedWords, OpsError> {
+    let words = security.permissions.get(plugin).or(security.default_permissions.as_ref());
+    let Some(words) = words else { return Ok(GrantedWords::all()) };
+    GrantedWords::parse(words.iter().map(|word| word.as_str()))
+        .map_err(|error| OpsError::Load { plugin: plugin.clone(), source: error.into() })
+}
+
+fn settings(
+    workspace: &Workspace,
+    manifest: &Manifest,
+    from_workflow: &BTreeMap<String, Map<String, Value>>,
+    warn: &dyn Fn(String),
+) -> Result<Map<String, Value>, OpsError> {
+    let files = workspace.plugin_settings(&manifest.name)?;
+    let mut layers: Vec<Layer<'_>> =
+        files.iter().map(|(file, settings)| Layer { origin: Origin::File(file.clone()), settings: Some(settings) }).collect();
+    layers.push(Layer { origin: Origin::Workflow, settings: from_workflow.get(manifest.name.as_str()) });
+    let joined = Settings::join(manifest, &layers, &|name| std::env::var(name).ok())?;
+    for unknown in &joined.unknown {
+        warn(format!("`{}` has no setting `{unknown}`; it is not passed on", manifest.name));
+    }
+    Ok(joined.values())
+}

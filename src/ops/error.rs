@@ -1,0 +1,288 @@
+//! What a verb can fail with.
+
+use std::path::{Path, PathBuf};
+
+use pocket_index::archive::ArchiveError;
+use pocket_index::digest::Digest;
+use pocket_index::name::{PluginName, RegistryName};
+use pocket_index::package::PackageError;
+use pocket_index::verify::VerifyError;
+use semver::Version;
+
+use crate::engine::CallError;
+use crate::home::HomeError;
+use crate::project::{EditError, ExpandError, LockError, ManifestError};
+use crate::registry::{LocationError, RegistryError, TransportError};
+use crate::resolve::ResolveError;
+use crate::store::StoreError;
+use crate::workflow::{DocumentError, Problems, RunError};
+
+/// Why a verb did not do what was asked. The rooms' own errors, and what only joining them can find.
+#[derive(Debug, thiserror::Error)]
+pub enum OpsError {
+    /// The user's folder.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// `pocket.yaml`.
+    #[error("`{}` cannot be used", path.display())]
+    Project {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: ManifestError,
+    },
+    /// A `${NAME}` in `pocket.yaml`.
+    #[error("`{}` cannot be used", path.display())]
+    Expand {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: ExpandError,
+    },
+    /// A registry's name that nothing explains.
+    #[error("there is no registry `{name}` in `{}`", file.display())]
+    NoRegistry {
+        /// The name.
+        name: RegistryName,
+        /// The project's file.
+        file: PathBuf,
+    },
+    /// A registry that is configured to be used without keys.
+    #[error("the registry `{name}` is configured as `unsigned: true`, which this version cannot use")]
+    UnsignedRegistry {
+        /// The registry.
+        name: RegistryName,
+    },
+    /// An edit of `pocket.yaml`.
+    #[error("cannot change `{}`", path.display())]
+    Edit {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: EditError,
+    },
+    /// `pocket.lock`.
+    #[error("`{}` cannot be used", path.display())]
+    Lock {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: LockError,
+    },
+    /// A registry.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// A registry's place.
+    #[error(transparent)]
+    Location(#[from] LocationError),
+    /// No choice of versions.
+    #[error("cannot choose versions")]
+    Resolve(#[source] ResolveError),
+    /// The unpacked plugins.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file of the user's.
+    #[error("cannot {doing} `{}`", path.display())]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A folder or archive that is no package.
+    #[error("cannot make a package of `{}`", path.display())]
+    Package {
+        /// The folder or archive.
+        path: PathBuf,
+        /// Why not.
+        source: Box<PackageError>,
+    },
+    /// An archive that is refused.
+    #[error("the archive {archive} is refused")]
+    Archive {
+        /// Its file or URL.
+        archive: String,
+        /// Why.
+        source: Box<ArchiveError>,
+    },
+    /// An archive that does not verify.
+    #[error("the archive {archive} is refused")]
+    Unverified {
+        /// Its file or URL.
+        archive: String,
+        /// Why.
+        source: Box<VerifyError>,
+    },
+    /// A download from a URL.
+    #[error("cannot download {url}")]
+    Download {
+        /// The URL.
+        url: String,
+        /// Why not.
+        source: TransportError,
+    },
+    /// What was typed names no plugin.
+    #[error("`{given}` names no plugin: {reason}")]
+    Source {
+        /// What was typed.
+        given: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A URL without a digest.
+    #[error("{url} comes without evidence")]
+    NoDigest {
+        /// The URL.
+        url: String,
+        /// What its bytes have now.
+        found: Digest,
+    },
+    /// Somebody must say yes, and nobody can be asked.
+    #[error("the permissions of {} need a yes", plugins.join(", "))]
+    NotApproved {
+        /// The plugins that ask for more than was approved.
+        plugins: Vec<String>,
+    },
+    /// Somebody said no.
+    #[error("nothing was installed: the permissions were not granted")]
+    Declined,
+    /// `--locked`, and the lock would change.
+    #[error("`{}` does not fit `{}`, and --locked allows no change: {reason}", lock.display(), manifest.display())]
+    LockStale {
+        /// The lock.
+        lock: PathBuf,
+        /// The project's file.
+        manifest: PathBuf,
+        /// What would change.
+        reason: String,
+    },
+    /// No such plugin.
+    #[error("there is no plugin `{name}` in {place}")]
+    NoPlugin {
+        /// What was asked for.
+        name: String,
+        /// Where it was looked for.
+        place: String,
+        /// Names that are close.
+        near: Vec<String>,
+    },
+    /// A plugin that is locked but not unpacked.
+    #[error("`{name}` {version} is locked but not installed")]
+    NotInstalled {
+        /// The plugin.
+        name: PluginName,
+        /// Its version.
+        version: Version,
+    },
+    /// A revoked release.
+    #[error("`{name}` {version} was revoked: {reason}")]
+    Revoked {
+        /// The plugin.
+        name: PluginName,
+        /// Its version.
+        version: Version,
+        /// Why.
+        reason: String,
+    },
+    /// What is locked and what the registry says differ.
+    #[error("`{name}` {version}: the lock says {locked}, the registry says {found}")]
+    LockDiffers {
+        /// The plugin.
+        name: PluginName,
+        /// Its version.
+        version: Version,
+        /// What the lock has.
+        locked: String,
+        /// What the registry has.
+        found: String,
+    },
+    /// Nothing vouches for an archive.
+    #[error("nothing vouches for {subject}: {reason}")]
+    NoEvidence {
+        /// The archive.
+        subject: String,
+        /// What was looked for.
+        reason: String,
+    },
+    /// A publish that cannot be seen.
+    #[error("the registry took `{name}` {version} but does not show it")]
+    NotVisible {
+        /// The plugin.
+        name: PluginName,
+        /// Its version.
+        version: Version,
+    },
+    /// The workflow is wrong.
+    #[error(transparent)]
+    Workflow(#[from] Problems),
+    /// The workflow cannot be read.
+    #[error(transparent)]
+    Document(DocumentError),
+    /// The run failed.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// A plugin cannot be loaded.
+    #[error("cannot load the plugin `{plugin}`")]
+    Load {
+        /// The plugin.
+        plugin: PluginName,
+        /// Why not.
+        source: CallError,
+    },
+    /// A plugin's setting.
+    #[error("the setting `{setting}` of `{plugin}`: {message}")]
+    Setting {
+        /// The plugin.
+        plugin: PluginName,
+        /// The setting.
+        setting: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// The run's input is no JSON.
+    #[error("the input {place} is no JSON")]
+    Input {
+        /// The option or the file.
+        place: String,
+        /// Why not.
+        source: serde_json::Error,
+    },
+    /// Threads or signals.
+    #[error("cannot start the asynchronous runtime")]
+    Runtime {
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// Ctrl-C cannot be heard.
+    #[error("cannot listen for Ctrl-C")]
+    Interrupt {
+        /// Why not.
+        source: ctrlc::Error,
+    },
+    /// The registry server.
+    #[cfg(feature = "registry")]
+    #[error(transparent)]
+    Server(#[from] pocket_registry::RegistryError),
+    /// A folder that must be empty.
+    #[error("`{}` is not empty", path.display())]
+    FolderInUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A step of the demo went another way than it should.
+    #[error("the demo stopped: {message}")]
+    Demo {
+        /// What happened.
+        message: String,
+    },
+}
+
+impl OpsError {
+    /// For `map_err`: what was done, on which path.
+    pub fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { doing, path, source }
+    }
+}

@@ -1,0 +1,101 @@
+//! `plugin info`: what is known of one plugin, installed or in a registry.
+
+use pocket_index::manifest::Manifest;
+use pocket_index::name::PluginName;
+use pocket_index::record::{History, Release, Status};
+use semver::Version;
+use serde_json::Value;
+
+use super::settings::{Layer, Origin, Settings};
+use super::{OpsError, Reach, Workspace, plugins};
+
+/// What is known of a plugin.
+#[derive(Debug, Clone)]
+pub enum Info {
+    /// It is installed: everything its manifest says.
+    Installed(Box<Installed>),
+    /// It is in a registry.
+    Published {
+        /// The registry.
+        registry: String,
+        /// Its newest release that may be installed.
+        newest: Box<Release>,
+        /// All versions, newest first, and whether each may be installed.
+        versions: Vec<(Version, Status)>,
+    },
+}
+
+/// An installed plugin.
+#[derive(Debug, Clone)]
+pub struct Installed {
+    /// What it says of itself.
+    pub manifest: Manifest,
+    /// Where it comes from.
+    pub source: String,
+    /// Its settings: name, value as it may be shown, and where that comes from.
+    pub settings: Vec<(String, Option<(Value, String)>)>,
+}
+
+/// Looks in the workspace first, then in the registry.
+pub async fn info(workspace: &Workspace, name: &PluginName, reach: &Reach) -> Result<Info, OpsError> {
+    match plugins::named(workspace, name) {
+        Ok(plugin) => {
+            plugin.installed()?.verify()?;
+            let manifest = plugin.manifest()?;
+            let settings = settings(workspace, &manifest)?;
+            let source = plugin.locked.source.to_string();
+            Ok(Info::Installed(Box::new(Installed { manifest, source, settings })))
+        }
+        Err(OpsError::NoPlugin { .. }) => published(workspace, name, reach).await,
+        Err(error) => Err(error),
+    }
+}
+
+async fn published(workspace: &Workspace, name: &PluginName, reach: &Reach) -> Result<Info, OpsError> {
+    let registry = workspace.open_registry(reach).await?;
+    let place = registry.location().to_string();
+    let Some(history) = registry.history(name).await? else {
+        let known = registry.search_entries().await.unwrap_or_default();
+        let near = plugins::near(name.as_str(), known.iter().map(|entry| entry.name.as_str()));
+        return Err(OpsError::NoPlugin { name: name.to_string(), place: format!("the registry `{place}`"), near });
+    };
+    let newest = newest(&history).ok_or_else(|| OpsError::NoPlugin {
+        name: name.to_string(),
+        place: format!("the registry `{place}`: all its versions were withdrawn"),
+        near: Vec::new(),
+    })?;
+    let versions = history.releases().rev().map(|entry| (entry.release().version.clone(), entry.status().clone()));
+    Ok(Info::Published { registry: place, newest: Box::new(newest.clone()), versions: versions.collect() })
+}
+
+fn newest(history: &History) -> Option<&Release> {
+    let available = |entry: &&pocket_index::record::ReleaseEntry| *entry.status() == Status::Available;
+    history.releases().rev().find(available).map(pocket_index::record::ReleaseEntry::release)
+}
+
+/// The plugin's settings as they are now, outside of any workflow. Secrets are not shown.
+fn settings(
+    workspace: &Workspace,
+    manifest: &Manifest,
+) -> Result<Vec<(String, Option<(Value, String)>)>, OpsError> {
+    let files = workspace.plugin_settings(&manifest.name)?;
+    let layers: Vec<Layer<'_>> =
+        files.iter().map(|(file, settings)| Layer { origin: Origin::File(file.clone()), settings: Some(settings) }).collect();
+    let optional = without_required(manifest);
+    let joined = Settings::join(&optional, &layers, &|name| std::env::var(name).ok())?;
+    let shown = |(name, setting): (&String, &pocket_index::manifest::Setting)| {
+        let value = joined.get(name).map(|(value, origin)| {
+            let value = if setting.secret { Value::String("********".to_owned()) } else { value.clone() };
+            (value, origin.to_string())
+        });
+        (name.clone(), value)
+    };
+    Ok(manifest.config.iter().map(shown).collect())
+}
+
+/// A setting that is still missing must not keep a plugin from being shown.
+fn without_required(manifest: &Manifest) -> Manifest {
+    let mut optional = manifest.clone();
+    optional.config.values_mut().for_each(|setting| setting.required = false);
+    optional
+}

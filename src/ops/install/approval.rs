@@ -1,0 +1,90 @@
+//! Nothing gains a permission without a yes: what a plugin asks for beyond what the lock approved is put to the user.
+
+use pocket_index::name::PluginName;
+use pocket_index::permissions::Permissions;
+use semver::Version;
+
+use super::label;
+use super::locking::Planned;
+use crate::ops::OpsError;
+use crate::project::Lockfile;
+
+/// What one plugin asks for that nobody approved yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// The plugin.
+    pub name: PluginName,
+    /// Its version.
+    pub version: Version,
+    /// What it may do then, in plain words.
+    pub sentences: Vec<String>,
+}
+
+/// Says yes or no.
+pub trait Approver {
+    /// Whether all of this is granted.
+    ///
+    /// # Errors
+    /// It was declined, or nobody can be asked.
+    fn approve(&self, asks: &[Ask]) -> Result<(), OpsError>;
+}
+
+/// Puts what is new to the approver.
+pub fn approve(planned: &[Planned], old: Option<&Lockfile>, approver: &dyn Approver) -> Result<(), OpsError> {
+    let asks: Vec<Ask> = planned.iter().filter_map(|one| ask(one, old)).collect();
+    if asks.is_empty() { Ok(()) } else { approver.approve(&asks) }
+}
+
+fn ask(planned: &Planned, old: Option<&Lockfile>) -> Option<Ask> {
+    let (name, version) = label(planned);
+    let same = |plugin: &&crate::project::LockedPlugin| plugin.name == *name && plugin.source == planned.locked.source;
+    let approved: Vec<&Permissions> =
+        old.iter().flat_map(|old| old.plugins.iter().filter(same)).map(|plugin| &plugin.permissions).collect();
+    let asked = sentences(&planned.locked.permissions);
+    let known: Vec<String> = approved.into_iter().flat_map(sentences).collect();
+    let sentences: Vec<String> = asked.into_iter().filter(|sentence| !known.contains(sentence)).collect();
+    (!sentences.is_empty()).then(|| Ask { name: name.clone(), version: version.clone(), sentences })
+}
+
+/// What the permissions allow, a sentence each. Limits a plugin sets itself are no permissions.
+pub fn sentences(permissions: &Permissions) -> Vec<String> {
+    let env = permissions.env.iter().map(|name| format!("may read the environment variable {name}"));
+    let http = permissions.http.iter().map(|place| format!("may send HTTP requests to {place}"));
+    let network = permissions.network.iter().map(|place| format!("may connect to {}", network_place(place)));
+    let files = permissions.filesystem.iter().map(|entry| match entry.split_once(':') {
+        Some(("write", folder)) => format!("may write files in {folder}"),
+        Some((_, folder)) => format!("may read files in {folder}"),
+        None => format!("may use files: {entry}"),
+    });
+    env.chain(http).chain(network).chain(files).collect()
+}
+
+/// `{host}:{port}` are the plugin's own settings, which only the user sets.
+fn network_place(place: &str) -> String {
+    if place.contains('{') { format!("{place}, as its settings say") } else { place.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn permissions_read_as_sentences() {
+        let permissions = Permissions {
+            env: vec!["HOME".to_owned()],
+            http: vec!["api.example.com:443".to_owned()],
+            network: vec!["{host}:{port}".to_owned()],
+            filesystem: vec!["read:./data".to_owned(), "write:./out".to_owned()],
+            memory: Some("64MB".to_owned()),
+            timeout: None,
+        };
+        let expected = [
+            "may read the environment variable HOME",
+            "may send HTTP requests to api.example.com:443",
+            "may connect to {host}:{port}, as its settings say",
+            "may read files in ./data",
+            "may write files in ./out",
+        ];
+        assert_eq!(sentences(&permissions), expected);
+    }
+}

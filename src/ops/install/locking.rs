@@ -1,0 +1,163 @@
+//! From a resolution to the lock: what was chosen, why it is trusted, what it asks for.
+
+use pocket_index::name::Target;
+use pocket_index::record::Release;
+use pocket_index::verify::VerifiedRelease;
+
+use super::Step;
+use super::records::{World, root_digest, yanked_reason};
+use crate::ops::OpsError;
+use crate::project::{
+    Basis, LockedArchive, LockedDependency, LockedEvent, LockedLog, LockedPlugin, LockedRegistry, Lockfile, RegistryTrust,
+    Source,
+};
+use crate::registry::Registry;
+use crate::resolve::{Chosen, Origin, PackageName, PackageVersion, Resolution};
+
+/// A plugin that was chosen, with what its archive is verified by.
+pub struct Planned {
+    /// Its part of the lock.
+    pub locked: LockedPlugin,
+    /// Its release; none for an archive that the project names itself.
+    pub release: Option<VerifiedRelease>,
+    /// Its identity for the resolver.
+    pub package: PackageName,
+}
+
+/// Verifies every chosen release and compares it with what the lock had.
+pub async fn plan(
+    world: &mut World<'_>,
+    resolution: &Resolution,
+    old: Option<&Lockfile>,
+) -> Result<Vec<Planned>, OpsError> {
+    let mut planned = Vec::new();
+    for chosen in &resolution.plugins {
+        let one = match &chosen.release.package.origin {
+            Origin::Registry(_) => plan_release(world, chosen).await?,
+            Origin::Direct(_) => plan_direct(world, chosen),
+        };
+        refuse_other_bytes(&one.locked, old)?;
+        planned.push(one);
+    }
+    Ok(planned)
+}
+
+async fn plan_release(world: &World<'_>, chosen: &Chosen) -> Result<Planned, OpsError> {
+    let PackageVersion { package, version } = &chosen.release;
+    let Origin::Registry(name) = &package.origin else { unreachable!("called for releases of registries only") };
+    let registry = world.registry(name).expect("a chosen release comes from an opened registry");
+    let history = world.history(package).expect("a chosen release comes from a fetched history");
+    if let Some(reason) = yanked_reason(history, version) {
+        let text = format!("`{}` {version} was yanked: {reason}; it stays because it is locked", package.name);
+        world.observer().step(Step::Warning { text });
+    }
+    let release = registry.release(history, version).await?;
+    let entry = release.entry();
+    let mut locked = LockedPlugin::new(package.name.clone(), version.clone(), Source::Registry(name.clone()), Basis::Log);
+    locked.event = Some(LockedEvent { digest: entry.line(), log: entry.log() });
+    locked.signers = entry.signers().to_vec();
+    describe(&mut locked, entry.release(), chosen);
+    Ok(Planned { locked, release: Some(release), package: package.clone() })
+}
+
+fn plan_direct(world: &World<'_>, chosen: &Chosen) -> Planned {
+    let PackageVersion { package, version } = &chosen.release;
+    let archive = world.direct(package).expect("a direct archive was verified before it was resolved");
+    let source = source_of(&package.origin);
+    let basis = if matches!(source, Source::Url(_)) { Basis::Digest } else { Basis::Local };
+    let mut locked = LockedPlugin::new(package.name.clone(), version.clone(), source, basis);
+    let manifest = archive.manifest();
+    let target = pocket_index::package::target_of(manifest, archive.archive());
+    let file = pocket_index::archive::archive_file_name(&manifest.name, &manifest.version, &target);
+    let record = LockedArchive::new(target, file, archive.size(), archive.digest(), archive.tree());
+    describe(&mut locked, &Release::describe(manifest, Vec::new()), chosen);
+    locked.archives = vec![record];
+    Planned { locked, release: None, package: package.clone() }
+}
+
+fn describe(locked: &mut LockedPlugin, release: &Release, chosen: &Chosen) {
+    locked.permissions = release.permissions.clone();
+    locked.dependencies = chosen.dependencies.iter().map(dependency).collect();
+    let archive = |record: &pocket_index::record::ArchiveRecord| {
+        LockedArchive::new(record.target.clone(), record.file.clone(), record.size, record.sha256, record.tree)
+    };
+    locked.archives = release.archives.iter().map(archive).collect();
+}
+
+fn dependency(release: &PackageVersion) -> LockedDependency {
+    LockedDependency {
+        name: release.package.name.clone(),
+        version: release.version.clone(),
+        source: source_of(&release.package.origin),
+    }
+}
+
+fn source_of(origin: &Origin) -> Source {
+    match origin {
+        Origin::Registry(name) => Source::Registry(name.clone()),
+        Origin::Direct(place) if place.contains("://") => Source::Url(place.clone()),
+        Origin::Direct(place) => Source::path(place),
+    }
+}
+
+/// A version never changes: other bytes under a locked version mean that somebody tampered, or that a local file is
+/// another one now.
+fn refuse_other_bytes(new: &LockedPlugin, old: Option<&Lockfile>) -> Result<(), OpsError> {
+    let Some(old) = old.and_then(|old| old.plugin(&new.name, &new.version, &new.source)) else { return Ok(()) };
+    if new.basis == Basis::Local {
+        return Ok(());
+    }
+    let evidence = |plugin: &LockedPlugin| match (&plugin.event, plugin.archives.first()) {
+        (Some(event), _) => event.digest.to_string(),
+        (None, Some(archive)) => archive.sha256.to_string(),
+        (None, None) => "nothing".to_owned(),
+    };
+    let digests = |plugin: &LockedPlugin| plugin.archives.iter().map(|archive| archive.sha256).collect::<Vec<_>>();
+    if evidence(old) == evidence(new) && digests(old) == digests(new) {
+        return Ok(());
+    }
+    Err(OpsError::LockDiffers {
+        name: new.name.clone(),
+        version: new.version.clone(),
+        locked: evidence(old),
+        found: evidence(new),
+    })
+}
+
+/// The lock of what was planned. The registries' checkpoints move on only when the plugins change, so that the same
+/// plugins give the same bytes.
+pub fn lock(world: &World<'_>, planned: &[Planned], old: Option<&Lockfile>) -> Lockfile {
+    let plugins: Vec<LockedPlugin> = planned.iter().map(|one| one.locked.clone()).collect();
+    let used = |registry: &&Registry| {
+        planned.iter().any(|one| one.locked.source == Source::Registry(registry.name().clone()))
+    };
+    let registries = world.registries().filter(used).map(locked_registry).collect();
+    let mut new = Lockfile::new(registries, plugins);
+    let Some(old) = old else { return new };
+    new.keep_unknown_of(old);
+    let mut with_old_registries = new.clone();
+    with_old_registries.registries.clone_from(&old.registries);
+    if with_old_registries.to_text() == old.to_text() { with_old_registries } else { new }
+}
+
+fn locked_registry(registry: &Registry) -> LockedRegistry {
+    let head = registry.checkpoint().head();
+    let log = LockedLog {
+        origin: head.origin.clone(),
+        key: registry.log_key().to_string(),
+        size: head.size,
+        root: root_digest(head.root),
+    };
+    let trust = RegistryTrust::Signed { keys: registry.event_keys().to_vec(), log };
+    LockedRegistry::new(registry.name().clone(), registry.location().to_string(), trust)
+}
+
+/// The archive of a locked plugin that runs on this machine.
+pub fn archive_for_host(plugin: &LockedPlugin) -> Option<&LockedArchive> {
+    archive_for(plugin, &Target::host())
+}
+
+fn archive_for<'a>(plugin: &'a LockedPlugin, target: &Target) -> Option<&'a LockedArchive> {
+    let exact = plugin.archives.iter().find(|archive| archive.target == *target);
+    exact.or_else(|| plugin.archives.iter().find(|archive| archive.target.is_any()))
+}

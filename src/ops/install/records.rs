@@ -1,0 +1,222 @@
+//! The world as the resolver sees it: the registries' records, fetched as they are needed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use futures_util::future::try_join_all;
+use pocket_index::digest::Digest;
+use pocket_index::log::{NodeHash, TreeHead};
+use pocket_index::name::{RegistryName, Target};
+use pocket_index::record::{History, Status as EventStatus};
+use pocket_index::verify::VerifiedArchive;
+use semver::Version;
+
+use super::wanted::Wanted;
+use super::{Observer, Step};
+use crate::ops::workspace::NamedRegistry;
+use crate::ops::{OpsError, Workspace};
+use crate::project::{Lockfile, RegistryTrust, Source};
+use crate::registry::{Location, Network, Registry};
+use crate::resolve::{
+    Candidate, Denials, Details, Lookup, Origin, PackageName, PackageVersion, RecordSource, Records, Request, Resolution,
+    ResolveError, Status, Unreadable, resolve,
+};
+
+/// The registries in use, and what was read from them so far.
+pub struct World<'a> {
+    workspace: &'a Workspace,
+    network: Network,
+    lock: Option<&'a Lockfile>,
+    observer: &'a dyn Observer,
+    registries: BTreeMap<RegistryName, (Registry, NamedRegistry)>,
+    histories: BTreeMap<PackageName, History>,
+    direct: BTreeMap<PackageName, VerifiedArchive>,
+    known: Known,
+}
+
+/// Records with the names that were looked up, so that what is missing differs from what was not asked for yet.
+#[derive(Default)]
+struct Known {
+    records: Records,
+    fetched: BTreeSet<PackageName>,
+}
+
+impl RecordSource for Known {
+    fn candidates(&self, package: &PackageName) -> Lookup<'_> {
+        if self.fetched.contains(package) { self.records.candidates(package) } else { Lookup::Pending }
+    }
+
+    fn details(&self, package: &PackageName, position: usize) -> Result<&Details, Unreadable> {
+        self.records.details(package, position)
+    }
+}
+
+impl<'a> World<'a> {
+    pub fn new(
+        workspace: &'a Workspace,
+        network: Network,
+        lock: Option<&'a Lockfile>,
+        observer: &'a dyn Observer,
+    ) -> Self {
+        Self {
+            workspace,
+            network,
+            lock,
+            observer,
+            registries: BTreeMap::new(),
+            histories: BTreeMap::new(),
+            direct: BTreeMap::new(),
+            known: Known::default(),
+        }
+    }
+
+    /// Adds an archive that the project names itself; it is the only version there.
+    pub fn add_direct(&mut self, package: PackageName, candidate: Candidate, details: Details, archive: VerifiedArchive) {
+        self.known.fetched.insert(package.clone());
+        self.known.records.add(package.clone(), candidate, details);
+        self.direct.insert(package, archive);
+    }
+
+    /// The archive that the project names itself.
+    pub fn direct(&self, package: &PackageName) -> Option<&VerifiedArchive> {
+        self.direct.get(package)
+    }
+
+    /// An opened registry.
+    pub fn registry(&self, name: &RegistryName) -> Option<&Registry> {
+        self.registries.get(name).map(|(registry, _)| registry)
+    }
+
+    /// The opened registries.
+    pub fn registries(&self) -> impl Iterator<Item = &Registry> {
+        self.registries.values().map(|(registry, _)| registry)
+    }
+
+    /// The history that a resolved plugin was chosen from.
+    pub fn history(&self, package: &PackageName) -> Option<&History> {
+        self.histories.get(package)
+    }
+
+    /// Who hears what happens.
+    pub fn observer(&self) -> &dyn Observer {
+        self.observer
+    }
+
+    /// Uses a registry that was named on the command line.
+    pub async fn use_registry(&mut self, named: NamedRegistry) -> Result<(), OpsError> {
+        let opened = self.workspace.open_named(&named, self.network).await?;
+        if let Some(fingerprint) = &opened.first_seen {
+            let registry = named.location.to_string();
+            self.observer.step(Step::MetRegistry { registry, fingerprint });
+        }
+        self.check_against_lock(&opened.registry).await?;
+        self.registries.insert(named.name.clone(), (opened.registry, named));
+        Ok(())
+    }
+
+    /// Chooses versions, fetching records until none is missing.
+    pub async fn resolve(&mut self, wanted: &Wanted, lock: Option<&Lockfile>) -> Result<Resolution, OpsError> {
+        loop {
+            let request = self.request(wanted, lock);
+            match resolve(&request, &self.known) {
+                Err(ResolveError::NeedRecords(packages)) => self.fetch_records(packages).await?,
+                outcome => return outcome.map_err(OpsError::Resolve),
+            }
+        }
+    }
+
+    fn request(&self, wanted: &Wanted, lock: Option<&Lockfile>) -> Request {
+        let engine = env!("CARGO_PKG_VERSION").parse().expect("cargo checks the version");
+        let security = &self.workspace.project().plugins.security;
+        let locked = lock.iter().flat_map(|lock| &lock.plugins).map(|plugin| PackageVersion {
+            package: PackageName { name: plugin.name.clone(), origin: origin(&plugin.source) },
+            version: plugin.version.clone(),
+        });
+        let cooldown = self.registries.values().filter(|(_, named)| named.min_release_age > 0);
+        Request {
+            locked: locked.collect(),
+            target: Some(Target::host()),
+            // Before 1970 nothing is too new.
+            now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+            cooldown: cooldown.map(|(name, (_, named))| (Origin::Registry(name.clone()), named.min_release_age)).collect(),
+            denied: Denials {
+                runtimes: security.denied_runtimes.clone(),
+                permissions: security.denied_permissions.iter().map(|word| word.as_str().to_owned()).collect(),
+            },
+            ..Request::new(wanted.needs(), engine)
+        }
+    }
+
+    async fn fetch_records(&mut self, packages: BTreeSet<PackageName>) -> Result<(), OpsError> {
+        for package in &packages {
+            if let Origin::Registry(name) = &package.origin
+                && !self.registries.contains_key(name)
+            {
+                let named = self.workspace.registry_named(name, self.lock)?;
+                self.use_registry(named).await?;
+            }
+        }
+        let fetches = packages.into_iter().map(|package| async {
+            let history = match &package.origin {
+                Origin::Registry(name) => self.registries[name].0.history(&package.name).await?,
+                // A direct archive is added before anything is resolved; another one does not exist.
+                Origin::Direct(_) => None,
+            };
+            Ok::<_, OpsError>((package, history))
+        });
+        for (package, history) in try_join_all(fetches).await? {
+            self.add_history(package, history);
+        }
+        Ok(())
+    }
+
+    fn add_history(&mut self, package: PackageName, history: Option<History>) {
+        self.known.fetched.insert(package.clone());
+        let (Some(history), Origin::Registry(registry)) = (history, &package.origin) else { return };
+        for entry in history.releases() {
+            // A dependency on a registry whose name is none makes the version unusable, not the plugin.
+            let Ok(details) = Details::from_release(entry.release(), registry) else { continue };
+            let status = match entry.status() {
+                EventStatus::Available => Status::Available,
+                EventStatus::Yanked { .. } => Status::Yanked,
+                EventStatus::Revoked { .. } => Status::Revoked,
+            };
+            let candidate = Candidate { version: entry.release().version.clone(), status, published_at: entry.at() };
+            self.known.records.add(package.clone(), candidate, details);
+        }
+        self.histories.insert(package, history);
+    }
+
+    /// The log must have grown from what the team's lock saw of it. The bundled one comes with the program and is made anew
+    /// with it; there, each locked event is compared.
+    async fn check_against_lock(&self, registry: &Registry) -> Result<(), OpsError> {
+        let locked = self.lock.and_then(|lock| lock.registry(registry.name()));
+        let Some(RegistryTrust::Signed { log, .. }) = locked.map(|locked| &locked.trust) else { return Ok(()) };
+        if *registry.location() == Location::Bundled {
+            return Ok(());
+        }
+        let head = TreeHead { origin: log.origin.clone(), size: log.size, root: NodeHash::from_bytes(*log.root.as_bytes()) };
+        Ok(registry.check_grew_from(&head).await?)
+    }
+}
+
+/// Where a locked plugin comes from, in the resolver's words.
+pub fn origin(source: &Source) -> Origin {
+    match source {
+        Source::Registry(name) => Origin::Registry(name.clone()),
+        Source::Url(place) | Source::Path(place) => Origin::Direct(place.clone()),
+    }
+}
+
+/// A root hash as a lock writes it.
+pub fn root_digest(root: NodeHash) -> Digest {
+    Digest::from_bytes(*root.as_bytes())
+}
+
+/// The release of a history, for messages about what was passed over.
+pub fn yanked_reason(history: &History, version: &Version) -> Option<String> {
+    match history.release(version)?.status() {
+        EventStatus::Yanked { reason } => Some(reason.clone()),
+        _ => None,
+    }
+}

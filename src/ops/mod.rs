@@ -1,0 +1,20 @@
+//! The verbs: each joins the rooms below into one thing that a user asks for.
+
+mod catalog;
+mod error;
+pub mod info;
+pub mod install;
+pub mod list;
+pub mod pack;
+pub mod plugins;
+pub mod publish;
+pub mod run;
+pub mod search;
+pub mod settings;
+pub mod sources;
+pub mod uninstall;
+pub mod verify;
+mod workspace;
+
+pub use error::OpsError;
+pub use workspace::{Reach, Scope, Workspace};

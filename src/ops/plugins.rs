@@ -1,0 +1,108 @@
+//! The plugins of a workspace: what its lock names, found on disk.
+
+use std::path::PathBuf;
+
+use pocket_index::manifest::Manifest;
+use pocket_index::name::PluginName;
+
+use super::install::locking::archive_for_host;
+use super::{OpsError, Workspace};
+use crate::project::{LockedPlugin, Lockfile};
+use crate::store::{InstalledPlugin, Store};
+
+/// A locked plugin, and its files if they are there.
+#[derive(Debug, Clone)]
+pub struct WorkspacePlugin {
+    /// What the lock says.
+    pub locked: LockedPlugin,
+    /// Its unpacked files.
+    pub installed: Option<InstalledPlugin>,
+}
+
+impl WorkspacePlugin {
+    /// The unpacked files.
+    ///
+    /// # Errors
+    /// They are not there.
+    pub fn installed(&self) -> Result<&InstalledPlugin, OpsError> {
+        let not_there =
+            || OpsError::NotInstalled { name: self.locked.name.clone(), version: self.locked.version.clone() };
+        self.installed.as_ref().ok_or_else(not_there)
+    }
+
+    /// The manifest as it stands on disk; the caller verifies the files before it relies on it.
+    pub fn manifest(&self) -> Result<Manifest, OpsError> {
+        Ok(self.installed()?.manifest()?)
+    }
+}
+
+/// Every plugin of the lock, in its order.
+pub fn of(workspace: &Workspace) -> Result<Vec<WorkspacePlugin>, OpsError> {
+    let Some((lock, _)) = workspace.read_lock()? else { return Ok(Vec::new()) };
+    let stores = stores(workspace)?;
+    lock.plugins.iter().map(|locked| find(locked, &stores)).collect()
+}
+
+/// The plugin of that name.
+///
+/// # Errors
+/// The lock does not have it; the error names close ones.
+pub fn named(workspace: &Workspace, name: &PluginName) -> Result<WorkspacePlugin, OpsError> {
+    let plugins = of(workspace)?;
+    let near = near(name.as_str(), plugins.iter().map(|plugin| plugin.locked.name.as_str()));
+    let newest = plugins.into_iter().filter(|plugin| plugin.locked.name == *name).max_by_key(|plugin| plugin.locked.version.clone());
+    newest.ok_or_else(|| OpsError::NoPlugin {
+        name: name.to_string(),
+        place: format!("`{}`", workspace.lock_path().display()),
+        near,
+    })
+}
+
+/// Names that differ from `wanted` by a slip of the finger, closest first.
+pub fn near<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut close: Vec<(usize, &str)> =
+        names.map(|name| (strsim::damerau_levenshtein(wanted, name), name)).filter(|(distance, _)| *distance <= 3).collect();
+    close.sort_unstable();
+    close.dedup();
+    close.into_iter().take(3).map(|(_, name)| name.to_owned()).collect()
+}
+
+/// The user's store, then the folders that `--dir` installed to.
+fn stores(workspace: &Workspace) -> Result<Vec<Store>, OpsError> {
+    let others = workspace.home().remembered_stores()?;
+    Ok([workspace.home().plugins()].into_iter().chain(others).map(|path: PathBuf| Store::at(path)).collect())
+}
+
+fn find(locked: &LockedPlugin, stores: &[Store]) -> Result<WorkspacePlugin, OpsError> {
+    let mut installed = None;
+    if let Some(archive) = archive_for_host(locked) {
+        for store in stores {
+            installed = store.find(&locked.name, &locked.version, archive.tree)?;
+            if installed.is_some() {
+                break;
+            }
+        }
+    }
+    Ok(WorkspacePlugin { locked: locked.clone(), installed })
+}
+
+/// The names of what a lock holds that nothing in `pocket.yaml` needs any more are taken out.
+pub fn without_unneeded(lock: &Lockfile, workspace: &Workspace) -> Result<Lockfile, OpsError> {
+    use crate::project::Stale;
+    let default = workspace.registry(None)?.name;
+    let mut pruned = lock.clone();
+    if let Err(stale) = lock.satisfies(&workspace.project().plugins.dependencies, &default) {
+        let is_unneeded = |plugin: &LockedPlugin| {
+            stale.iter().any(|one| {
+                matches!(one, Stale::Unneeded { name, version } if *name == plugin.name && *version == plugin.version)
+            })
+        };
+        pruned.plugins.retain(|plugin| !is_unneeded(plugin));
+    }
+    let used = |name: &pocket_index::name::RegistryName| {
+        pruned.plugins.iter().any(|plugin| plugin.source == crate::project::Source::Registry(name.clone()))
+    };
+    let kept = pruned.registries.iter().filter(|registry| used(&registry.name)).cloned().collect();
+    pruned.registries = kept;
+    Ok(pruned)
+}

@@ -1,0 +1,89 @@
+//! `plugin publish`: pack, describe, sign, upload, and see that it can be installed.
+
+use std::path::PathBuf;
+
+use pocket_index::digest::Digest;
+use pocket_index::package::{self, Package};
+use pocket_index::publish::PublishHeader;
+use pocket_index::record::{Event, Release};
+use pocket_index::signature::PublicKey;
+
+use super::{OpsError, Reach, Workspace, pack};
+use crate::home::keys;
+
+/// Whether a publish is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sending {
+    /// It is.
+    Upload,
+    /// Everything is checked and signed, nothing is sent.
+    DryRun,
+}
+
+/// A release that was signed, and perhaps published.
+#[derive(Debug, Clone)]
+pub struct Published {
+    /// What was signed.
+    pub release: Release,
+    /// Who signed.
+    pub key: PublicKey,
+    /// The registry it went to.
+    pub registry: String,
+    /// Its place in the registry's log; none if nothing was sent.
+    pub log: Option<u64>,
+}
+
+/// Publishes the plugin in `sources`: a folder, or archives of one version.
+pub async fn publish(
+    workspace: &Workspace,
+    sources: &[PathBuf],
+    key: &str,
+    reach: &Reach,
+    sending: Sending,
+) -> Result<Published, OpsError> {
+    let mut packages = Vec::new();
+    for source in sources {
+        packages.extend(pack::packages_of(source)?);
+    }
+    let first = sources.first().cloned().unwrap_or_default();
+    let release = package::release_of(&packages)
+        .map_err(|source| OpsError::Package { path: first, source: Box::new(source) })?;
+    let secret = keys::load(workspace.home(), key)?;
+    let registry = workspace.open_registry(reach).await?;
+
+    let event = Event::from(release.clone()).to_text();
+    let header = PublishHeader { signatures: vec![secret.sign_event("release", &event)], event };
+    let mut published =
+        Published { release, key: secret.public(), registry: registry.location().to_string(), log: None };
+    if sending == Sending::Upload {
+        let answer = registry.publish(body(&header, &packages, &published.release)).await?;
+        published.log = answer["log"].as_u64();
+        see_it(workspace, reach, &published.release).await?;
+    }
+    Ok(published)
+}
+
+/// The header, then the archives in the event's order.
+fn body(header: &PublishHeader, packages: &[Package], release: &Release) -> Vec<u8> {
+    let mut body = header.encode();
+    for record in &release.archives {
+        let package = packages.iter().find(|package| package.target == record.target);
+        body.extend_from_slice(&package.expect("the event was made from these packages").bytes);
+    }
+    body
+}
+
+/// Reads the registry again, as a client would: a publish counts once it can be installed.
+async fn see_it(workspace: &Workspace, reach: &Reach, release: &Release) -> Result<(), OpsError> {
+    let registry = workspace.open_registry(reach).await?;
+    let history = registry.history(&release.name).await?;
+    let entry = history.as_ref().and_then(|history| history.release(&release.version));
+    let invisible = || OpsError::NotVisible { name: release.name.clone(), version: release.version.clone() };
+    let entry = entry.ok_or_else(invisible)?;
+    let digests = |release: &Release| release.archives.iter().map(|archive| archive.sha256).collect::<Vec<Digest>>();
+    if digests(entry.release()) != digests(release) {
+        return Err(invisible());
+    }
+    registry.release(history.as_ref().expect("its entry was found above"), &release.version).await?;
+    Ok(())
+}

@@ -1,0 +1,58 @@
+//! `plugin uninstall`: the opposite of installing, without asking any registry.
+
+use pocket_index::name::PluginName;
+use semver::Version;
+
+use super::{OpsError, Workspace, plugins};
+use crate::home::atomic;
+use crate::project::remove_dependency;
+
+/// What was taken out of the lock.
+#[derive(Debug, Clone)]
+pub struct Removed {
+    /// The plugin.
+    pub name: PluginName,
+    /// Its version.
+    pub version: Version,
+}
+
+/// Takes plugins, and what only they needed, out of `pocket.yaml` and `pocket.lock`. The user's own plugins are also taken
+/// from the disk; a project's stay there, for other projects share them.
+///
+/// # Errors
+/// A plugin that `pocket.yaml` does not name. Nothing is changed then.
+pub fn uninstall(workspace: Workspace, names: &[PluginName]) -> Result<Vec<Removed>, OpsError> {
+    let path = workspace.manifest_path();
+    let known = &workspace.project().plugins.dependencies;
+    let before = std::fs::read_to_string(&path).unwrap_or_default();
+    let mut text = before.clone();
+    for name in names {
+        if !known.contains_key(name) {
+            let near = plugins::near(name.as_str(), known.keys().map(PluginName::as_str));
+            return Err(OpsError::NoPlugin { name: name.to_string(), place: format!("`{}`", path.display()), near });
+        }
+        text = remove_dependency(&text, name).map_err(|source| OpsError::Edit { path: path.clone(), source })?;
+    }
+    let old = workspace.read_lock()?;
+    let workspace = workspace.with_manifest(&text)?;
+    let mut removed = Vec::new();
+    if let Some((lock, old_text)) = old {
+        let pruned = plugins::without_unneeded(&lock, &workspace)?;
+        let gone = lock.plugins.iter().filter(|one| pruned.plugin(&one.name, &one.version, &one.source).is_none());
+        removed.extend(gone.map(|one| Removed { name: one.name.clone(), version: one.version.clone() }));
+        let new_text = pruned.to_text();
+        atomic::replace_file(&path, text.as_bytes()).map_err(OpsError::io("write", &path))?;
+        if new_text != old_text {
+            let lock_path = workspace.lock_path();
+            atomic::replace_file(&lock_path, new_text.as_bytes()).map_err(OpsError::io("write", &lock_path))?;
+        }
+    } else {
+        atomic::replace_file(&path, text.as_bytes()).map_err(OpsError::io("write", &path))?;
+    }
+    if !workspace.is_project() {
+        for one in &removed {
+            workspace.store().remove(&one.name, &one.version)?;
+        }
+    }
+    Ok(removed)
+}

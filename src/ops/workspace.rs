@@ -1,0 +1,294 @@
+//! Where a verb works: the user's home, and a project or the user's own plugins.
+
+use std::path::{Path, PathBuf};
+
+use pocket_index::name::{PluginName, RegistryName};
+use serde_json::{Map, Value};
+
+use super::OpsError;
+use crate::home::Home;
+use crate::project::{LOCK_FILE, Lockfile, MANIFEST_FILE, ProjectManifest, RegistryTrust, Signing, find_project};
+use crate::registry::{Location, Network, Opened, Registry};
+use crate::store::Store;
+
+/// The name of the registry that is used when none is configured.
+pub const BUNDLED: &str = "bundled";
+/// The name of the configured registry that is used when none is named.
+const DEFAULT: &str = "default";
+
+/// Whose plugins a verb works on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Those of the nearest project upwards; the user's own where there is none.
+    Nearest,
+    /// The user's own.
+    User,
+}
+
+/// Which registry to use, and whether the network may be.
+#[derive(Debug, Clone)]
+pub struct Reach {
+    /// A name or location that was given on the command line.
+    pub registry: Option<String>,
+    /// Whether the network may be used.
+    pub network: Network,
+}
+
+/// A project's files, or the user's own, and what is configured for both.
+#[derive(Debug)]
+pub struct Workspace {
+    home: Home,
+    root: PathBuf,
+    project: ProjectManifest,
+    /// The user's own configuration, which the project's wins over.
+    user: ProjectManifest,
+}
+
+/// A registry by the name it has here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedRegistry {
+    /// Its name in configuration and lock.
+    pub name: RegistryName,
+    /// Where it is.
+    pub location: Location,
+    /// The key it must have, if the configuration says.
+    pub key: Option<String>,
+    /// How old a release must be to be picked, in seconds.
+    pub min_release_age: u64,
+}
+
+impl Workspace {
+    /// Finds the project upwards from the current folder, and reads its configuration and the user's.
+    pub fn open(scope: Scope) -> Result<Self, OpsError> {
+        let home = Home::discover()?;
+        let here = std::env::current_dir().map_err(OpsError::io("find the current folder from", Path::new(".")))?;
+        Self::open_from(home, &here, scope)
+    }
+
+    /// The same from another folder than the current one.
+    pub fn open_from(home: Home, folder: &Path, scope: Scope) -> Result<Self, OpsError> {
+        let user = read_manifest(&home.root().join(MANIFEST_FILE))?;
+        let found = match scope {
+            Scope::Nearest => find_project(folder),
+            Scope::User => None,
+        };
+        match found.filter(|root| root != home.root()) {
+            Some(root) => Ok(Self { project: read_manifest(&root.join(MANIFEST_FILE))?, root, home, user }),
+            None => Ok(Self { root: home.root().to_owned(), project: user.clone(), home, user }),
+        }
+    }
+
+    /// The same workspace with another text of `pocket.yaml`.
+    pub fn with_manifest(self, text: &str) -> Result<Self, OpsError> {
+        let path = self.manifest_path();
+        let project = ProjectManifest::parse(text).map_err(|source| OpsError::Project { path, source })?;
+        let user = if self.is_project() { self.user } else { project.clone() };
+        Ok(Self { home: self.home, root: self.root, project, user })
+    }
+
+    /// The user's home.
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// The project's folder, or the home.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The path of `pocket.yaml`.
+    pub fn manifest_path(&self) -> PathBuf {
+        self.root.join(MANIFEST_FILE)
+    }
+
+    /// The path of `pocket.lock`.
+    pub fn lock_path(&self) -> PathBuf {
+        self.root.join(LOCK_FILE)
+    }
+
+    /// What the project says.
+    pub fn project(&self) -> &ProjectManifest {
+        &self.project
+    }
+
+    /// What the user says for all projects.
+    pub fn user(&self) -> &ProjectManifest {
+        &self.user
+    }
+
+    /// The folder of unpacked plugins.
+    pub fn store(&self) -> Store {
+        Store::at(self.home.plugins())
+    }
+
+    /// Reads the lock; none if there is no file.
+    pub fn read_lock(&self) -> Result<Option<(Lockfile, String)>, OpsError> {
+        let path = self.lock_path();
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(OpsError::io("read", &path)(error)),
+        };
+        let lock = Lockfile::parse(&text).map_err(|source| OpsError::Lock { path, source })?;
+        Ok(Some((lock, text)))
+    }
+
+    /// The registry that was asked for on the command line, else the configured default, else the bundled one.
+    pub fn registry(&self, asked: Option<&str>) -> Result<NamedRegistry, OpsError> {
+        match asked {
+            Some(asked) => self.named_or_located(asked),
+            None => match self.configured(DEFAULT)? {
+                Some(registry) => Ok(registry),
+                None => Ok(Self::bundled()),
+            },
+        }
+    }
+
+    /// The registry with this name, from the configuration or, for what a lock speaks of, from the lock.
+    pub fn registry_named(&self, name: &RegistryName, lock: Option<&Lockfile>) -> Result<NamedRegistry, OpsError> {
+        if let Some(registry) = self.configured(name.as_str())? {
+            return Ok(registry);
+        }
+        if name.as_str() == BUNDLED {
+            return Ok(Self::bundled());
+        }
+        let locked = lock.and_then(|lock| lock.registry(name));
+        let locked = locked.ok_or_else(|| OpsError::NoRegistry { name: name.clone(), file: self.manifest_path() })?;
+        let key = match &locked.trust {
+            RegistryTrust::Signed { log, .. } => Some(log.key.clone()),
+            RegistryTrust::Unsigned => None,
+        };
+        Ok(NamedRegistry { name: name.clone(), location: locked.url.parse()?, key, min_release_age: 0 })
+    }
+
+    /// Opens the registry that `reach` asks for.
+    pub async fn open_registry(&self, reach: &Reach) -> Result<Registry, OpsError> {
+        let named = self.registry(reach.registry.as_deref())?;
+        Ok(self.open_named(&named, reach.network).await?.registry)
+    }
+
+    /// Opens a registry, and says whether it was met for the first time.
+    pub async fn open_named(&self, named: &NamedRegistry, network: Network) -> Result<Opened, OpsError> {
+        let (name, location) = (named.name.clone(), named.location.clone());
+        Ok(Registry::open(name, location, named.key.as_deref(), &self.home, network).await?)
+    }
+
+    /// The settings that the configuration files give to a plugin, with the file's name; the user's first.
+    ///
+    /// # Errors
+    /// A `${NAME}` in them is not set.
+    pub fn plugin_settings(&self, plugin: &PluginName) -> Result<Vec<(String, Map<String, Value>)>, OpsError> {
+        let environment = |name: &str| std::env::var(name).ok();
+        let mut files = vec![(&self.user, self.home.root().join(MANIFEST_FILE))];
+        if self.is_project() {
+            files.push((&self.project, self.manifest_path()));
+        }
+        let read = |(manifest, path): (&ProjectManifest, PathBuf)| {
+            let settings = manifest.plugin_config(plugin, &environment);
+            settings.map(|settings| (shown(&path), settings)).map_err(|source| OpsError::Expand { path, source })
+        };
+        files.into_iter().map(read).collect()
+    }
+
+    /// Whether this is a project, and not the user's own plugins.
+    pub fn is_project(&self) -> bool {
+        self.root != self.home.root()
+    }
+
+    fn bundled() -> NamedRegistry {
+        let name = BUNDLED.parse().expect("a constant name is valid");
+        NamedRegistry { name, location: Location::Bundled, key: None, min_release_age: 0 }
+    }
+
+    fn configured(&self, name: &str) -> Result<Option<NamedRegistry>, OpsError> {
+        let found = [&self.project, &self.user]
+            .into_iter()
+            .find_map(|project| project.registries.iter().find(|(known, _)| known.as_str() == name));
+        let Some((name, settings)) = found else { return Ok(None) };
+        let key = match &settings.signing {
+            Signing::OnFirstUse => None,
+            Signing::Key(key) => Some(key.clone()),
+            Signing::Unsigned => return Err(OpsError::UnsignedRegistry { name: name.clone() }),
+        };
+        Ok(Some(NamedRegistry {
+            name: name.clone(),
+            location: settings.url.parse()?,
+            key,
+            min_release_age: settings.min_release_age.unwrap_or(0),
+        }))
+    }
+
+    /// A name from the configuration, or a location. A location that is configured has the name it has there; another
+    /// one is named after its host or folder.
+    fn named_or_located(&self, asked: &str) -> Result<NamedRegistry, OpsError> {
+        if let Some(registry) = self.configured(asked)? {
+            return Ok(registry);
+        }
+        let location: Location = asked.parse()?;
+        if location == Location::Bundled {
+            return Ok(Self::bundled());
+        }
+        for name in self.project.registries.keys().chain(self.user.registries.keys()) {
+            if let Some(registry) = self.configured(name.as_str())?
+                && registry.location == location
+            {
+                return Ok(registry);
+            }
+        }
+        Ok(NamedRegistry { name: name_for(&location), location, key: None, min_release_age: 0 })
+    }
+}
+
+fn read_manifest(path: &Path) -> Result<ProjectManifest, OpsError> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(ProjectManifest::default()),
+        Err(error) => return Err(OpsError::io("read", path)(error)),
+    };
+    ProjectManifest::parse(&text).map_err(|source| OpsError::Project { path: path.to_owned(), source })
+}
+
+/// A file's last two parts: enough to tell the user's from the project's.
+fn shown(path: &Path) -> String {
+    let parts: Vec<_> = path.iter().rev().take(2).map(|part| part.to_string_lossy()).collect();
+    parts.into_iter().rev().collect::<Vec<_>>().join("/")
+}
+
+/// A name made of a location's host or last folder.
+fn name_for(location: &Location) -> RegistryName {
+    let base = match location {
+        Location::Bundled => BUNDLED.to_owned(),
+        Location::Folder(path) => path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+        Location::Http(url) => {
+            let port = url.port().map(|port| format!("-{port}")).unwrap_or_default();
+            format!("{}{port}", url.host_str().unwrap_or_default())
+        }
+    };
+    let words: Vec<String> = base
+        .to_ascii_lowercase()
+        .split(|letter: char| !letter.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect();
+    let name = words.join("-");
+    let prefixed = if name.starts_with(|letter: char| letter.is_ascii_lowercase()) { name } else { format!("at-{name}") };
+    prefixed.parse().unwrap_or_else(|_| "registry".parse().expect("a constant name is valid"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_location_names_itself() {
+        for (location, name) in [
+            ("https://plugins.example.com/", "plugins-example-com"),
+            ("http://127.0.0.1:8080/", "at-127-0-0-1-8080"),
+            ("file:///srv/Our_Registry", "our-registry"),
+            ("file:///", "registry"),
+        ] {
+            let location = location.parse().expect("a location");
+            assert_eq!(name_for(&location).as_str(), name);
+        }
+    }
+}

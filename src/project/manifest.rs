@@ -1,0 +1,198 @@
+//! What stands in `pocket.yaml`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pocket_index::digest::Digest;
+use pocket_index::manifest::Runtime;
+use pocket_index::name::{PluginName, RegistryName};
+use semver::VersionReq;
+use serde_json::{Map, Value};
+
+use super::expand::{ExpandError, expand};
+
+/// A `pocket.yaml`: a project's, or the user's own.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ProjectManifest {
+    /// `plugins`.
+    pub plugins: PluginSettings,
+    /// `registries`, by the name that dependencies use.
+    pub registries: BTreeMap<RegistryName, RegistrySettings>,
+    /// `log_level`.
+    pub log_level: Option<LogLevel>,
+}
+
+/// `plugins`. What is not set is none: another file or a default decides.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PluginSettings {
+    /// Folders with plugins, as written: relative to the file, `~/` for the user's home.
+    pub directories: Option<Vec<String>>,
+    /// Whether plugins in those folders are loaded without being named.
+    pub autoload: Option<Autoload>,
+    /// The plugins that the project needs.
+    pub dependencies: BTreeMap<PluginName, Dependency>,
+    /// Plugins' settings as written, `${NAME}` not yet replaced.
+    pub config: BTreeMap<PluginName, Map<String, Value>>,
+    /// What plugins may do.
+    pub security: Security,
+}
+
+/// Whether plugins in the project's folders are loaded without being named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Autoload {
+    /// They are.
+    On,
+    /// They are not.
+    Off,
+}
+
+/// A plugin that the project needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dependency {
+    /// The versions that will do.
+    pub requirement: VersionReq,
+    /// Where it comes from.
+    pub source: DependencySource,
+}
+
+impl Dependency {
+    /// A plugin of the default registry.
+    pub fn new(requirement: VersionReq) -> Self {
+        Self { requirement, source: DependencySource::Registry(None) }
+    }
+}
+
+/// Where a plugin comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DependencySource {
+    /// A registry; none is the default one.
+    Registry(Option<RegistryName>),
+    /// An archive on the web, with its digest where one is given.
+    Url {
+        /// Its address.
+        url: String,
+        /// The digest it must have.
+        sha256: Option<Digest>,
+    },
+    /// A folder, an archive or a single file, as written: relative to the project.
+    Path(String),
+}
+
+/// One of `registries`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegistrySettings {
+    /// Where it is.
+    pub url: String,
+    /// Whether what it says must be signed.
+    pub signing: Signing,
+    /// How old a version must be before it is picked, in seconds.
+    pub min_release_age: Option<u64>,
+}
+
+/// Whether a registry's words must be signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Signing {
+    /// By the key that the registry shows first.
+    OnFirstUse,
+    /// By this key of its log.
+    Key(String),
+    /// Not at all: the user said `unsigned: true`.
+    Unsigned,
+}
+
+/// `plugins.security`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Security {
+    /// What a plugin is granted that no other line names.
+    pub default_permissions: Option<BTreeSet<PermissionWord>>,
+    /// What single plugins are granted. An empty set (`none`) takes everything away.
+    pub permissions: BTreeMap<PluginName, BTreeSet<PermissionWord>>,
+    /// Whether workflows may start programs.
+    pub allow_exec: Option<Exec>,
+    /// Runtimes that must not be used.
+    pub denied_runtimes: BTreeSet<Runtime>,
+    /// Permissions that no plugin may ask for.
+    pub denied_permissions: BTreeSet<PermissionWord>,
+}
+
+/// Whether workflows may start programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exec {
+    /// They may.
+    Allowed,
+    /// They may not.
+    Refused,
+}
+
+/// A permission in one word. `none`, which stands for no word at all, is not among them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PermissionWord {
+    /// Reads environment variables.
+    ReadEnv,
+    /// Sends HTTP requests through the engine.
+    HttpClient,
+    /// Opens stream connections.
+    NetworkAccess,
+    /// Reads files.
+    ReadFiles,
+    /// Writes files.
+    WriteFiles,
+}
+
+impl PermissionWord {
+    /// Every word, as it is written.
+    pub const ALL: [(&'static str, Self); 5] = [
+        ("read_env", Self::ReadEnv),
+        ("http_client", Self::HttpClient),
+        ("network_access", Self::NetworkAccess),
+        ("read_files", Self::ReadFiles),
+        ("write_files", Self::WriteFiles),
+    ];
+
+    /// The word as it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ReadEnv => "read_env",
+            Self::HttpClient => "http_client",
+            Self::NetworkAccess => "network_access",
+            Self::ReadFiles => "read_files",
+            Self::WriteFiles => "write_files",
+        }
+    }
+}
+
+/// How much is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// Nothing.
+    Off,
+    /// What went wrong.
+    Error,
+    /// What may be wrong.
+    Warn,
+    /// What happens.
+    Info,
+    /// How it happens.
+    Debug,
+    /// Every step.
+    Trace,
+}
+
+impl ProjectManifest {
+    /// A plugin's settings with `${NAME}` replaced from `env`. Only then must the variables be there: installing a plugin does
+    /// not need the secrets it runs with.
+    ///
+    /// # Errors
+    /// A variable is not set and has no default.
+    pub fn plugin_config(
+        &self,
+        plugin: &PluginName,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Map<String, Value>, ExpandError> {
+        let Some(settings) = self.plugins.config.get(plugin) else { return Ok(Map::new()) };
+        let replaced = |(setting, value): (&String, &Value)| {
+            let key = format!("plugins.config.{plugin}.{setting}");
+            Ok((setting.clone(), expand(value, &key, env)?))
+        };
+        settings.iter().map(replaced).collect()
+    }
+}

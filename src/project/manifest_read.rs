@@ -1,0 +1,299 @@
+//! Reads `pocket.yaml`.
+
+use std::collections::BTreeSet;
+
+use pocket_index::manifest::Runtime;
+use semver::VersionReq;
+use serde_json::{Map, Value};
+
+use super::manifest::{
+    Autoload, Dependency, DependencySource, Exec, LogLevel, PermissionWord, PluginSettings, ProjectManifest,
+    RegistrySettings, Security, Signing,
+};
+use super::yaml::{self, Field, ManifestError, Yaml};
+
+type Read<T> = Result<T, ManifestError>;
+
+const RUNTIMES: [(&str, Runtime); 3] = [("native", Runtime::Native), ("lua", Runtime::Lua), ("wasm", Runtime::Wasm)];
+const LOG_LEVELS: [(&str, LogLevel); 6] = [
+    ("off", LogLevel::Off),
+    ("error", LogLevel::Error),
+    ("warn", LogLevel::Warn),
+    ("info", LogLevel::Info),
+    ("debug", LogLevel::Debug),
+    ("trace", LogLevel::Trace),
+];
+
+impl ProjectManifest {
+    /// Reads the text of a `pocket.yaml`; an empty one sets nothing.
+    ///
+    /// # Errors
+    /// The text is not YAML, or a key or value is not one that Pocket knows.
+    pub fn parse(text: &str) -> Result<Self, ManifestError> {
+        let Some(root) = yaml::parse(text)? else { return Ok(Self::default()) };
+        let root = Field { path: String::new(), node: &root };
+        if !matches!(root.node.value, Yaml::Map(_)) {
+            return Err(ManifestError::at(root.node, "expected a mapping with `plugins`, `registries` or `log_level`"));
+        }
+        let fields = root.keys(&["plugins", "registries", "log_level"])?;
+        Ok(Self {
+            plugins: fields.get("plugins").map(plugins).transpose()?.unwrap_or_default(),
+            registries: fields.get("registries").map(|field| field.named(registry)).transpose()?.unwrap_or_default(),
+            log_level: fields.get("log_level").map(|field| field.word(&LOG_LEVELS)).transpose()?,
+        })
+    }
+}
+
+fn plugins(field: &Field<'_>) -> Read<PluginSettings> {
+    let fields = field.keys(&["directories", "autoload", "dependencies", "config", "security"])?;
+    let folder = |field: &Field<'_>| field.text().map(str::to_owned);
+    let autoload = |field: &Field<'_>| Ok(if field.flag()? { Autoload::On } else { Autoload::Off });
+    Ok(PluginSettings {
+        directories: fields.get("directories").map(|field| field.list(folder)).transpose()?,
+        autoload: fields.get("autoload").map(autoload).transpose()?,
+        dependencies: fields.get("dependencies").map(|field| field.named(dependency)).transpose()?.unwrap_or_default(),
+        config: fields.get("config").map(|field| field.named(settings)).transpose()?.unwrap_or_default(),
+        security: fields.get("security").map(security).transpose()?.unwrap_or_default(),
+    })
+}
+
+fn dependency(field: &Field<'_>) -> Read<Dependency> {
+    match &field.node.value {
+        Yaml::Text(_) | Yaml::Number(_) => Ok(Dependency::new(field.parsed()?)),
+        Yaml::Map(_) => detailed_dependency(field),
+        _ => Err(field.error("expected a requirement such as `^1.2`, or a mapping with `version`, `url` or `path`")),
+    }
+}
+
+fn detailed_dependency(field: &Field<'_>) -> Read<Dependency> {
+    let fields = field.keys(&["version", "registry", "url", "path", "sha256"])?;
+    let sources: Vec<_> = ["registry", "url", "path"].into_iter().filter(|key| fields.contains_key(key)).collect();
+    if let [first, second, ..] = sources[..] {
+        return Err(field.error(format!("`{first}` and `{second}` exclude each other")));
+    }
+    if let Some(digest) = fields.get("sha256").filter(|_| !fields.contains_key("url")) {
+        return Err(digest.error("goes with `url` only: a registry's index says the digest itself"));
+    }
+    let requirement = fields.get("version").map(Field::parsed).transpose()?;
+    let source = match (fields.get("url"), fields.get("path")) {
+        (Some(address), _) => {
+            DependencySource::Url { url: url(address)?, sha256: fields.get("sha256").map(Field::parsed).transpose()? }
+        }
+        (_, Some(path)) => DependencySource::Path(path.text()?.to_owned()),
+        _ => DependencySource::Registry(fields.get("registry").map(Field::parsed).transpose()?),
+    };
+    match (requirement, &source) {
+        (Some(requirement), _) => Ok(Dependency { requirement, source }),
+        (None, DependencySource::Registry(_)) => Err(field.error("`version` is missing; `*` takes any")),
+        (None, _) => Ok(Dependency { requirement: VersionReq::STAR, source }),
+    }
+}
+
+fn url(field: &Field<'_>) -> Read<String> {
+    let text = field.text()?;
+    match text.split_once("://") {
+        Some(("http" | "https" | "file", rest)) if !rest.is_empty() => Ok(text.to_owned()),
+        _ => Err(field.error("expected an address that starts with `https://`, `http://` or `file://`")),
+    }
+}
+
+fn settings(field: &Field<'_>) -> Read<Map<String, Value>> {
+    let entries = field.entries()?;
+    Ok(entries.into_iter().map(|(key, field)| (key.value.clone(), field.node.value.to_json())).collect())
+}
+
+fn security(field: &Field<'_>) -> Read<Security> {
+    let known = ["default_permissions", "permissions", "allow_exec", "denied_runtimes", "denied_permissions"];
+    let fields = field.keys(&known)?;
+    let exec = |field: &Field<'_>| Ok(if field.flag()? { Exec::Allowed } else { Exec::Refused });
+    let runtimes = |field: &Field<'_>| field.list(|item| item.word(&RUNTIMES));
+    let denied = |field: &Field<'_>| field.list(|item| item.word(&PermissionWord::ALL));
+    Ok(Security {
+        default_permissions: fields.get("default_permissions").map(permission_words).transpose()?,
+        permissions: fields
+            .get("permissions")
+            .map(|field| field.named(permission_words))
+            .transpose()?
+            .unwrap_or_default(),
+        allow_exec: fields.get("allow_exec").map(exec).transpose()?,
+        denied_runtimes: fields
+            .get("denied_runtimes")
+            .map(runtimes)
+            .transpose()?
+            .unwrap_or_default()
+            .into_iter()
+            .collect(),
+        denied_permissions: fields
+            .get("denied_permissions")
+            .map(denied)
+            .transpose()?
+            .unwrap_or_default()
+            .into_iter()
+            .collect(),
+    })
+}
+
+/// A list of words; `none` stands alone.
+fn permission_words(field: &Field<'_>) -> Read<BTreeSet<PermissionWord>> {
+    let mut words: Vec<(&str, Option<PermissionWord>)> = vec![("none", None)];
+    words.extend(PermissionWord::ALL.iter().map(|(word, value)| (*word, Some(*value))));
+    let listed = field.list(|item| item.word(&words))?;
+    if listed.len() > 1 && listed.contains(&None) {
+        return Err(field.error("`none` cannot stand beside other words"));
+    }
+    Ok(listed.into_iter().flatten().collect())
+}
+
+fn registry(field: &Field<'_>) -> Read<RegistrySettings> {
+    if let Yaml::Text(_) = &field.node.value {
+        return Ok(RegistrySettings { url: url(field)?, signing: Signing::OnFirstUse, min_release_age: None });
+    }
+    let fields = field.keys(&["url", "key", "unsigned", "min_release_age"])?;
+    let Some(address) = fields.get("url") else { return Err(field.error("`url` is missing")) };
+    let unsigned = fields.get("unsigned").map(Field::flag).transpose()?.unwrap_or(false);
+    let signing = match fields.get("key") {
+        Some(key) if unsigned => return Err(key.error("`key` and `unsigned: true` exclude each other")),
+        Some(key) => Signing::Key(key.text()?.to_owned()),
+        None if unsigned => Signing::Unsigned,
+        None => Signing::OnFirstUse,
+    };
+    Ok(RegistrySettings {
+        url: url(address)?,
+        signing,
+        min_release_age: fields.get("min_release_age").map(age).transpose()?,
+    })
+}
+
+/// A whole number with a unit: `7d`, `12h`, `30m`, `45s`; `0` alone.
+fn age(field: &Field<'_>) -> Read<u64> {
+    let expected = || field.error("expected an age such as `7d`, `12h`, `30m` or `0`");
+    let text = match &field.node.value {
+        Yaml::Number(number) => number.to_string(),
+        _ => field.text()?.to_owned(),
+    };
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_lowercase());
+    let number: u64 = digits.parse().map_err(|_| expected())?;
+    let seconds = match &text[digits.len()..] {
+        "" if number == 0 => 0,
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err(expected()),
+    };
+    number.checked_mul(seconds).ok_or_else(expected)
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+    use serde_json::json;
+
+    use super::*;
+
+    const WHOLE: &str = r#"
+plugins:
+  directories: ["./plugins", "~/.pocket/plugins"]
+  autoload: true
+  dependencies:
+    geo: ^1.2          # the usual form
+    redis-cache: { version: ">=1, <3", registry: corp }
+    weather: { url: "https://example.com/weather.tar.gz", sha256: "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" }
+    local: { path: ./mine }
+    pinned: 1.2
+  config:
+    redis-cache: { host: "${REDIS_HOST:-localhost}", port: 6379, tags: [a, "${NAME}"] }
+  security:
+    default_permissions: [read_env, http_client]
+    permissions: { geo: [none], weather: [network_access] }
+    allow_exec: false
+    denied_runtimes: [native]
+registries:
+  bundled: https://plugins.example.com
+  corp: { url: "https://corp.example.com/index", unsigned: true, min_release_age: 7d }
+log_level: debug
+"#;
+
+    fn error(text: &str) -> String {
+        ProjectManifest::parse(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        let manifest = ProjectManifest::parse(WHOLE).unwrap();
+        let plugins = &manifest.plugins;
+        assert_eq!(plugins.autoload, Some(Autoload::On));
+        assert_eq!(plugins.dependencies["geo"], Dependency::new("^1.2".parse().unwrap()));
+        assert_eq!(plugins.dependencies["pinned"].requirement, "1.2".parse().unwrap());
+        assert_eq!(
+            plugins.dependencies["redis-cache"].source,
+            DependencySource::Registry(Some("corp".parse().unwrap()))
+        );
+        assert_eq!(plugins.dependencies["local"].source, DependencySource::Path("./mine".to_owned()));
+        assert!(matches!(&plugins.dependencies["weather"].source, DependencySource::Url { sha256: Some(_), .. }));
+        assert!(plugins.security.permissions["geo"].is_empty());
+        assert_eq!(plugins.security.allow_exec, Some(Exec::Refused));
+        assert_eq!(manifest.registries["corp"].min_release_age, Some(7 * 86_400));
+        assert_eq!(manifest.registries["corp"].signing, Signing::Unsigned);
+        assert_eq!(manifest.log_level, Some(LogLevel::Debug));
+    }
+
+    #[test]
+    fn settings_take_variables_when_they_are_used() {
+        let manifest = ProjectManifest::parse(WHOLE).unwrap();
+        let plugin = "redis-cache".parse().unwrap();
+        let env = |name: &str| (name == "NAME").then(|| "b".to_owned());
+        let config = manifest.plugin_config(&plugin, &env).unwrap();
+        assert_eq!(Value::Object(config), json!({ "host": "localhost", "port": 6379, "tags": ["a", "b"] }));
+        let missing = manifest.plugin_config(&plugin, &|_| None).unwrap_err();
+        assert_snapshot!(missing, @"
+        `plugins.config.redis-cache.tags[1]` needs the environment variable `NAME`, which is not set
+        ");
+    }
+
+    #[test]
+    fn an_empty_file_sets_nothing() {
+        for empty in ["", "\n", "# nothing\n", "---\n", "plugins:\n", "\u{feff}# marked\n"] {
+            assert_eq!(ProjectManifest::parse(empty), Ok(ProjectManifest::default()), "{empty:?}");
+        }
+    }
+
+    #[test]
+    fn errors_name_place_key_and_what_was_expected() {
+        let broken = [
+            "plugin:\n  autoload: true",
+            "plugins:\n  dependancies: {}",
+            "plugins:\n  dependencies:\n    Geo: ^1",
+            "plugins:\n  dependencies:\n    geo: ^^1",
+            "plugins:\n  dependencies:\n    geo: [1]",
+            "plugins:\n  dependencies:\n    geo: { registry: corp }",
+            "plugins:\n  dependencies:\n    geo: { version: 1, url: x, path: y }",
+            "plugins:\n  dependencies:\n    geo: ^1\n    geo: ^2",
+            "plugins:\n  dependencies:\n    geo: { url: example.com }",
+            "plugins:\n  autoload: maybe",
+            "plugins:\n  security:\n    default_permissions: [none, read_env]",
+            "plugins:\n  security:\n    permissions: { geo: [read_everything] }",
+            "registries:\n  corp: { url: https://x.example, min_release_age: 7 }",
+            "log_level: [",
+            "- a\n- b",
+        ];
+        let all: Vec<_> = broken.iter().map(|text| error(text)).collect();
+        assert_snapshot!(all.join("\n"), @"
+        line 1, column 1: unknown key `plugin`; did you mean `plugins`?
+        line 2, column 3: unknown key `dependancies` in `plugins`; did you mean `dependencies`?
+        line 3, column 5: `plugins.dependencies`: `Geo` is no plugin name: expected lower-case letters, digits and single hyphens, starting with a letter (`[a-z][a-z0-9]*(-[a-z0-9]+)*`)
+        line 3, column 10: `plugins.dependencies.geo`: `^^1`: unexpected character '^' while parsing major version number
+        line 3, column 10: `plugins.dependencies.geo`: expected a requirement such as `^1.2`, or a mapping with `version`, `url` or `path`
+        line 3, column 10: `plugins.dependencies.geo`: `version` is missing; `*` takes any
+        line 3, column 10: `plugins.dependencies.geo`: `url` and `path` exclude each other
+        line 4, column 5: the key `geo` is here a second time
+        line 3, column 17: `plugins.dependencies.geo.url`: expected an address that starts with `https://`, `http://` or `file://`
+        line 2, column 13: `plugins.autoload`: expected true or false, found text
+        line 3, column 26: `plugins.security.default_permissions`: `none` cannot stand beside other words
+        line 3, column 26: `plugins.security.permissions.geo[0]`: `read_everything` is not one of `none`, `read_env`, `http_client`, `network_access`, `read_files`, `write_files`
+        line 2, column 52: `registries.corp.min_release_age`: expected an age such as `7d`, `12h`, `30m` or `0`
+        line 1, column 12: unclosed bracket '['
+        line 1, column 1: expected a mapping with `plugins`, `registries` or `log_level`
+        ");
+    }
+}

@@ -1,0 +1,325 @@
+//! A registry as its client sees it: nothing it sends counts before it was checked.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
+use bytes::Bytes;
+use pocket_index::config::{Config, LogRequirement};
+use pocket_index::digest::Digest;
+use pocket_index::limits::Limits;
+use pocket_index::log::{self, Checkpoint, NoteKey, TilePath, Tiles};
+use pocket_index::name::{PluginName, RegistryName, Target};
+use pocket_index::record::{ArchiveRecord, History, Policy};
+use pocket_index::search::SearchEntry;
+use pocket_index::signature::PublicKey;
+use pocket_index::verify::{VerifiedArchive, VerifiedRelease, VerifyError};
+use pocket_index::{bundled, layout};
+use semver::Version;
+
+use super::error::{RegistryError, TransportError};
+use super::transport::{Freshness, Transport};
+use super::{ArchiveCache, Location, Network};
+use crate::home::Home;
+use crate::home::trust::{self, SeenRegistry};
+
+/// 64 KiB: a configuration and a checkpoint have a few hundred bytes.
+const SMALL_FILE: u64 = 64 << 10;
+/// 16 MiB: 10,000 releases of one plugin.
+const INDEX_FILE: u64 = 16 << 20;
+/// 8 KiB: a full tile has 256 hashes of 32 bytes.
+const TILE: u64 = 8 << 10;
+/// 64 MiB: 100,000 plugins with a line each.
+const SEARCH_FILE: u64 = 64 << 20;
+
+/// A registry whose checkpoint was verified.
+pub struct Registry {
+    name: RegistryName,
+    location: Location,
+    transport: Transport,
+    api: Option<String>,
+    keys: Vec<PublicKey>,
+    log_key: NoteKey,
+    checkpoint: Checkpoint,
+    policy: Policy,
+    tiles: Mutex<(BTreeSet<TilePath>, Tiles)>,
+    archives: ArchiveCache,
+}
+
+/// A registry, and whether it was met for the first time.
+pub struct Opened {
+    /// The registry.
+    pub registry: Registry,
+    /// The fingerprint of its key, if it was not known before.
+    pub first_seen: Option<String>,
+}
+
+impl Registry {
+    /// Reads the registry's configuration and checkpoint, and checks them against what was seen of it before.
+    pub async fn open(
+        name: RegistryName,
+        location: Location,
+        expected_key: Option<&str>,
+        home: &Home,
+        network: Network,
+    ) -> Result<Opened, RegistryError> {
+        let shown = location.to_string();
+        let transport_error = |source| RegistryError::Transport { registry: shown.clone(), source };
+        let transport = Transport::new(&location, &home.cache(), network).map_err(transport_error)?;
+        let config = transport.read(layout::CONFIG, SMALL_FILE, Freshness::Revalidate).await.map_err(transport_error)?;
+        let config = text(&config).and_then(|text| Ok(Config::parse(text, LogRequirement::Required)?));
+        let config = config.map_err(|source| RegistryError::Refused { registry: shown.clone(), source })?;
+        let log_key = config.log.clone().expect("`LogRequirement::Required` refuses a registry without one");
+        let note = transport.read(layout::CHECKPOINT, SMALL_FILE, Freshness::Revalidate).await.map_err(transport_error)?;
+
+        let seen = recall(home, &location)?;
+        check_key(&shown, &log_key, expected_key, seen.as_ref(), home)?;
+        let checkpoint = open_checkpoint(&shown, &note, &log_key)?;
+        let policy = Policy::new(config.keys.iter().copied())
+            .published_up_to(checkpoint.size())
+            .with_development_lines(bundled::line_digests());
+        let archives = ArchiveCache::at(&home.cache());
+        let tiles = Mutex::default();
+        let registry = Self { name, location, transport, api: config.api, keys: config.keys, log_key, checkpoint, policy, tiles, archives };
+        registry.check_growth(seen.as_ref()).await?;
+        registry.remember(home, seen.as_ref())?;
+        let is_new = seen.is_none() && registry.location != Location::Bundled;
+        let first_seen = is_new.then(|| registry.log_key.public().fingerprint().to_string());
+        Ok(Opened { registry, first_seen })
+    }
+
+    /// The name the user gave it.
+    pub fn name(&self) -> &RegistryName {
+        &self.name
+    }
+
+    /// Where it is.
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// The key that signs its log, in the form of C2SP signed notes.
+    pub fn log_key(&self) -> &NoteKey {
+        &self.log_key
+    }
+
+    /// The keys that sign the registry's own events.
+    pub fn event_keys(&self) -> &[PublicKey] {
+        &self.keys
+    }
+
+    /// The checkpoint that everything else is checked against.
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// Checks that the log still begins with what a lock saw of it.
+    pub async fn check_grew_from(&self, head: &log::TreeHead) -> Result<(), RegistryError> {
+        let needed = log::tiles_for_consistency(head.size, self.checkpoint.size());
+        self.fetch_tiles(needed).await?;
+        let tiles = self.tiles.lock().expect("no holder of this lock panics");
+        log::check_consistency(head, &self.checkpoint, &tiles.1).map_err(|error| self.refused(error))
+    }
+
+    /// The events of a plugin, each checked; none if the registry does not have the plugin.
+    pub async fn history(&self, plugin: &PluginName) -> Result<Option<History>, RegistryError> {
+        let path = layout::index_file(plugin);
+        let content = match self.transport.read(&path, INDEX_FILE, Freshness::Revalidate).await {
+            Ok(content) => content,
+            Err(TransportError::NotFound { .. }) => return Ok(None),
+            Err(source) => return Err(self.transport_error(source)),
+        };
+        let refused = |source: Box<dyn std::error::Error + Send + Sync>| RegistryError::History {
+            registry: self.location.to_string(),
+            plugin: plugin.clone(),
+            source,
+        };
+        let text = str::from_utf8(&content).map_err(|error| refused(error.into()))?;
+        let history = History::replay(plugin, text, &self.policy).map_err(|error| refused(error.into()))?;
+        Ok(Some(history).filter(|history| !history.is_empty()))
+    }
+
+    /// A version that the log holds and that is not revoked.
+    pub async fn release(&self, history: &History, version: &Version) -> Result<VerifiedRelease, RegistryError> {
+        if let Some(entry) = history.release(version) {
+            self.fetch_tiles(log::tiles_for_inclusion(entry.log(), self.checkpoint.size())).await?;
+        }
+        let tiles = self.tiles.lock().expect("no holder of this lock panics");
+        VerifiedRelease::check(history, version, &self.checkpoint, &tiles.1).map_err(|error| RegistryError::History {
+            registry: self.location.to_string(),
+            plugin: history.name().clone(),
+            source: error.into(),
+        })
+    }
+
+    /// The archive for `target`, from the cache or the registry, verified.
+    pub async fn archive(
+        &self,
+        release: &VerifiedRelease,
+        target: &Target,
+        limits: &Limits,
+        progress: &mut dyn FnMut(u64, Option<u64>),
+    ) -> Result<VerifiedArchive, RegistryError> {
+        let refused = |source: VerifyError| RegistryError::Archive {
+            plugin: release.name().clone(),
+            version: release.version().clone(),
+            source: Box::new(source),
+        };
+        let cannot = |source| RegistryError::Download {
+            plugin: release.name().clone(),
+            version: release.version().clone(),
+            source,
+        };
+        let record = release.archive_for(target).map_err(refused)?;
+        let cached = self.archives.read(record.sha256).map_err(cannot)?;
+        let is_cached = cached.is_some();
+        let content = match cached {
+            Some(content) => content,
+            None => self.download(record, progress).await.map_err(cannot)?,
+        };
+        let verified = release.verify_archive(target, &content, limits).map_err(refused)?;
+        if !is_cached {
+            self.archives.write(record.sha256, &content).map_err(cannot)?;
+        }
+        Ok(verified)
+    }
+
+    /// What the registry lists for searching. It is for finding only: what is installed is verified event by event.
+    pub async fn search_entries(&self) -> Result<Vec<SearchEntry>, RegistryError> {
+        let read = self.transport.read(layout::SEARCH, SEARCH_FILE, Freshness::Revalidate).await;
+        let content = read.map_err(|source| self.transport_error(source))?;
+        serde_json::from_slice(&content).map_err(|error| self.refused(error))
+    }
+
+    /// Sends a publish and returns the server's answer.
+    pub async fn publish(&self, body: Vec<u8>) -> Result<serde_json::Value, RegistryError> {
+        let read_only = || RegistryError::ReadOnly { registry: self.location.to_string() };
+        let api = self.api.as_ref().ok_or_else(read_only)?;
+        let sent = self.transport.put(&format!("{api}publish"), body).await;
+        let (status, answer) = sent.map_err(|source| self.transport_error(source))?.ok_or_else(read_only)?;
+        let document: serde_json::Value = serde_json::from_slice(&answer).unwrap_or_default();
+        if (200..300).contains(&status) {
+            return Ok(document);
+        }
+        let field = |name: &str| document[name].as_str().map(str::to_owned);
+        Err(RegistryError::PublishRefused {
+            registry: self.location.to_string(),
+            code: field("code").unwrap_or_else(|| format!("status {status}")),
+            message: field("message").unwrap_or_else(|| "the server gave no reason".to_owned()),
+        })
+    }
+
+    async fn download(
+        &self,
+        record: &ArchiveRecord,
+        progress: &mut dyn FnMut(u64, Option<u64>),
+    ) -> Result<Bytes, TransportError> {
+        // One byte more than announced is enough to know that it is another file.
+        let path = layout::archive(&record.sha256);
+        self.transport.read_with_progress(&path, record.size + 1, Freshness::Revalidate, progress).await
+    }
+
+    /// Fetches the tiles that are not here yet. A partial tile may have become a full one since the checkpoint.
+    async fn fetch_tiles(&self, needed: Vec<TilePath>) -> Result<(), RegistryError> {
+        for path in needed {
+            if self.tiles.lock().expect("no holder of this lock panics").0.contains(&path) {
+                continue;
+            }
+            let read = self.transport.read(&path.to_string(), TILE, Freshness::Immutable).await;
+            let content = match read {
+                Err(TransportError::NotFound { .. }) if path.width < log::TILE_WIDTH => {
+                    let full = TilePath { width: log::TILE_WIDTH, ..path };
+                    self.transport.read(&full.to_string(), TILE, Freshness::Immutable).await
+                }
+                read => read,
+            };
+            let content = content.map_err(|source| self.transport_error(source))?;
+            let mut tiles = self.tiles.lock().expect("no holder of this lock panics");
+            tiles.0.insert(path);
+            tiles.1.insert(path, content.to_vec());
+        }
+        Ok(())
+    }
+
+    /// Checks the checkpoint against the newest one that this user saw.
+    async fn check_growth(&self, seen: Option<&SeenRegistry>) -> Result<(), RegistryError> {
+        let Some(seen) = seen else { return Ok(()) };
+        let before = Checkpoint::open(seen.checkpoint.as_bytes(), &self.log_key);
+        let before = before.map_err(|error| self.refused(error))?;
+        self.check_grew_from(before.head()).await
+    }
+
+    fn remember(&self, home: &Home, seen: Option<&SeenRegistry>) -> Result<(), RegistryError> {
+        if self.location == Location::Bundled {
+            return Ok(());
+        }
+        let now = SeenRegistry {
+            url: self.location.to_string(),
+            log_key: self.log_key.to_string(),
+            checkpoint: self.checkpoint.note().to_owned(),
+        };
+        if seen == Some(&now) {
+            return Ok(());
+        }
+        trust::remember(home, &now).map_err(|source| memory(&self.location, source))
+    }
+
+    fn transport_error(&self, source: TransportError) -> RegistryError {
+        RegistryError::Transport { registry: self.location.to_string(), source }
+    }
+
+    fn refused(&self, error: impl std::error::Error + Send + Sync + 'static) -> RegistryError {
+        refused(&self.location.to_string(), error)
+    }
+}
+
+fn text(content: &[u8]) -> Result<&str, Box<dyn std::error::Error + Send + Sync>> {
+    Ok(str::from_utf8(content)?)
+}
+
+fn refused(registry: &str, error: impl std::error::Error + Send + Sync + 'static) -> RegistryError {
+    RegistryError::Refused { registry: registry.to_owned(), source: Box::new(error) }
+}
+
+fn memory(location: &Location, source: crate::home::HomeError) -> RegistryError {
+    RegistryError::Memory { registry: location.to_string(), source }
+}
+
+/// The bundled registry is not remembered: a new program brings a new one, and its checkpoint is compiled in.
+fn recall(home: &Home, location: &Location) -> Result<Option<SeenRegistry>, RegistryError> {
+    match location {
+        Location::Bundled => Ok(None),
+        _ => trust::recall(home, &location.to_string()).map_err(|source| memory(location, source)),
+    }
+}
+
+/// The key must be the one that the user configured, and the one that was seen first.
+fn check_key(
+    registry: &str,
+    found: &NoteKey,
+    expected: Option<&str>,
+    seen: Option<&SeenRegistry>,
+    home: &Home,
+) -> Result<(), RegistryError> {
+    let pinned = expected.or(seen.map(|seen| seen.log_key.as_str()));
+    match pinned {
+        Some(pinned) if pinned != found.to_string() => Err(RegistryError::KeyChanged {
+            registry: registry.to_owned(),
+            pinned: pinned.to_owned(),
+            found: found.to_string(),
+            file: trust::path(home, registry),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// A development key proves nothing, since anyone has it: with one, only the very checkpoint that is compiled in counts.
+fn open_checkpoint(registry: &str, note: &[u8], key: &NoteKey) -> Result<Checkpoint, RegistryError> {
+    let is_bundled = Digest::of(note) == bundled::checkpoint_digest();
+    if is_bundled {
+        return Checkpoint::open_pinned(note, bundled::checkpoint_digest()).map_err(|error| refused(registry, error));
+    }
+    if key.public().is_development() {
+        return Err(RegistryError::DevelopmentKey { registry: registry.to_owned() });
+    }
+    Checkpoint::open(note, key).map_err(|error| refused(registry, error))
+}

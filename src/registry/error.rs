@@ -1,0 +1,190 @@
+//! What can go wrong between a registry and its client.
+
+use std::path::PathBuf;
+
+use pocket_index::name::PluginName;
+use pocket_index::verify::VerifyError;
+use semver::Version;
+
+/// A file of a registry, or an archive, could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum TransportError {
+    /// No client could be made.
+    #[error("cannot set up HTTP")]
+    Client {
+        /// Why not.
+        source: reqwest::Error,
+    },
+    /// The server has no such file.
+    #[error("there is nothing at {url} (404)")]
+    NotFound {
+        /// Where it should be.
+        url: String,
+    },
+    /// The server refused or failed.
+    #[error("{url} answered {status}{}", message.as_deref().map(|message| format!(": {message}")).unwrap_or_default())]
+    Status {
+        /// What was asked for.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+        /// What the server said.
+        message: Option<String>,
+    },
+    /// No connection.
+    #[error("cannot reach {url}")]
+    Unreachable {
+        /// What was asked for.
+        url: String,
+        /// Why not.
+        source: reqwest::Error,
+    },
+    /// The server stalled.
+    #[error("{url} did not answer in time")]
+    TimedOut {
+        /// What was asked for.
+        url: String,
+        /// What happened.
+        source: reqwest::Error,
+    },
+    /// The connection broke before everything had come.
+    #[error("the download of {url} was cut after {received} bytes{}", expected.map(|expected| format!(" of {expected}")).unwrap_or_default())]
+    Truncated {
+        /// What was asked for.
+        url: String,
+        /// Bytes that came.
+        received: u64,
+        /// Bytes that were announced.
+        expected: Option<u64>,
+        /// What happened.
+        source: reqwest::Error,
+    },
+    /// More came than may come.
+    #[error("{url} is larger than {limit} bytes")]
+    TooLarge {
+        /// What was asked for.
+        url: String,
+        /// The most that is taken, in bytes.
+        limit: u64,
+    },
+    /// A file on this machine could not be read or written.
+    #[error("cannot {doing} `{}`", path.display())]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The network may not be used, and the file is not on this machine.
+    #[error("{url} is not on this machine, and the network may not be used")]
+    Offline {
+        /// What was asked for.
+        url: String,
+    },
+}
+
+impl TransportError {
+    /// Whether the same request may succeed later.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Truncated { .. } => true,
+            Self::Status { status, .. } => matches!(status, 408 | 429 | 500 | 502 | 503 | 504),
+            _ => false,
+        }
+    }
+}
+
+/// What a registry sent cannot be used, or did not come at all.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// A file could not be had.
+    #[error("the registry `{registry}` cannot be read")]
+    Transport {
+        /// The registry.
+        registry: String,
+        /// Why not.
+        source: TransportError,
+    },
+    /// Something it sent fails a check.
+    #[error("the registry `{registry}` is refused")]
+    Refused {
+        /// The registry.
+        registry: String,
+        /// The check that failed.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A plugin's events fail a check.
+    #[error("the events of `{plugin}` in the registry `{registry}` are refused")]
+    History {
+        /// The registry.
+        registry: String,
+        /// The plugin.
+        plugin: PluginName,
+        /// The check that failed.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// It signs with another key than before.
+    #[error("the registry `{registry}` signs with the key {found}, before it was {pinned}")]
+    KeyChanged {
+        /// The registry.
+        registry: String,
+        /// The key seen first.
+        pinned: String,
+        /// The key it shows now.
+        found: String,
+        /// The file that remembers the first.
+        file: PathBuf,
+    },
+    /// A key that anyone has signs for it.
+    #[error("the registry `{registry}` signs with a development key, which anyone has")]
+    DevelopmentKey {
+        /// The registry.
+        registry: String,
+    },
+    /// An archive is not what its release says, or there is none for this machine.
+    #[error("cannot install `{plugin}` {version}")]
+    Archive {
+        /// The plugin.
+        plugin: PluginName,
+        /// Its version.
+        version: Version,
+        /// The check that failed.
+        source: Box<VerifyError>,
+    },
+    /// An archive cannot be had.
+    #[error("cannot download `{plugin}` {version}")]
+    Download {
+        /// The plugin.
+        plugin: PluginName,
+        /// Its version.
+        version: Version,
+        /// Why not.
+        source: TransportError,
+    },
+    /// The registry takes no publishes.
+    #[error("the registry `{registry}` takes no publishes")]
+    ReadOnly {
+        /// The registry.
+        registry: String,
+    },
+    /// The registry refused a publish.
+    #[error("the registry `{registry}` refused the publish: {message} ({code})")]
+    PublishRefused {
+        /// The registry.
+        registry: String,
+        /// A word for programs.
+        code: String,
+        /// What it said.
+        message: String,
+    },
+    /// What this machine remembers of the registry cannot be read or written.
+    #[error("cannot remember what was seen of the registry `{registry}`")]
+    Memory {
+        /// The registry.
+        registry: String,
+        /// Why not.
+        source: crate::home::HomeError,
+    },
+}

@@ -1,0 +1,23 @@
+//! Reading and writing registries: the only room that touches the network for packages.
+
+mod cache;
+mod client;
+mod error;
+mod http;
+mod location;
+mod transport;
+
+pub use cache::ArchiveCache;
+pub use client::{Opened, Registry};
+pub use error::{RegistryError, TransportError};
+pub use http::Http;
+pub use location::{Location, LocationError};
+
+/// Whether the network may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Network {
+    /// It may.
+    Online,
+    /// Only what is on this machine: caches, `file://` and the bundled registry.
+    Offline,
+}

@@ -1,0 +1,130 @@
+//! The files of one registry, wherever it is.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use reqwest::Url;
+
+use super::cache::FileCache;
+use super::error::TransportError;
+use super::http::{Answer, Http};
+use super::{Location, Network};
+
+/// How a file may change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Freshness {
+    /// The same name always has the same bytes: what is cached is used without asking.
+    Immutable,
+    /// It may have changed: what is cached is used when the server says that it has not.
+    Revalidate,
+}
+
+/// Reads files of a registry by their path in the static tree.
+#[derive(Debug)]
+pub(super) enum Transport {
+    Bundled,
+    Folder(PathBuf),
+    Http { base: Url, http: Http, cache: FileCache, network: Network },
+}
+
+impl Transport {
+    pub fn new(location: &Location, cache: &Path, network: Network) -> Result<Self, TransportError> {
+        Ok(match location {
+            Location::Bundled => Self::Bundled,
+            Location::Folder(folder) => Self::Folder(folder.clone()),
+            Location::Http(base) => {
+                let cache = FileCache::for_registry(cache, &location.to_string());
+                Self::Http { base: base.clone(), http: Http::new()?, cache, network }
+            }
+        })
+    }
+
+    /// The bytes of the file at `path`, at most `limit` of them.
+    pub async fn read(&self, path: &str, limit: u64, freshness: Freshness) -> Result<Bytes, TransportError> {
+        self.read_with_progress(path, limit, freshness, &mut |_, _| {}).await
+    }
+
+    pub async fn read_with_progress(
+        &self,
+        path: &str,
+        limit: u64,
+        freshness: Freshness,
+        progress: &mut dyn FnMut(u64, Option<u64>),
+    ) -> Result<Bytes, TransportError> {
+        match self {
+            Self::Bundled => read_bundled(path),
+            Self::Folder(folder) => read_file(&folder.join(path), limit),
+            Self::Http { base, http, cache, network } => {
+                let url = join(base, path)?;
+                match network {
+                    Network::Offline => cache.read(path)?.ok_or_else(|| TransportError::Offline { url: url.to_string() }),
+                    Network::Online => read_http(&url, path, http, cache, limit, freshness, progress).await,
+                }
+            }
+        }
+    }
+
+    /// Uploads to an API path. None where the registry is no server.
+    pub async fn put(&self, path: &str, body: Vec<u8>) -> Result<Option<(u16, Bytes)>, TransportError> {
+        match self {
+            Self::Bundled | Self::Folder(_) => Ok(None),
+            Self::Http { base, network: Network::Offline, .. } => {
+                Err(TransportError::Offline { url: join(base, path)?.to_string() })
+            }
+            Self::Http { base, http, .. } => http.put(&join(base, path)?, body).await.map(Some),
+        }
+    }
+}
+
+fn join(base: &Url, path: &str) -> Result<Url, TransportError> {
+    base.join(path).map_err(|_| TransportError::NotFound { url: format!("{base}{path}") })
+}
+
+fn read_bundled(path: &str) -> Result<Bytes, TransportError> {
+    match pocket_index::bundled::file(path) {
+        Some(content) => Ok(Bytes::from(content)),
+        None => Err(TransportError::NotFound { url: format!("bundled:{path}") }),
+    }
+}
+
+fn read_file(path: &Path, limit: u64) -> Result<Bytes, TransportError> {
+    let shown = || format!("file://{}", path.display());
+    let io = |source| TransportError::Io { doing: "read", path: path.to_owned(), source };
+    let length = match std::fs::metadata(path) {
+        Ok(metadata) => metadata.len(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(TransportError::NotFound { url: shown() });
+        }
+        Err(error) => return Err(io(error)),
+    };
+    if length > limit {
+        return Err(TransportError::TooLarge { url: shown(), limit });
+    }
+    std::fs::read(path).map(Bytes::from).map_err(io)
+}
+
+async fn read_http(
+    url: &Url,
+    path: &str,
+    http: &Http,
+    cache: &FileCache,
+    limit: u64,
+    freshness: Freshness,
+    progress: &mut dyn FnMut(u64, Option<u64>),
+) -> Result<Bytes, TransportError> {
+    let cached = cache.read(path)?;
+    if let (Some(content), Freshness::Immutable) = (&cached, freshness) {
+        return Ok(content.clone());
+    }
+    let etag = if cached.is_some() { cache.etag(path)? } else { None };
+    match (http.get_if_changed(url, etag.as_deref(), limit, progress).await?, cached) {
+        (Answer::NotModified, Some(content)) => Ok(content),
+        (Answer::NotModified, None) => {
+            Err(TransportError::Status { url: url.to_string(), status: 304, message: None })
+        }
+        (Answer::Content { content, etag }, _) => {
+            cache.write(path, &content, etag.as_deref())?;
+            Ok(content)
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! What is asked of the solver, and the rules that pass versions over.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use pocket_index::manifest::Runtime;
+use pocket_index::name::Target;
+use pocket_index::permissions::Permissions;
+use semver::{Version, VersionReq};
+
+use super::source::{Candidate, Details, Need, Origin, PackageName, PackageVersion, Status};
+
+/// Decisions after which a search is given up. Real projects take a few hundred; the worst generated registries that have
+/// an answer stay under 10,000.
+pub const DEFAULT_STEPS: u32 = 50_000;
+
+/// What is to be resolved, under which rules.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// What the project needs.
+    pub roots: Vec<Need>,
+    /// What the lock holds: preferred, and picked although yanked. Every other rule holds for them too.
+    pub locked: BTreeSet<PackageVersion>,
+    /// The engine that will run the plugins. A pre-release counts as the version it leads to.
+    pub engine: Version,
+    /// What the plugins must run on; none takes any target.
+    pub target: Option<Target>,
+    /// The time: seconds since 1970-01-01 UTC.
+    pub now: u64,
+    /// How old a version must be, in seconds, by origin.
+    pub cooldown: BTreeMap<Origin, u64>,
+    /// What is not to be picked at all.
+    pub denied: Denials,
+    /// Decisions after which the search is given up.
+    pub steps: u32,
+}
+
+impl Request {
+    /// Asks for `roots` on any target, with nothing locked and nothing denied.
+    pub fn new(roots: Vec<Need>, engine: Version) -> Self {
+        Self {
+            roots,
+            locked: BTreeSet::new(),
+            engine,
+            target: None,
+            now: 0,
+            cooldown: BTreeMap::new(),
+            denied: Denials::default(),
+            steps: DEFAULT_STEPS,
+        }
+    }
+}
+
+/// What the user's configuration rules out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Denials {
+    /// Runtimes that must not be used.
+    pub runtimes: BTreeSet<Runtime>,
+    /// Permissions that no plugin may ask for, by word: `read_env`, `http_client`, `network_access`, `read_files`,
+    /// `write_files`.
+    pub permissions: BTreeSet<String>,
+}
+
+/// Why a version was passed over.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// It was yanked, and no lock holds it.
+    Yanked,
+    /// It was revoked.
+    Revoked,
+    /// It works with other engines.
+    Engine {
+        /// The engines it works with.
+        needs: VersionReq,
+        /// The engine that asks.
+        has: Version,
+    },
+    /// It has no archive for the target.
+    Target {
+        /// The target that was asked for.
+        wanted: Target,
+        /// What it has archives for.
+        offered: Vec<Target>,
+    },
+    /// Its runtime is denied.
+    Runtime(Runtime),
+    /// It asks for permissions that are denied.
+    Permissions(Vec<&'static str>),
+    /// It came out too recently.
+    TooNew {
+        /// Its age in seconds.
+        age: u64,
+        /// The least age in seconds.
+        least: u64,
+    },
+    /// It needs a plugin that does not exist.
+    MissingDependency(PackageName),
+    /// It needs versions of a plugin that do not exist.
+    UnmatchedDependency(PackageName, VersionReq),
+    /// It needs versions of a plugin that were all passed over themselves.
+    UnusableDependency(PackageName, VersionReq),
+    /// It needs another version of itself.
+    NeedsAnotherSelf(VersionReq),
+    /// Its record cannot be read.
+    Unreadable(String),
+}
+
+impl Reason {
+    /// The reason that is known before the details are.
+    pub(super) fn at_first_sight(request: &Request, package: &PackageName, candidate: &Candidate) -> Option<Self> {
+        match candidate.status {
+            Status::Revoked => return Some(Reason::Revoked),
+            Status::Yanked if !is_locked(request, package, &candidate.version) => return Some(Reason::Yanked),
+            Status::Yanked | Status::Available => {}
+        }
+        let least = request.cooldown.get(&package.origin).copied().unwrap_or(0);
+        let age = request.now.saturating_sub(candidate.published_at);
+        (age < least).then_some(Reason::TooNew { age, least })
+    }
+
+    /// The reason that the details give.
+    pub(super) fn in_details(request: &Request, details: &Details) -> Option<Self> {
+        let engine = Version::new(request.engine.major, request.engine.minor, request.engine.patch);
+        if let Some(needs) = details.engine.as_ref().filter(|needs| !needs.matches(&engine)) {
+            return Some(Reason::Engine { needs: needs.clone(), has: request.engine.clone() });
+        }
+        if let Some(wanted) = &request.target
+            && !details.targets.iter().any(|offered| offered.is_any() || offered == wanted)
+        {
+            return Some(Reason::Target { wanted: wanted.clone(), offered: details.targets.clone() });
+        }
+        if request.denied.runtimes.contains(&details.runtime) {
+            return Some(Reason::Runtime(details.runtime));
+        }
+        let denied: Vec<_> =
+            permission_words(&details.permissions).filter(|word| request.denied.permissions.contains(*word)).collect();
+        (!denied.is_empty()).then_some(Reason::Permissions(denied))
+    }
+}
+
+fn is_locked(request: &Request, package: &PackageName, version: &Version) -> bool {
+    let wanted = PackageVersion { package: package.clone(), version: version.clone() };
+    request.locked.contains(&wanted)
+}
+
+/// The words for what a plugin asks.
+fn permission_words(asked: &Permissions) -> impl Iterator<Item = &'static str> {
+    let files = |direction: &str| asked.filesystem.iter().any(|folder| folder.starts_with(direction));
+    [
+        ("read_env", !asked.env.is_empty()),
+        ("http_client", !asked.http.is_empty()),
+        ("network_access", !asked.network.is_empty()),
+        ("read_files", files("read:")),
+        ("write_files", files("write:")),
+    ]
+    .into_iter()
+    .filter_map(|(word, is_asked)| is_asked.then_some(word))
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::Yanked => f.write_str("yanked"),
+            Reason::Revoked => f.write_str("revoked"),
+            Reason::Engine { needs, has } => write!(f, "works with engine `{needs}`, this one is {has}"),
+            Reason::Target { wanted, offered } => {
+                let offered: Vec<_> = offered.iter().map(|target| format!("`{target}`")).collect();
+                let offered = if offered.is_empty() { "no target".to_owned() } else { offered.join(", ") };
+                write!(f, "made for {offered}, not for `{wanted}`")
+            }
+            Reason::Runtime(runtime) => write!(f, "its runtime `{}` is denied", runtime_word(*runtime)),
+            Reason::Permissions(words) => {
+                let words: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
+                write!(f, "asks for {}, which is denied", words.join(" and "))
+            }
+            Reason::TooNew { age, least } => {
+                write!(f, "published {} ago, `min_release_age` is {}", Age(*age), Age(*least))
+            }
+            Reason::MissingDependency(package) => write!(f, "needs `{package}`, which does not exist"),
+            Reason::UnmatchedDependency(package, requirement) => {
+                write!(f, "needs `{package}` `{requirement}`, which no published version matches")
+            }
+            Reason::UnusableDependency(package, requirement) => {
+                write!(f, "needs `{package}` `{requirement}`, of which no version can be used")
+            }
+            Reason::NeedsAnotherSelf(requirement) => write!(f, "needs itself as `{requirement}`, which it is not"),
+            Reason::Unreadable(why) => write!(f, "its record cannot be read: {why}"),
+        }
+    }
+}
+
+/// The word for a runtime in manifests and settings.
+pub(super) fn runtime_word(runtime: Runtime) -> &'static str {
+    match runtime {
+        Runtime::Native => "native",
+        Runtime::Lua => "lua",
+        Runtime::Wasm => "wasm",
+    }
+}
+
+/// Seconds, shown in the largest unit that leaves at least one, rounded down: `3d`, `5h`, `10m`, `42s`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Age(pub u64);
+
+/// Seconds in a day, an hour and a minute, with their letters.
+const UNITS: [(u64, char); 3] = [(86_400, 'd'), (3_600, 'h'), (60, 'm')];
+
+impl Age {
+    /// The age that is shown: what is left when the smaller units are dropped.
+    pub(super) fn rounded_down(self) -> Self {
+        let unit = UNITS.iter().map(|(seconds, _)| *seconds).find(|seconds| self.0 >= *seconds);
+        Self(unit.map_or(self.0, |seconds| self.0 / seconds * seconds))
+    }
+}
+
+impl fmt::Display for Age {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match UNITS.iter().find(|(seconds, _)| self.0 >= *seconds) {
+            Some((seconds, letter)) => write!(f, "{}{letter}", self.0 / seconds),
+            None => write!(f, "{}s", self.0),
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! A workflow document as it was written: names, settings and places, nothing checked against the world yet.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::problem::{Problem, Problems};
+use super::reading::Reading;
+use super::source::SourceText;
+use super::value::{self, Yaml};
+
+/// How many node runs a workflow may make when it does not say: 100,000. Far above real loops, reached in a second by a runaway.
+pub const DEFAULT_MAX_STEPS: u64 = 100_000;
+
+/// A value with its place in the file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct At<T> {
+    /// The value.
+    pub value: T,
+    /// Where it stands, in bytes.
+    pub span: Range<usize>,
+}
+
+/// A parsed workflow file.
+#[derive(Debug, Clone)]
+pub struct Document {
+    /// The text it came from.
+    pub source: Arc<SourceText>,
+    /// The folder that relative paths in it start from.
+    pub folder: PathBuf,
+    /// What the workflow is called.
+    pub name: Option<At<String>>,
+    /// One line about it.
+    pub description: Option<String>,
+    /// Its own version.
+    pub version: Option<String>,
+    /// Anything else its author keeps with it.
+    pub metadata: Value,
+    /// The node it starts at; absent means the first.
+    pub start: Option<At<String>>,
+    /// Its nodes, in the order of the file.
+    pub nodes: Vec<NodeEntry>,
+    /// Its connections, in the order of the file. None at all: nodes run in the order of the file.
+    pub connections: Vec<Connection>,
+    /// Values that every template can see.
+    pub vars: Map<String, Value>,
+    /// The longest a run may take.
+    pub timeout: Option<Duration>,
+    /// How many node runs a run may make.
+    pub max_steps: u64,
+    /// What is already known to be wrong with it; [`super::plan::Plan::new`] reports it with its own findings.
+    pub problems: Vec<Problem>,
+    pub(super) plugins: Vec<(String, Map<String, Value>)>,
+}
+
+/// One node as it was written.
+#[derive(Debug, Clone)]
+pub struct NodeEntry {
+    /// Where the entry stands.
+    pub span: Range<usize>,
+    /// Its name.
+    pub name: At<String>,
+    /// Its type: `http`, `redis-get` or `redis-cache/redis-get`.
+    pub node_type: At<String>,
+    /// One line about it.
+    pub description: Option<String>,
+    /// Its settings; `Null` when it has none.
+    pub config: Yaml,
+    /// The longest one attempt may take.
+    pub timeout: Option<Duration>,
+    /// Whether and how a failure is tried again.
+    pub retry: Option<Retry>,
+    /// What happens when every attempt failed.
+    pub fallback: Option<Fallback>,
+}
+
+/// Whether and how a failure is tried again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Retry {
+    /// How many attempts there are in all, the first included.
+    pub max_attempts: u32,
+    /// The pause before the second attempt.
+    pub delay: Duration,
+    /// What each further pause is multiplied by.
+    pub multiplier: f64,
+    /// The longest pause.
+    pub max_delay: Duration,
+    /// The share of a pause that chance takes away, 0 to 1: keeps many runs from trying again at the same moment.
+    pub jitter: f64,
+}
+
+impl Default for Retry {
+    /// Three attempts, the pause doubling from 1 s to at most 30 s.
+    fn default() -> Self {
+        Self {
+            max_attempts: 3,
+            delay: Duration::from_secs(1),
+            multiplier: 2.0,
+            max_delay: Duration::from_secs(30),
+            jitter: 0.0,
+        }
+    }
+}
+
+impl Retry {
+    /// The pause after the given failed attempt, counted from 1, before chance shortens it.
+    pub fn pause(&self, attempt: u32) -> Duration {
+        let exponent = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
+        let seconds = self.delay.as_secs_f64() * self.multiplier.powi(exponent);
+        Duration::try_from_secs_f64(seconds).map_or(self.max_delay, |pause| pause.min(self.max_delay))
+    }
+}
+
+/// What happens when every attempt failed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fallback {
+    /// The node's output is this value, as if it had succeeded.
+    Value(Value),
+    /// The run goes on at this node, which receives `{error, input}`.
+    Node(At<String>),
+}
+
+/// One connection as it was written.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    /// The node it leaves.
+    pub from: At<String>,
+    /// The node it enters.
+    pub to: At<String>,
+    /// The action it carries; absent means `default`.
+    pub action: Option<At<String>>,
+}
+
+impl Document {
+    /// Reads a file; its name in problems is the path as given.
+    pub fn read(path: &Path) -> Result<Self, DocumentError> {
+        let unreadable = |source| DocumentError::Read { path: path.to_owned(), source };
+        let length = std::fs::metadata(path).map_err(unreadable)?.len();
+        if length > value::MAX_BYTES as u64 {
+            return Err(DocumentError::TooLarge { path: path.to_owned(), length });
+        }
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        Ok(Self::parse(SourceText::new(path.display().to_string(), text), folder)?)
+    }
+
+    /// Parses a text. Only text that is no YAML fails here; everything else that is wrong stands in [`Self::problems`].
+    pub fn parse(source: SourceText, folder: impl Into<PathBuf>) -> Result<Self, Problems> {
+        let source = Arc::new(source);
+        let tree = value::parse(&source).map_err(|problem| Problems::new(vec![*problem]))?;
+        Ok(Reading::new(source).document(&tree, folder.into()))
+    }
+
+    /// The `plugins:` block: settings by plugin, to be merged over those of `pocket.yaml`. `${NAME}` is left as written.
+    pub fn plugin_settings(&self) -> impl Iterator<Item = (&str, &Map<String, Value>)> {
+        self.plugins.iter().map(|(name, settings)| (name.as_str(), settings))
+    }
+
+    /// Every node type it uses, so that only the plugins that provide them need loading.
+    pub fn node_types(&self) -> BTreeSet<&str> {
+        self.nodes.iter().flat_map(|node| nested_types(&node.node_type.value, &node.config)).collect()
+    }
+}
+
+/// A node's type and those of the tasks it runs itself.
+fn nested_types<'a>(node_type: &'a str, config: &'a Yaml) -> Vec<&'a str> {
+    let mut types = vec![node_type];
+    if node_type == "parallel"
+        && let Some(Yaml { kind: value::Kind::List(tasks), .. }) = config.get("tasks")
+    {
+        types.extend(tasks.iter().filter_map(|task| match &task.get("node")?.kind {
+            value::Kind::Text(text) => Some(text.as_str()),
+            _ => None,
+        }));
+    }
+    types
+}
+
+/// Why a workflow file gives no document.
+#[derive(Debug, thiserror::Error)]
+pub enum DocumentError {
+    /// It cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is larger than any workflow.
+    #[error("`{}` has {length} bytes, a workflow has at most {}", path.display(), value::MAX_BYTES)]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        length: u64,
+    },
+    /// It has problems.
+    #[error("{0}")]
+    Invalid(#[from] Problems),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(text: &str) -> Document {
+        Document::parse(SourceText::new("w.yaml", text), "").unwrap()
+    }
+
+    fn problems(text: &str) -> String {
+        Problems::new(document(text).problems).to_string()
+    }
+
+    #[test]
+    fn every_part_of_a_document_is_read() {
+        let text = "name: all\nstart: a\ntimeout: 1m30s\nmax_steps: 7\nvars: {x: 1}\nplugins:\n  redis-cache: {host: h}\n\
+            nodes:\n  - name: a\n    type: redis-get\n    timeout: 2s\n    retry: {max_attempts: 5, delay: 100ms, jitter: true}\n    \
+            fallback: {value: null}\n  - {name: b, type: parallel, config: {tasks: [{node: http}]}}\n\
+            connections:\n  - {from: a, to: b, when: found}\n";
+        let document = document(text);
+        assert!(document.problems.is_empty(), "{}", Problems::new(document.problems));
+        assert_eq!(document.timeout, Some(Duration::from_secs(90)));
+        assert_eq!(document.max_steps, 7);
+        assert_eq!(document.node_types().into_iter().collect::<Vec<_>>(), ["http", "parallel", "redis-get"]);
+        let (plugin, settings) = document.plugin_settings().next().unwrap();
+        assert_eq!((plugin, &settings["host"]), ("redis-cache", &Value::from("h")));
+        assert_eq!(document.nodes[0].fallback, Some(Fallback::Value(Value::Null)));
+        assert_eq!(document.nodes[0].retry.as_ref().unwrap().max_attempts, 5);
+        assert_eq!(document.connections[0].action.as_ref().unwrap().value, "found");
+    }
+
+    #[test]
+    fn a_pause_grows_up_to_its_limit() {
+        let retry = Retry { max_delay: Duration::from_secs(3), ..Retry::default() };
+        let pauses: Vec<u64> = [1, 2, 3, 4000].map(|attempt| retry.pause(attempt).as_secs()).to_vec();
+        assert_eq!(pauses, [1, 2, 3, 3]);
+    }
+
+    #[test]
+    fn all_problems_are_found_at_once() {
+        let text = "nmae: x\nstart: [a]\nnodes:\n  - name: a\n    tpye: echo\n    timeout: 5\n    retry: {max_attempts: 0}\n\
+            \x20   fallback: {value: 1, node: b}\nconnections:\n  - {from: a}\n";
+        insta::assert_snapshot!(problems(text), @r"
+        error: a workflow has no key `nmae`
+         --> w.yaml:1:1
+          |
+        1 | nmae: x
+          | ^^^^
+          |
+          = help: did you mean `name`?
+
+        error: `start` must be a name, found a list
+         --> w.yaml:2:8
+          |
+        2 | start: [a]
+          |        ^
+
+        error: a node needs `type`
+         --> w.yaml:4:5
+          |
+        4 |   - name: a
+          |     ^^^^
+
+        error: a node has no key `tpye`
+         --> w.yaml:5:5
+          |
+        5 |     tpye: echo
+          |     ^^^^
+          |
+          = help: did you mean `type`?
+
+        error: `timeout` must be a duration such as `3s`, `500ms` or `1m30s`, found the number `5`
+         --> w.yaml:6:14
+          |
+        6 |     timeout: 5
+          |              ^
+
+        error: `max_attempts` must be a whole number from 1 to 1000, found the number `0`
+         --> w.yaml:7:27
+          |
+        7 |     retry: {max_attempts: 0}
+          |                           ^
+
+        error: `fallback` takes either `value` or `node`
+         --> w.yaml:8:15
+          |
+        8 |     fallback: {value: 1, node: b}
+          |               ^
+          |
+          = help: write `fallback: {value: …}` or `fallback: {node: name}`
+
+        error: a connection needs `to`
+          --> w.yaml:10:6
+           |
+        10 |   - {from: a}
+           |      ^^^^
+        ");
+    }
+}

@@ -1,0 +1,48 @@
+//! Workflow documents: YAML with positions, a plan that is checked before anything runs, and the run.
+//!
+//! ```text
+//! text --document, reading--> Document --plan, planner--> Plan --run, schedule--> RunReport
+//! ```
+//!
+//! A [`Document`] is what stands in the file, a [`Plan`] is what can run: only a document without problems has one.
+//! [`schedule`] decides what runs next and knows no clock; [`run()`] has the clock and the threads.
+
+pub mod catalog;
+mod config;
+mod describe;
+pub mod document;
+pub mod graph;
+mod nested;
+pub mod observe;
+pub mod plan;
+mod planner;
+pub mod problem;
+mod reading;
+pub mod report;
+mod run;
+pub mod schedule;
+mod schema;
+pub mod source;
+pub mod template;
+pub mod value;
+mod view;
+
+use std::path::Path;
+
+pub use catalog::{Found, NoPlugins, NodeCatalog, PluginNode};
+pub use describe::describe;
+pub use document::{Document, DocumentError};
+pub use observe::{Observer, RunEvent, Unobserved};
+pub use plan::Plan;
+pub use problem::{Drawing, Problem, Problems, Severity};
+pub use report::{RunError, RunErrorKind, RunReport};
+pub use run::{RunOptions, run};
+pub use source::SourceText;
+
+/// Reads and plans a workflow file.
+pub fn load(path: &Path, catalog: &dyn NodeCatalog) -> Result<Plan, DocumentError> {
+    Ok(Plan::new(&Document::read(path)?, catalog)?)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,89 @@
+//! The compiled form of a workflow. A plan exists only when nothing is wrong with the document, so that no node runs
+//! before everything that can be known beforehand was checked.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::catalog::NodeCatalog;
+use super::config::Config;
+use super::document::Document;
+use super::graph::Graph;
+use super::planner::Planner;
+use super::problem::Problems;
+use super::schema::Checker;
+use crate::nodes::Node;
+
+/// A workflow that is ready to run.
+pub struct Plan {
+    /// What the workflow is called; the file's name when it does not say.
+    pub name: String,
+    /// One line about it.
+    pub description: Option<String>,
+    /// The folder that relative paths start from.
+    pub folder: PathBuf,
+    /// Its nodes, in the order of the file.
+    pub nodes: Vec<PlannedNode>,
+    /// How they are wired, by the same index.
+    pub graph: Graph,
+    /// Values that every template can see.
+    pub vars: Map<String, Value>,
+    /// The longest a run may take.
+    pub timeout: Option<Duration>,
+    /// How many node runs a run may make.
+    pub max_steps: u64,
+    /// What is suspicious but does not keep it from running.
+    pub warnings: Problems,
+    pub(super) index: HashMap<Arc<str>, usize>,
+}
+
+/// A node that is ready to run.
+pub struct PlannedNode {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its type, without a plugin's name.
+    pub node_type: String,
+    /// The plugin that provides it; `None` is Pocket itself.
+    pub plugin: Option<String>,
+    /// One line about it, of the workflow or else of its type.
+    pub description: String,
+    /// What its plugin may do.
+    pub permissions: Vec<String>,
+    /// The longest one attempt may take.
+    pub timeout: Option<Duration>,
+    pub(super) node: Arc<dyn Node>,
+    pub(super) config: Config,
+    pub(super) checker: Option<Arc<Checker>>,
+    /// Whether a template reads its output after it was handed on.
+    pub(super) is_kept: bool,
+}
+
+impl Plan {
+    /// Checks a document against the world and compiles it. All problems are found at once.
+    pub fn new(document: &Document, catalog: &dyn NodeCatalog) -> Result<Self, Problems> {
+        Planner::new(document, catalog, 0).plan()
+    }
+
+    /// The index of a node's name.
+    pub fn find(&self, name: &str) -> Option<usize> {
+        self.index.get(name).copied()
+    }
+}
+
+impl PlannedNode {
+    /// Its config as written: templates are text still.
+    pub fn config(&self) -> &Value {
+        &self.config.written
+    }
+
+    /// Its type with its plugin's name, when a plugin provides it.
+    pub fn full_type(&self) -> String {
+        match &self.plugin {
+            Some(plugin) => format!("{plugin}/{}", self.node_type),
+            None => self.node_type.clone(),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! How nodes are wired: connections, the order of the file, actions that name nodes, fallbacks.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::Planner;
+use crate::workflow::document::{At, Fallback, NodeEntry};
+use crate::workflow::graph::{DEFAULT_ACTION, Graph, Recovery, Route, Wiring};
+use crate::workflow::problem::nearest;
+
+impl Planner<'_> {
+    pub(super) fn graph(&mut self, actions: &[Option<&[String]>]) -> Graph {
+        let document = self.document;
+        let wiring = |node: &NodeEntry| Wiring {
+            name: node.name.value.as_str().into(),
+            retry: node.retry.clone(),
+            ..Wiring::default()
+        };
+        let mut graph = Graph { nodes: document.nodes.iter().map(wiring).collect(), start: 0 };
+        self.connect(&mut graph);
+        if document.connections.is_empty() {
+            for index in 1..graph.nodes.len() {
+                graph.nodes[index - 1].otherwise = Some(index);
+            }
+        }
+        self.connect_by_name(&mut graph, actions);
+        self.add_fallbacks(&mut graph);
+        if let Some(start) = &document.start {
+            match self.index.get(start.value.as_str()) {
+                Some(&index) => graph.start = index,
+                None => self.unknown_node("`start`", start),
+            }
+        }
+        graph.mark_joins();
+        // A mistyped name cuts nodes off: the warning would only repeat the error.
+        if !graph.nodes.is_empty() && !self.has_errors() {
+            self.warn_unreachable(&graph);
+        }
+        graph
+    }
+
+    fn connect(&mut self, graph: &mut Graph) {
+        let document = self.document;
+        let mut seen = HashSet::new();
+        for connection in &document.connections {
+            let action = connection.action.as_ref().map_or(DEFAULT_ACTION, |action| &action.value);
+            let Some(&from) = self.index.get(connection.from.value.as_str()) else {
+                self.unknown_node("`from`", &connection.from);
+                continue;
+            };
+            let to = self.index.get(connection.to.value.as_str()).copied();
+            if to.is_none() && !self.named_end(&connection.to) {
+                continue;
+            }
+            if !seen.insert((from, to, action)) {
+                self.warning(&connection.to.span, "this connection is already there".to_owned(), None);
+                continue;
+            }
+            let routes = &mut graph.nodes[from].routes;
+            match routes.iter_mut().find(|route| route.action == action) {
+                Some(route) => route.targets.extend(to),
+                None => routes.push(Route { action: action.to_owned(), targets: to.into_iter().collect() }),
+            }
+        }
+    }
+
+    /// Whether a target that no node has may stand for an end of the workflow: not if it looks like a mistyped node.
+    fn named_end(&mut self, target: &At<String>) -> bool {
+        if nearest(&target.value, self.index.keys().map(|name| &**name)).is_some() {
+            self.unknown_node("`to`", target);
+            return false;
+        }
+        let message = format!("there is no node `{}`: the branch ends here", target.value);
+        let help = Some("the output of the node before it is the result; add the node if that is not meant".to_owned());
+        self.warning(&target.span, message, help);
+        true
+    }
+
+    /// An action that a node is known to take and no connection carries goes to the node of that name.
+    fn connect_by_name(&self, graph: &mut Graph, actions: &[Option<&[String]>]) {
+        for (from, actions) in actions.iter().enumerate() {
+            for action in actions.unwrap_or_default() {
+                if graph.nodes[from].is_connected(action) {
+                    continue;
+                }
+                if let Some(&target) = self.index.get(action.as_str()) {
+                    graph.nodes[from].routes.push(Route { action: action.clone(), targets: vec![target] });
+                }
+            }
+        }
+    }
+
+    fn add_fallbacks(&mut self, graph: &mut Graph) {
+        let document = self.document;
+        for (index, node) in document.nodes.iter().enumerate() {
+            graph.nodes[index].recovery = match &node.fallback {
+                None => None,
+                Some(Fallback::Value(value)) => Some(Recovery::Value(Arc::new(value.clone()))),
+                Some(Fallback::Node(name)) => match self.index.get(name.value.as_str()) {
+                    Some(&target) => Some(Recovery::Node(target)),
+                    None => {
+                        self.unknown_node("`fallback`", name);
+                        None
+                    }
+                },
+            };
+        }
+    }
+
+    fn warn_unreachable(&mut self, graph: &Graph) {
+        let reached: HashSet<usize> = graph.reachable().into_iter().collect();
+        let document = self.document;
+        for (index, node) in document.nodes.iter().enumerate().filter(|(index, _)| !reached.contains(index)) {
+            let start = &graph.nodes[graph.start].name;
+            let message = format!("node `{}` is never reached from `{start}`", graph.nodes[index].name);
+            self.warning(&node.name.span, message, None);
+        }
+    }
+}

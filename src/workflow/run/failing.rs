@@ -1,0 +1,52 @@
+//! How a run says why it ended early.
+
+use super::{Driver, plain};
+use crate::engine::CallError;
+use crate::engine::budget::Seconds;
+use crate::workflow::report::{RunError, RunErrorKind};
+
+impl Driver<'_> {
+    /// Where the run is, for a message.
+    pub(super) fn whereabouts(&self) -> String {
+        let mut names: Vec<String> =
+            self.schedule.live_nodes().map(|node| format!("`{}`", self.plan.nodes[node].name)).collect();
+        names.sort();
+        names.dedup();
+        match names.len() {
+            0 => "no node was running".to_owned(),
+            1 => format!("{} was running", names[0]),
+            _ => format!("{} were running", names.join(", ")),
+        }
+    }
+
+    pub(super) fn time_error(&self) -> RunError {
+        let limit = match self.plan.timeout {
+            Some(timeout) => format!("the workflow's timeout of {} was up", Seconds(timeout)),
+            None => "the run's time was up".to_owned(),
+        };
+        plain(RunErrorKind::TimedOut, format!("{limit} while {}", self.whereabouts()))
+    }
+
+    pub(super) fn stop_error(&self) -> RunError {
+        plain(RunErrorKind::Stopped, format!("the run was stopped while {}", self.whereabouts()))
+    }
+
+    pub(super) fn node_error(&self, node: usize, error: CallError) -> RunError {
+        let node = &self.plan.nodes[node];
+        RunError {
+            node: Some(node.name.to_string()),
+            plugin: node.plugin.clone(),
+            kind: RunErrorKind::Node(error.kind),
+            message: error.message,
+            details: error.details,
+        }
+    }
+
+    pub(super) fn runaway(&self, node: usize) -> RunError {
+        let cycle = self.plan.graph.cycle(node).join(" → ");
+        let cycle = if cycle.is_empty() { String::new() } else { format!(", in the cycle {cycle}") };
+        let message = format!("the run was stopped after {} steps (`max_steps`){cycle}", self.plan.max_steps);
+        let node = self.plan.nodes[node].name.to_string();
+        RunError { node: Some(node), ..plain(RunErrorKind::TooManySteps, message) }
+    }
+}

@@ -1,0 +1,6 @@
+//! What the language promises as a whole.
+
+mod documentation;
+mod hostile;
+mod oracle;
+mod promises;

@@ -1,0 +1,261 @@
+//! What a plan refuses, as the user sees it.
+
+use super::plan;
+use crate::workflow::describe;
+
+fn problems(text: &str) -> String {
+    plan(text).err().map_or_else(|| "no problems".to_owned(), |problems| problems.to_string())
+}
+
+#[test]
+fn names_that_nobody_has_are_reported_with_near_ones() {
+    let text = "start: fetsch\nnodes:\n  - {name: fetch, type: redis-got, config: {key: a}}\n  \
+        - {name: fetch, type: analyze-sentiment}\n  - {name: end, type: resize, fallback: {node: nd}}\n\
+        connections:\n  - {from: fetc, to: end}\n  - {from: fetch, to: en}\n";
+    insta::assert_snapshot!(problems(text), @r"
+    error: `start` names no node: `fetsch`
+     --> workflow.yaml:1:8
+      |
+    1 | start: fetsch
+      |        ^^^^^^
+      |
+      = help: did you mean `fetch`?
+
+    error: there is no node type `redis-got`
+     --> workflow.yaml:3:25
+      |
+    3 |   - {name: fetch, type: redis-got, config: {key: a}}
+      |                         ^^^^^^^^^
+      |
+      = help: did you mean `redis-get`?
+
+    error: there are two nodes named `fetch`
+     --> workflow.yaml:4:12
+      |
+    4 |   - {name: fetch, type: analyze-sentiment}
+      |            ^^^^^
+      |
+      = help: the first one stands in line 3
+
+    error: there is no node type `analyze-sentiment`
+     --> workflow.yaml:4:25
+      |
+    4 |   - {name: fetch, type: analyze-sentiment}
+      |                         ^^^^^^^^^^^^^^^^^
+      |
+      = help: run `pocket plugin install ml-analyzer`
+
+    error: several plugins provide the node type `resize`
+     --> workflow.yaml:5:23
+      |
+    5 |   - {name: end, type: resize, fallback: {node: nd}}
+      |                       ^^^^^^
+      |
+      = help: name the plugin too: `images/resize` or `pictures/resize`
+
+    error: `fallback` names no node: `nd`
+     --> workflow.yaml:5:48
+      |
+    5 |   - {name: end, type: resize, fallback: {node: nd}}
+      |                                                ^^
+      |
+      = help: did you mean `end`?
+
+    error: `from` names no node: `fetc`
+     --> workflow.yaml:7:12
+      |
+    7 |   - {from: fetc, to: end}
+      |            ^^^^
+      |
+      = help: did you mean `fetch`?
+
+    error: `to` names no node: `en`
+     --> workflow.yaml:8:23
+      |
+    8 |   - {from: fetch, to: en}
+      |                       ^^
+      |
+      = help: did you mean `end`?
+    ");
+}
+
+#[test]
+fn a_config_is_checked_field_by_field_where_it_stands() {
+    let text = r#"
+nodes:
+  - name: a
+    type: http
+    config:
+      ulr: x
+      timeout: 5
+      method: "{{.m}}"
+  - name: b
+    type: redis-get
+  - name: c
+    type: delay
+    config: {duration: soon}
+  - name: d
+    type: conditional
+    config:
+      conditions:
+        - if: found
+          then: x
+"#;
+    insta::assert_snapshot!(problems(text), @r"
+    error: `config` has no key `ulr`
+     --> workflow.yaml:6:7
+      |
+    6 |       ulr: x
+      |       ^^^
+      |
+      = help: did you mean `url`?
+
+    error: `config` needs `url`
+     --> workflow.yaml:6:7
+      |
+    6 |       ulr: x
+      |       ^^^
+
+    error: `timeout` must be of type string, found `5`
+     --> workflow.yaml:7:16
+      |
+    7 |       timeout: 5
+      |                ^
+
+    error: `config` needs `key`
+     --> workflow.yaml:9:11
+      |
+    9 |   - name: b
+      |           ^
+
+    error: `soon` is no duration: expected numbers with `h`, `m`, `s`, `ms`, `us` or `ns`, such as `3s` or `1m30s`
+      --> workflow.yaml:13:24
+       |
+    13 |     config: {duration: soon}
+       |                        ^^^^
+
+    error: `found` is plain text, so that the condition always holds
+      --> workflow.yaml:18:15
+       |
+    18 |         - if: found
+       |               ^^^^^
+       |
+       = help: a condition is a template: `{{.found}}`
+    ");
+}
+
+#[test]
+fn embedded_languages_are_compiled_and_errors_point_into_them() {
+    let text = r#"
+nodes:
+  - name: a
+    type: transform
+    config:
+      jq: |
+        .items
+        | nosuch
+  - name: b
+    type: jsonpath
+    config: {path: "$.a["}
+  - name: c
+    type: validate
+    config:
+      schema: {type: strin}
+  - name: d
+    type: echo
+    config:
+      message: >-
+        hello
+        {{.name
+  - name: e
+    type: echo
+    config:
+      message: "{{output \"aa\"}}"
+"#;
+    insta::assert_snapshot!(problems(text), @r#"
+    error: not a jq program: there is no filter `nosuch`
+     --> workflow.yaml:8:11
+      |
+    8 |         | nosuch
+      |           ^
+
+    error: not a JSONPath
+      --> workflow.yaml:11:24
+       |
+    11 |     config: {path: "$.a["}
+       |                        ^
+       |
+       = help: a path starts at `$`
+
+    error: not a JSON Schema: "strin" is not valid under any of the schemas listed in the 'anyOf' keyword
+      --> workflow.yaml:15:22
+       |
+    15 |       schema: {type: strin}
+       |                      ^^^^^
+
+    error: template: unclosed action
+      --> workflow.yaml:21:15
+       |
+    21 |         {{.name
+       |               ^
+
+    error: `output` names no node: `aa`
+      --> workflow.yaml:25:26
+       |
+    25 |       message: "{{output \"aa\"}}"
+       |                          ^^^^
+       |
+       = help: did you mean `a`?
+    "#);
+}
+
+#[test]
+fn a_node_that_is_never_reached_is_a_warning() {
+    let plan = plan("start: b\nnodes:\n  - {name: a, type: echo}\n  - {name: b, type: echo}\n").unwrap();
+    insta::assert_snapshot!(plan.warnings, @r"
+    warning: node `a` is never reached from `b`
+     --> workflow.yaml:3:12
+      |
+    3 |   - {name: a, type: echo}
+      |            ^
+    ");
+}
+
+#[test]
+fn a_plan_reads_as_a_list_of_steps() {
+    let text = r#"
+name: demo
+description: shows everything
+nodes:
+  - {name: a, type: redis-get, config: {key: "x{{.id}}"}, retry: {max_attempts: 5}, timeout: 2s}
+  - {name: b, type: echo}
+  - {name: c, type: echo, fallback: {value: 1}}
+  - {name: d, type: aggregate}
+connections:
+  - {from: a, to: b}
+  - {from: a, to: c}
+  - {from: a, to: d, when: error}
+  - {from: b, to: d}
+  - {from: c, to: d}
+"#;
+    insta::assert_snapshot!(describe(&plan(text).unwrap()), @r#"
+    workflow `demo`: shows everything
+
+    1. a (redis-cache/redis-get)
+       key: "x{{.id}}"
+       limits: up to 5 attempts, 2s an attempt
+       then b and c in parallel
+       when `error`: d
+
+    2. b (echo)
+       then d
+
+    3. c (echo)
+       then d
+       when it fails: 1 instead
+
+    4. d (aggregate), joins a, b, c
+
+    plugin `redis-cache` may use: network redis.example.com:6379
+    "#);
+}

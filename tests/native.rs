@@ -1,0 +1,11 @@
+//! Native plugins in their own process: what they can do, and that what they must not do ends with its cause.
+#![cfg(target_os = "linux")]
+
+#[path = "native/confinement.rs"]
+mod confinement;
+#[path = "native/interface.rs"]
+mod interface;
+#[path = "native/redis_cache.rs"]
+mod redis_cache;
+#[path = "native/support.rs"]
+mod support;

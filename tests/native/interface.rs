@@ -1,0 +1,122 @@
+//! The C interface: what the header promises.
+
+use std::process::Command;
+
+use pocket::engine::native::{NativeOptions, NativePlugin, describe};
+use pocket::engine::{CallErrorKind, Reply};
+use pocket_index::digest::Digest;
+use serde_json::json;
+
+use crate::support::{Setup, c_library, files, options, root};
+
+#[test]
+fn the_header_is_c89_and_the_example_too() {
+    let mut gcc = Command::new("gcc");
+    gcc.args(["-std=c89", "-pedantic", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-I"]).arg(root().join("sdk/c"));
+    gcc.arg(root().join("fixtures/plugins/c-echo/echo.c"));
+    assert!(gcc.status().expect("gcc is installed").success());
+}
+
+#[test]
+fn a_plugin_in_c_returns_values_with_an_action() {
+    let plugin = Setup::default().hold(&c_library("c-echo/echo.c"));
+    let input = json!({"text": "zwölf \u{0} \"quoted\"", "list": [1, 2.5, null]});
+    let reply = plugin.call("echo", input.clone()).expect("it echoes");
+    assert_eq!(reply, Reply { output: json!({"echo": input}), action: Some("echoed".into()) });
+    let error = plugin.error("shout", json!(null));
+    assert_eq!(
+        (error.kind, error.message.as_str()),
+        (CallErrorKind::Failed, "unknown node type `shout`, expected `echo`")
+    );
+}
+
+#[test]
+fn a_large_value_goes_there_and_back() {
+    let plugin = Setup::default().hold(&c_library("c-echo/echo.c"));
+    let input = json!("x".repeat(8 << 20));
+    assert_eq!(plugin.output("echo", input.clone()), json!({"echo": input}));
+}
+
+#[test]
+fn a_library_without_a_manifest_describes_itself() {
+    let manifest = describe(&c_library("c-echo/echo.c"), &options()).expect("it loads").expect("it has a manifest");
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).expect("it is JSON");
+    assert_eq!(manifest["nodes"][0]["type"], "echo");
+    assert_eq!(describe(&c_library("c-hostile/hostile.c"), &options()), Ok(None));
+}
+
+#[test]
+fn state_lasts_between_calls_and_ends_with_stop() {
+    let plugin = Setup::default().hold(&c_library("c-hostile/hostile.c"));
+    assert_eq!(plugin.output("count", json!(null)), 1);
+    assert_eq!(plugin.output("count", json!(null)), 2);
+    plugin.stop();
+    assert_eq!(plugin.log(), ["stopped after 2 calls"]);
+    assert_eq!(plugin.output("count", json!(null)), 1);
+}
+
+#[test]
+fn calls_from_several_threads_run_one_after_the_other() {
+    let plugin = Setup::default().hold(&c_library("c-hostile/hostile.c"));
+    let mut counts: Vec<_> = std::thread::scope(|scope| {
+        let calls: Vec<_> = (0..8).map(|_| scope.spawn(|| plugin.output("count", json!(null)).as_u64())).collect();
+        calls.into_iter().map(|call| call.join().expect("no call panics")).collect()
+    });
+    counts.sort();
+    assert_eq!(counts, (1..=8).map(Some).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_plugin_logs_starts_threads_and_knows_the_time_zone() {
+    let plugin = Setup::default().hold(&c_library("c-hostile/hostile.c"));
+    plugin.output("say", json!("careful"));
+    assert_eq!(plugin.log(), ["warning: careful"]);
+    assert_eq!(plugin.output("thread", json!(null)), 42);
+    assert!(plugin.call("time-zone", json!(null)).is_ok());
+}
+
+#[test]
+fn a_plugin_that_does_not_start_says_why_each_time() {
+    let settings = json!({"fail": true}).as_object().expect("it is an object").clone();
+    let plugin = Setup { settings, ..Setup::default() }.hold(&c_library("c-hostile/hostile.c"));
+    for _ in 0..2 {
+        let error = plugin.error("count", json!(null));
+        assert_eq!((error.kind, error.message.as_str()), (CallErrorKind::Retryable, "the settings say so"));
+    }
+}
+
+#[test]
+fn a_library_of_another_kind_is_refused_with_the_reason() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (source, reason) in [
+        ("int nothing;", "it does not export `pocket_plugin_abi`, which `pocket_plugin.h` asks for"),
+        (
+            "unsigned pocket_plugin_abi(void) { return 7; }",
+            "it is made for version 7 of the plugin interface, this engine serves version 1",
+        ),
+    ] {
+        let (file, library) = (folder.path().join("p.c"), folder.path().join("p.so"));
+        std::fs::write(&file, source).expect("the folder is writable");
+        let built = Command::new("gcc").args(["-shared", "-o"]).arg(&library).arg(&file).status();
+        assert!(built.expect("gcc is installed").success());
+        let error = Setup::default().hold(&library).error("n", json!(null));
+        assert_eq!(error.kind, CallErrorKind::Load);
+        assert_eq!(error.message, format!("cannot load the native plugin `held`: {reason}"));
+    }
+}
+
+#[test]
+fn a_library_that_changed_since_its_installation_is_refused() {
+    let options = NativeOptions { library_digest: Some(Digest::of(b"another")), ..options() };
+    let (border, _log) = Setup::default().border();
+    let error = NativePlugin::load(&files(&c_library("c-echo/echo.c")), border, options).err().expect("it is refused");
+    assert!(error.message.contains("was changed after it was installed"), "{}", error.message);
+}
+
+#[test]
+fn a_host_that_is_started_by_hand_says_so() {
+    let mut host = Command::new(env!("CARGO_BIN_EXE_pocket"));
+    let output = host.arg("__plugin-host").stdin(std::process::Stdio::null()).output().expect("it starts");
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.stderr, b"error: `__plugin-host` is started by the engine, not by hand\n");
+}

@@ -1,0 +1,11 @@
+//! What the journeys stand on: a sandbox with a home and a project, a real registry server, a real Redis.
+
+mod proxy;
+mod redis;
+mod sandbox;
+mod server;
+
+pub use proxy::{Fault, FaultyProxy};
+pub use redis::Redis;
+pub use sandbox::{Outcome, Sandbox};
+pub use server::TestRegistry;

@@ -1,0 +1,154 @@
+//! A home and a project folder of their own, and the program run in them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use sha2::{Digest as _, Sha256};
+
+/// A temporary folder with `home/` and `project/`.
+pub struct Sandbox {
+    folder: tempfile::TempDir,
+    environment: Vec<(String, String)>,
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Outcome {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Outcome {
+    /// Fails the test unless the command succeeded.
+    #[track_caller]
+    pub fn success(self) -> Self {
+        assert_eq!(self.code, 0, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Fails the test unless the command failed with this code and said all of this.
+    #[track_caller]
+    pub fn failure(self, code: i32, said: &[&str]) -> Self {
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        for text in said {
+            assert!(self.stderr.contains(text), "expected `{text}` in:\n{}", self.stderr);
+        }
+        self
+    }
+
+    /// The standard output as JSON.
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error} in:\n{}", self.stdout))
+    }
+}
+
+impl Sandbox {
+    pub fn new() -> Self {
+        let sandbox = Self { folder: tempfile::tempdir().unwrap(), environment: Vec::new() };
+        fs::create_dir_all(sandbox.project()).unwrap();
+        sandbox
+    }
+
+    /// A sandbox whose project uses the registry at `url`.
+    pub fn with_registry(url: &str) -> Self {
+        let sandbox = Self::new();
+        sandbox.write("pocket.yaml", &format!("registries:\n  default: {url}\n"));
+        sandbox
+    }
+
+    /// Sets an environment variable for every command.
+    pub fn set(&mut self, name: &str, value: impl ToString) {
+        self.environment.push((name.to_owned(), value.to_string()));
+    }
+
+    pub fn home(&self) -> PathBuf {
+        self.folder.path().join("home")
+    }
+
+    pub fn project(&self) -> PathBuf {
+        self.folder.path().join("project")
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.project().join(name)
+    }
+
+    /// Writes a file of the project.
+    pub fn write(&self, name: &str, content: &str) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        let path = self.path(name);
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    /// Runs `pocket` in the project folder.
+    pub fn pocket(&self, arguments: &[&str]) -> Outcome {
+        self.run(&self.home(), arguments, "")
+    }
+
+    /// Runs `pocket` with this standard input.
+    pub fn pocket_with_input(&self, arguments: &[&str], input: &str) -> Outcome {
+        self.run(&self.home(), arguments, input)
+    }
+
+    /// Runs `pocket` in the same project with another, empty home: another machine.
+    pub fn pocket_elsewhere(&self, arguments: &[&str]) -> Outcome {
+        self.run(&self.folder.path().join("other-home"), arguments, "")
+    }
+
+    fn run(&self, home: &Path, arguments: &[&str], input: &str) -> Outcome {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pocket"));
+        command
+            .args(arguments)
+            .current_dir(self.project())
+            .env("POCKET_HOME", home)
+            .env_remove("POCKET_REGISTRY")
+            .env_remove("POCKET_OFFLINE")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // A command that reads no input may be gone before it is written.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        Outcome {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Every file of the project and of the installed plugins, with the digest of its bytes. What a failed command must leave
+    /// as it was.
+    pub fn snapshot(&self) -> BTreeMap<String, String> {
+        let mut files = BTreeMap::new();
+        collect(&self.project(), "project", &mut files);
+        collect(&self.home().join("plugins"), "plugins", &mut files);
+        files.retain(|path, _| !path.ends_with("/.lock"));
+        files
+    }
+}
+
+fn collect(folder: &Path, name: &str, files: &mut BTreeMap<String, String>) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries {
+        let entry = entry.unwrap();
+        let name = format!("{name}/{}", entry.file_name().to_string_lossy());
+        if entry.file_type().unwrap().is_dir() {
+            collect(&entry.path(), &name, files);
+        } else {
+            let digest = Sha256::digest(fs::read(entry.path()).unwrap());
+            files.insert(name, digest.iter().map(|byte| format!("{byte:02x}")).collect());
+        }
+    }
+}
