@@ -8,6 +8,9 @@ use crate::home::HomeError;
 use crate::ops::OpsError;
 use crate::registry::{RegistryError, TransportError};
 use crate::store::StoreError;
+use crate::workflow::{Drawing, RunErrorKind};
+
+use super::output;
 
 /// An error as it is printed.
 #[derive(Debug, Serialize)]
@@ -37,10 +40,14 @@ const VERIFICATION_REFUSED: u8 = 6;
 pub fn describe(error: &OpsError) -> Failure {
     let (message, causes) = sentences(error);
     let drawing = match error {
-        OpsError::Workflow(problems) => Some(problems.draw()),
+        OpsError::Workflow(problems) => Some(format!("{}\n", problems.draw(drawing_style()))),
         _ => None,
     };
     Failure { message, causes, hint: hint(error), drawing, exit: exit_code(error) }
+}
+
+fn drawing_style() -> Drawing {
+    if output::colours() { Drawing::Coloured } else { Drawing::Plain }
 }
 
 /// The error's own sentence, then those of its causes. A cause that repeats the sentence before is left out.
@@ -61,7 +68,7 @@ fn sentences(error: &dyn std::error::Error) -> (String, Vec<String>) {
 fn exit_code(error: &OpsError) -> u8 {
     match error {
         OpsError::Workflow(_) | OpsError::Input { .. } => WORKFLOW_INVALID,
-        OpsError::Run(error) if error.is_plugin_error() => PLUGIN_ERROR,
+        OpsError::Run(error) if error.is_plugin_fault() => PLUGIN_ERROR,
         OpsError::Run(_) => RUN_FAILED,
         OpsError::Load { .. } | OpsError::Setting { .. } => PLUGIN_ERROR,
         OpsError::Archive { .. }
@@ -104,7 +111,7 @@ fn hint(error: &OpsError) -> Option<String> {
             "the files were changed after they were installed; `pocket plugin install {name}@={version}` restores them"
         )),
         OpsError::Revoked { .. } => Some("install another version, and find out why this one was revoked".to_owned()),
-        OpsError::Run(error) => run_hint(error.kind()),
+        OpsError::Run(error) => run_hint(&error.kind),
         OpsError::FolderInUse { .. } => Some("name an empty or a new folder".to_owned()),
         #[cfg(feature = "registry")]
         OpsError::Server(error) => server_hint(error),
@@ -159,7 +166,8 @@ fn home_hint(error: &HomeError) -> Option<String> {
     })
 }
 
-fn run_hint(kind: CallErrorKind) -> Option<String> {
+fn run_hint(kind: &RunErrorKind) -> Option<String> {
+    let RunErrorKind::Node(kind) = kind else { return None };
     Some(match kind {
         CallErrorKind::Timeout => "raise the node's `timeout`, or add a connection with `when: error`".to_owned(),
         CallErrorKind::Denied => "`plugins.security` in pocket.yaml says what plugins may do".to_owned(),

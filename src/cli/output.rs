@@ -16,10 +16,9 @@ pub struct Output {
 }
 
 impl Output {
-    /// Colours are used on a terminal only, and not where `NO_COLOR` is set.
+    /// How the arguments say.
     pub fn new(format: Format, quiet: bool) -> Self {
-        let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        Self { format, quiet, color }
+        Self { format, quiet, color: colours() }
     }
 
     /// Whether progress bars may be drawn.
@@ -30,11 +29,6 @@ impl Output {
     /// Whether a person sits there to answer a question.
     pub fn can_ask(&self) -> bool {
         std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
-    }
-
-    /// The format that was asked for.
-    pub fn format(&self) -> Format {
-        self.format
     }
 
     /// Prints a result: `document` for programs, `text` for people.
@@ -86,6 +80,11 @@ impl Output {
     fn paint(&self, text: &str, code: &str) -> String {
         if self.color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
+}
+
+/// Colours are used on a terminal only, and not where `NO_COLOR` is set.
+pub fn colours() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
 fn yaml<T: Serialize>(document: &T) -> String {

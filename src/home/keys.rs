@@ -28,7 +28,7 @@ pub fn create(home: &Home, name: &PluginName) -> Result<KeyEntry, HomeError> {
     let folder = home.keys();
     create_private_folder(&folder)?;
     let path = key_path(home, name.as_str());
-    let secret = SecretKey::generate();
+    let secret = SecretKey::generate().map_err(|source| HomeError::Randomness { source })?;
     let mut file = tempfile::NamedTempFile::new_in(&folder).map_err(io_error("write", &folder))?;
     let text = secret.to_text();
     file.write_all(text.as_bytes()).and_then(|()| file.write_all(b"\n")).map_err(io_error("write", &path))?;
@@ -79,7 +79,8 @@ fn key_path(home: &Home, name: &str) -> PathBuf {
 fn read(path: &Path) -> Result<SecretKey, HomeError> {
     refuse_exposed(path)?;
     let text = fs::read_to_string(path).map_err(io_error("read", path))?;
-    SecretKey::from_text(text.trim())
+    text.trim()
+        .parse::<SecretKey>()
         .map_err(|error| HomeError::Damaged { path: path.to_owned(), message: error.to_string() })
 }
 

@@ -36,6 +36,12 @@ pub enum HomeError {
         /// What is wrong with it.
         message: String,
     },
+    /// The system gives no randomness.
+    #[error("cannot make a key")]
+    Randomness {
+        /// Why not.
+        source: pocket_index::signature::SecretKeyError,
+    },
     /// A key of this name exists.
     #[error("the key `{name}` exists already: `{}`", path.display())]
     KeyExists {

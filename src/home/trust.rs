@@ -46,7 +46,7 @@ pub fn recall(home: &Home, url: &str) -> Result<Option<SeenRegistry>, HomeError>
 pub fn remember(home: &Home, seen: &SeenRegistry) -> Result<(), HomeError> {
     let path = path(home, &seen.url);
     let text = toml_edit::ser::to_string_pretty(seen).expect("three texts are a table");
-    atomic::replace_file(&path, text.as_bytes()).map_err(io_error("write", &path))
+    atomic::replace_file(&path, text.as_bytes()).map(drop).map_err(io_error("write", &path))
 }
 
 #[cfg(test)]

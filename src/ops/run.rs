@@ -71,7 +71,7 @@ fn is_self_contained(node_type: &str) -> bool {
 
 fn document_error(error: DocumentError) -> OpsError {
     match error {
-        DocumentError::Problems(problems) => OpsError::Workflow(problems),
+        DocumentError::Invalid(problems) => OpsError::Workflow(problems),
         other => OpsError::Document(other),
     }
 }

@@ -69,7 +69,10 @@ async fn verify_installed(workspace: &Workspace, name: &PluginName, reach: &Reac
             let registry = workspace.open_named(&named, reach.network).await?.registry;
             let (release, more) = published(&registry, name, &version).await?;
             let found = release.entry().line();
-            let expected = locked.event.map(|event| event.digest);
+            let expected = match locked.basis {
+                Basis::Log(event) => Some(event.digest),
+                _ => None,
+            };
             if expected != Some(found) {
                 let locked = expected.map_or_else(|| "nothing".to_owned(), |digest| digest.to_string());
                 return Err(OpsError::LockDiffers { name: name.clone(), version, locked, found: found.to_string() });

@@ -1,9 +1,9 @@
 //! Changes to `plugins.dependencies` that leave everything else in `pocket.yaml` as it is.
 
-use pocket_index::name::PluginName;
+use pocket_index::name::{PluginName, RegistryName};
 use yaml_edit::{Document, Mapping, YamlFile};
 
-use super::manifest::{Dependency, DependencySource, ProjectManifest};
+use super::manifest::{Dependency, DependencySource, ProjectManifest, RegistrySettings, Signing};
 use super::yaml::{ManifestError, is_blank};
 
 /// Why a change was not made. The text is left as it was.
@@ -16,10 +16,10 @@ pub enum EditError {
     #[error("`{0}` is not among `plugins.dependencies`")]
     NotThere(PluginName),
     /// The file is written in a way that cannot be changed without touching something else.
-    #[error("cannot change this file without touching more than `plugins.dependencies.{name}`; {by_hand}")]
+    #[error("cannot change this file without touching more than `{name}`; {by_hand}")]
     Unusual {
-        /// The dependency.
-        name: PluginName,
+        /// The dependency or registry.
+        name: String,
         /// What to do instead.
         by_hand: String,
     },
@@ -34,7 +34,7 @@ pub fn set_dependency(text: &str, name: &PluginName, dependency: &Dependency) ->
     expected.plugins.dependencies.insert(name.clone(), dependency.clone());
     let edited = if is_blank(text) { set(&with_mapping(text), name, dependency) } else { set(text, name, dependency) };
     let by_hand = || format!("add this line to `plugins.dependencies`: `{name}: {}`", flow(dependency));
-    checked(text, edited, &expected, name, by_hand)
+    checked(text, edited, &expected, name.as_str(), by_hand)
 }
 
 /// Removes a dependency.
@@ -46,7 +46,35 @@ pub fn remove_dependency(text: &str, name: &PluginName) -> Result<String, EditEr
     if expected.plugins.dependencies.remove(name).is_none() {
         return Err(EditError::NotThere(name.clone()));
     }
-    checked(text, remove(text, name), &expected, name, || "remove its lines by hand".to_owned())
+    checked(text, remove(text, name), &expected, name.as_str(), || "remove its lines by hand".to_owned())
+}
+
+/// Adds a registry, where none of that name is there yet.
+///
+/// # Errors
+/// The text is no `pocket.yaml`, or the change would touch something else.
+pub fn set_registry(text: &str, name: &RegistryName, url: &str) -> Result<String, EditError> {
+    let mut expected = ProjectManifest::parse(text)?;
+    let settings = RegistrySettings { url: url.to_owned(), signing: Signing::OnFirstUse, min_release_age: None };
+    if expected.registries.contains_key(name) {
+        return Ok(text.to_owned());
+    }
+    let is_first = expected.registries.is_empty();
+    expected.registries.insert(name.clone(), settings);
+    let edited = if is_first { Some(with_first_registry(text, name, url)) } else { add_registry(text, name, url) };
+    checked(text, edited, &expected, name.as_str(), || format!("add this line to `registries`: `{name}: {url}`"))
+}
+
+fn with_first_registry(text: &str, name: &RegistryName, url: &str) -> String {
+    let gap = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    format!("{text}{gap}registries:\n  {name}: {}\n", quoted(url))
+}
+
+fn add_registry(text: &str, name: &RegistryName, url: &str) -> Option<String> {
+    let file: YamlFile = text.parse().ok()?;
+    let root = file.document()?.as_mapping()?;
+    set_text(&child(&root, "registries")?, name.as_str(), url);
+    Some(with_line_ends_of(text, file.to_string()))
 }
 
 /// Passes a change on only if it says what it should, and every comment is still there.
@@ -54,7 +82,7 @@ fn checked(
     text: &str,
     edited: Option<String>,
     expected: &ProjectManifest,
-    name: &PluginName,
+    name: &str,
     by_hand: impl Fn() -> String,
 ) -> Result<String, EditError> {
     let keeps_comments = |edited: &str| {
@@ -65,7 +93,7 @@ fn checked(
         })
     };
     let is_right = |edited: &String| ProjectManifest::parse(edited).as_ref() == Ok(expected) && keeps_comments(edited);
-    edited.filter(is_right).ok_or_else(|| EditError::Unusual { name: name.clone(), by_hand: by_hand() })
+    edited.filter(is_right).ok_or_else(|| EditError::Unusual { name: name.to_owned(), by_hand: by_hand() })
 }
 
 /// A file of comments, with the mapping that is missing.
@@ -319,12 +347,12 @@ log_level: info # for now
     fn a_change_that_loses_a_comment_is_not_made() {
         let expected = ProjectManifest::parse(FILE).unwrap();
         let lossy = FILE.replace("# Where we are.", "");
-        let refused = checked(FILE, Some(lossy), &expected, &name("geo"), || "change it by hand".to_owned());
+        let refused = checked(FILE, Some(lossy), &expected, "geo", || "change it by hand".to_owned());
         assert_snapshot!(refused.unwrap_err(), @"
         cannot change this file without touching more than `plugins.dependencies.geo`; change it by hand
         ");
         let other = FILE.replace("^1.2", "^1.3");
-        assert!(checked(FILE, Some(other), &expected, &name("geo"), String::new).is_err());
+        assert!(checked(FILE, Some(other), &expected, "geo", String::new).is_err());
     }
 
     /// Files of the shapes that people write.

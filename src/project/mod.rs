@@ -16,7 +16,7 @@ mod yaml;
 
 use std::path::{Path, PathBuf};
 
-pub use edit::{EditError, remove_dependency, set_dependency};
+pub use edit::{EditError, remove_dependency, set_dependency, set_registry};
 pub use expand::{ExpandError, expand};
 pub use lockfile::{
     Basis, LockedArchive, LockedDependency, LockedEvent, LockedLog, LockedPlugin, LockedRegistry, Lockfile,

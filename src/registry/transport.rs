@@ -82,7 +82,7 @@ fn join(base: &Url, path: &str) -> Result<Url, TransportError> {
 
 fn read_bundled(path: &str) -> Result<Bytes, TransportError> {
     match pocket_index::bundled::file(path) {
-        Some(content) => Ok(Bytes::from(content)),
+        Some(content) => Ok(Bytes::from(content.into_owned())),
         None => Err(TransportError::NotFound { url: format!("bundled:{path}") }),
     }
 }

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use pocket_index::digest::TreeDigest;
 use pocket_index::manifest::ManifestError;
 use pocket_index::name::PluginName;
-use pocket_index::tree::TreeError;
+use pocket_index::folder::FolderError;
 use semver::Version;
 
 /// A folder of unpacked plugins.
@@ -58,7 +58,7 @@ pub enum StoreError {
         /// Its version.
         version: Version,
         /// Why not.
-        source: TreeError,
+        source: FolderError,
     },
     /// An installed manifest is broken.
     #[error("the manifest of an installed plugin is broken: `{}`", path.display())]

@@ -65,6 +65,16 @@ pub enum Runtime {
     Wasm,
 }
 
+impl std::fmt::Display for Runtime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Native => "native",
+            Self::Lua => "lua",
+            Self::Wasm => "wasm",
+        })
+    }
+}
+
 /// A parsed and checked `manifest.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -53,8 +53,8 @@ async fn plan_release(world: &World<'_>, chosen: &Chosen) -> Result<Planned, Ops
     }
     let release = registry.release(history, version).await?;
     let entry = release.entry();
-    let mut locked = LockedPlugin::new(package.name.clone(), version.clone(), Source::Registry(name.clone()), Basis::Log);
-    locked.event = Some(LockedEvent { digest: entry.line(), log: entry.log() });
+    let event = LockedEvent { digest: entry.line(), log: entry.log() };
+    let mut locked = LockedPlugin::new(package.name.clone(), version.clone(), Source::Registry(name.clone()), Basis::Log(event));
     locked.signers = entry.signers().to_vec();
     describe(&mut locked, entry.release(), chosen);
     Ok(Planned { locked, release: Some(release), package: package.clone() })
@@ -107,10 +107,10 @@ fn refuse_other_bytes(new: &LockedPlugin, old: Option<&Lockfile>) -> Result<(), 
     if new.basis == Basis::Local {
         return Ok(());
     }
-    let evidence = |plugin: &LockedPlugin| match (&plugin.event, plugin.archives.first()) {
-        (Some(event), _) => event.digest.to_string(),
-        (None, Some(archive)) => archive.sha256.to_string(),
-        (None, None) => "nothing".to_owned(),
+    let evidence = |plugin: &LockedPlugin| match (plugin.basis, plugin.archives.first()) {
+        (Basis::Log(event), _) => event.digest.to_string(),
+        (_, Some(archive)) => archive.sha256.to_string(),
+        (_, None) => "nothing".to_owned(),
     };
     let digests = |plugin: &LockedPlugin| plugin.archives.iter().map(|archive| archive.sha256).collect::<Vec<_>>();
     if evidence(old) == evidence(new) && digests(old) == digests(new) {

@@ -132,7 +132,7 @@ impl<'a> World<'a> {
             package: PackageName { name: plugin.name.clone(), origin: origin(&plugin.source) },
             version: plugin.version.clone(),
         });
-        let cooldown = self.registries.values().filter(|(_, named)| named.min_release_age > 0);
+        let cooldown = self.registries.iter().filter(|(_, (_, named))| named.min_release_age > 0);
         Request {
             locked: locked.collect(),
             target: Some(Target::host()),

@@ -101,7 +101,7 @@ impl Wanted {
         if text == before {
             return Ok(());
         }
-        atomic::replace_file(&path, text.as_bytes()).map_err(OpsError::io("write", &path))
+        atomic::replace_file(&path, text.as_bytes()).map(drop).map_err(OpsError::io("write", &path))
     }
 
     fn chosen<'a>(&self, resolution: &'a Resolution, name: &PluginName) -> Option<&'a Version> {
