@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use pocket_registry::{Exposure, Options, RegistryError, Seed, Server, Source};
+use pocket_registry::{Exposure, Options, RegistryError, Seed, Source};
 
 /// Serves a Pocket registry over HTTP.
 #[derive(Debug, Parser)]

@@ -38,12 +38,18 @@ const VERIFICATION_REFUSED: u8 = 6;
 
 /// The error as it is printed.
 pub fn describe(error: &OpsError) -> Failure {
-    let (message, causes) = sentences(error);
-    let drawing = match error {
-        OpsError::Workflow(problems) => Some(format!("{}\n", problems.draw(drawing_style()))),
-        _ => None,
-    };
+    let (mut message, causes) = sentences(error);
+    let mut drawing = None;
+    if let OpsError::Workflow(problems) = error {
+        drawing = Some(format!("{}\n\n", problems.draw(drawing_style())));
+        message = format!("the workflow cannot run: {}", count(problems.errors().count(), "problem"));
+    }
     Failure { message, causes, hint: hint(error), drawing, exit: exit_code(error) }
+}
+
+/// `1 problem`, `2 problems`.
+pub fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
 fn drawing_style() -> Drawing {

@@ -9,6 +9,7 @@ use semver::Version;
 
 use crate::ops::install::{Observer, Step};
 
+use super::error::count;
 use super::output::Output;
 
 /// Shows the steps of an install as they happen.
@@ -60,7 +61,7 @@ impl Observer for Progress<'_> {
             Step::MetRegistry { registry, fingerprint } => {
                 self.line("Trusting", &format!("{registry} on first use, key {fingerprint}"));
             }
-            Step::Resolved { plugins } => self.line("Resolved", &format!("{plugins} plugins")),
+            Step::Resolved { plugins } => self.line("Resolved", &count(plugins, "plugin")),
             Step::Downloading { name, version, received, expected } => {
                 if let Some(bars) = &self.bars {
                     bars.advance(name, version, received, expected);

@@ -15,10 +15,10 @@ pub enum Replaced {
 
 /// Gives `path` these contents: in a new file beside it, synced, then renamed over it. Whoever reads `path` at any moment, also
 /// after a crash, finds the old contents or the new ones. Permissions of an existing file stay; a symbolic link stays and
-/// its target is replaced.
+/// its target is replaced. Folders that are missing are made.
 ///
 /// # Errors
-/// The folder is not there or cannot be written; the old file is as it was.
+/// The folder cannot be made or written; the old file is as it was.
 pub fn replace_file(path: &Path, contents: &[u8]) -> io::Result<Replaced> {
     match fs::read(path) {
         Ok(old) if old == contents => return Ok(Replaced::Unchanged),
@@ -34,6 +34,7 @@ pub fn replace_file(path: &Path, contents: &[u8]) -> io::Result<Replaced> {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
+    fs::create_dir_all(folder)?;
     let mut file = new_file(folder, &target)?;
     file.write_all(contents)?;
     if let Ok(old) = fs::metadata(&target) {

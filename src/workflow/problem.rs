@@ -124,9 +124,14 @@ impl Problems {
         self.0.iter()
     }
 
+    /// Those that keep the workflow from running.
+    pub fn errors(&self) -> impl Iterator<Item = &Problem> {
+        self.0.iter().filter(|problem| problem.severity == Severity::Error)
+    }
+
     /// Whether any of them keeps the workflow from running.
     pub fn has_errors(&self) -> bool {
-        self.0.iter().any(|problem| problem.severity == Severity::Error)
+        self.errors().next().is_some()
     }
 
     /// Whether nothing is wrong.

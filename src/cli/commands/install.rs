@@ -5,6 +5,7 @@ use std::io::{BufRead as _, Write as _};
 use serde_json::json;
 
 use crate::cli::arguments::InstallArguments;
+use crate::cli::error::count;
 use crate::cli::output::Output;
 use crate::cli::progress::Progress;
 use crate::ops::install::{self, Approver, Ask, Locking, Report, Request, Unpacked};
@@ -41,7 +42,7 @@ fn show(report: &Report, output: &Output) {
     };
     let document = json!({ "lock": report.lock, "plugins": report.plugins.iter().map(plugin).collect::<Vec<_>>() });
     let new = report.plugins.iter().filter(|(.., unpacked)| *unpacked == Unpacked::Now).count();
-    output.step("Finished", format!("{} plugins, {new} of them new", report.plugins.len()));
+    output.step("Finished", format!("{}, {new} new", count(report.plugins.len(), "plugin")));
     output.result(&document, String::new);
 }
 

@@ -1,6 +1,6 @@
--- A node type is a function of its name.
+-- A node type is a function of its name. Where branches meet, the input has the output of each under its node's name.
 function greet(input, config)
-  local mood = input.label or "unknown"
-  local salutation = config.salutation or "Hello"
-  return {sentence = salutation .. ", that sounds " .. mood .. ".", score = input.score}
+  local mood = input.analyze.label
+  local total = input.clean.total
+  return {sentence = config.salutation .. ", that sounds " .. mood .. ". The total is " .. total .. "."}
 end

@@ -12,6 +12,8 @@ pub enum Fault {
     Truncate,
     /// Another status, without a body.
     Status(u16),
+    /// Another server answers.
+    Elsewhere(String),
     /// The body is changed.
     Change(Arc<dyn Fn(Vec<u8>) -> Vec<u8> + Send + Sync>),
 }
@@ -49,6 +51,11 @@ impl FaultyProxy {
     pub fn heal(&self) {
         self.active.store(false, Ordering::SeqCst);
     }
+
+    /// From now on the fault happens again.
+    pub fn break_again(&self) {
+        self.active.store(true, Ordering::SeqCst);
+    }
 }
 
 /// One request a connection: reads its head, fetches the answer whole, spoils it, sends it.
@@ -61,6 +68,11 @@ fn answer(mut client: TcpStream, upstream: &str, fault: Option<(&str, &Fault)>) 
         line.clear();
     }
     let target = request.split_whitespace().nth(1)?.to_owned();
+    let fault = fault.filter(|(path, _)| target.contains(path)).map(|(_, fault)| fault);
+    let upstream = match fault {
+        Some(Fault::Elsewhere(url)) => url.trim_start_matches("http://").trim_end_matches('/'),
+        _ => upstream,
+    };
     let mut server = TcpStream::connect(upstream).ok()?;
     write!(server, "GET {target} HTTP/1.1\r\nhost: {upstream}\r\nconnection: close\r\n\r\n").ok()?;
     let mut response = Vec::new();
@@ -68,9 +80,8 @@ fn answer(mut client: TcpStream, upstream: &str, fault: Option<(&str, &Fault)>) 
     let split = response.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
     let status: u16 = String::from_utf8_lossy(&response[..split]).split_whitespace().nth(1)?.parse().ok()?;
     let body = response[split..].to_vec();
-    let fault = fault.filter(|(path, _)| target.contains(path)).map(|(_, fault)| fault);
     let (status, length, body) = match fault {
-        None => (status, body.len(), body),
+        None | Some(Fault::Elsewhere(_)) => (status, body.len(), body),
         Some(Fault::Status(status)) => (*status, 0, Vec::new()),
         Some(Fault::Truncate) => (status, body.len(), body[..body.len() / 2].to_vec()),
         Some(Fault::Change(change)) => {

@@ -1,0 +1,271 @@
+//! `plugin install`, `uninstall`, `list`, `info`, `search`.
+
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::support::{Sandbox, TestRegistry};
+
+#[test]
+fn bundled_plugins_install_without_a_network() {
+    let sandbox = Sandbox::new();
+    sandbox.write("pocket.yaml", "# ours\nlog_level: info\n");
+    sandbox.pocket(&["plugin", "install", "redis-cache", "ml-analyzer", "--yes", "--offline"]).success();
+    let list = sandbox.pocket(&["plugin", "list"]).success().stdout;
+    insta::assert_snapshot!(list, @r"
+    NAME            TYPE    VERSION  STATUS     NODES
+    data-processor  lua     1.0.0    installed  process-data
+    ml-analyzer     wasm    0.5.0    installed  sentiment-analyzer, analyze-sentiment
+    redis-cache     native  1.2.0    installed  redis-get, redis-set, redis-del
+    ");
+    insta::assert_snapshot!(sandbox.read("pocket.yaml"), @r"
+    # ours
+    log_level: info
+    plugins:
+      dependencies:
+        ml-analyzer: ^0.5.0
+        redis-cache: ^1.2.0
+    ");
+}
+
+#[test]
+fn without_a_project_plugins_are_the_users_own() {
+    let sandbox = Sandbox::new();
+    sandbox.pocket(&["plugin", "install", "data-processor"]).success();
+    assert!(sandbox.home().join("pocket.lock").exists());
+    assert!(!sandbox.path("pocket.lock").exists());
+    sandbox.pocket(&["plugin", "uninstall", "data-processor"]).success();
+    assert!(!sandbox.home().join("plugins/data-processor").exists());
+}
+
+#[test]
+fn the_same_plugins_give_the_same_lock_in_any_order() {
+    let lock = |plugins: &[&str]| {
+        let sandbox = Sandbox::new();
+        sandbox.write("pocket.yaml", "");
+        let mut arguments = vec!["plugin", "install", "--yes"];
+        arguments.extend(plugins);
+        sandbox.pocket(&arguments).success();
+        sandbox.read("pocket.lock")
+    };
+    assert_eq!(lock(&["redis-cache", "ml-analyzer"]), lock(&["ml-analyzer", "redis-cache"]));
+}
+
+#[test]
+fn a_second_install_changes_nothing() {
+    let sandbox = Sandbox::new();
+    sandbox.write("pocket.yaml", "");
+    sandbox.pocket(&["plugin", "install", "redis-cache", "--yes"]).success();
+    let before = sandbox.snapshot();
+    sandbox.pocket(&["plugin", "install"]).success();
+    sandbox.pocket(&["plugin", "install", "--locked"]).success();
+    sandbox.pocket(&["plugin", "install", "redis-cache"]).success();
+    assert_eq!(sandbox.snapshot(), before);
+}
+
+#[test]
+fn another_machine_installs_what_the_lock_says() {
+    let registry = TestRegistry::bundled();
+    let sandbox = Sandbox::with_registry(registry.url());
+    sandbox.pocket(&["plugin", "install", "redis-cache@=1.1.0", "--yes"]).success();
+    let lock = sandbox.read("pocket.lock");
+    let installed = sandbox.pocket_elsewhere(&["plugin", "install", "--locked"]).success();
+    assert!(installed.stderr.contains("Installed `redis-cache` 1.1.0"), "{}", installed.stderr);
+    assert_eq!(sandbox.read("pocket.lock"), lock);
+}
+
+#[test]
+fn a_locked_install_refuses_a_lock_that_does_not_fit() {
+    let sandbox = Sandbox::new();
+    sandbox.write("pocket.yaml", "");
+    sandbox.pocket(&["plugin", "install", "data-processor@^1.0"]).success();
+    sandbox.write("pocket.yaml", "plugins: {dependencies: {data-processor: '=0.9.0'}}\n");
+    let before = sandbox.snapshot();
+    sandbox.pocket(&["plugin", "install", "--locked"]).failure(1, &["--locked allows no change", "hint: run `pocket plugin install`"]);
+    assert_eq!(sandbox.snapshot(), before);
+}
+
+#[test]
+fn a_yanked_version_is_not_picked_anew() {
+    let sandbox = Sandbox::new();
+    sandbox.write("pocket.yaml", "");
+    sandbox.pocket(&["plugin", "install", "redis-cache@^1.2", "--yes"]).success();
+    assert!(sandbox.read("pocket.lock").contains("version = \"1.2.0\""));
+    sandbox.pocket(&["plugin", "install", "redis-cache@1.2.1", "--yes"]).failure(1, &["1.2.1", "yanked"]);
+}
+
+#[test]
+fn permissions_need_a_yes_and_nothing_changes_without_one() {
+    let sandbox = Sandbox::new();
+    sandbox.write("pocket.yaml", "");
+    let before = sandbox.snapshot();
+    sandbox
+        .pocket(&["plugin", "install", "redis-cache"])
+        .failure(1, &["may connect to {host}:{port}", "the permissions of `redis-cache` need a yes", "--yes"]);
+    assert_eq!(sandbox.snapshot(), before);
+}
+
+#[test]
+fn uninstalling_takes_what_only_that_plugin_needed() {
+    let sandbox = Sandbox::new();
+    sandbox.write("pocket.yaml", "");
+    sandbox.pocket(&["plugin", "install", "redis-cache", "ml-analyzer", "--yes"]).success();
+    sandbox.pocket(&["plugin", "uninstall", "ml-analyzer"]).success();
+    let lock = sandbox.read("pocket.lock");
+    assert!(!lock.contains("ml-analyzer") && !lock.contains("data-processor"), "{lock}");
+    assert!(lock.contains("redis-cache"), "{lock}");
+    sandbox.pocket(&["plugin", "install", "--locked"]).success();
+    sandbox.pocket(&["plugin", "uninstall", "redis-cahce"]).failure(1, &["did you mean `redis-cache`?"]);
+}
+
+#[test]
+fn a_registry_is_read_from_a_folder() {
+    let registry = TestRegistry::bundled();
+    let sandbox = Sandbox::with_registry(&format!("file://{}", registry.tree().display()));
+    sandbox.pocket(&["plugin", "install", "ml-analyzer"]).success();
+    sandbox.pocket(&["plugin", "verify", "ml-analyzer"]).success();
+}
+
+#[test]
+fn a_registry_is_read_from_any_static_web_server() {
+    let registry = TestRegistry::bundled();
+    let nginx = Nginx::serve(registry.tree());
+    let sandbox = Sandbox::with_registry(&nginx.url);
+    sandbox.pocket(&["plugin", "install", "ml-analyzer"]).success();
+    sandbox.pocket(&["plugin", "publish", "x", "--registry", &nginx.url]).failure(1, &["x"]);
+}
+
+#[test]
+fn what_was_fetched_once_installs_offline() {
+    let registry = TestRegistry::bundled();
+    let sandbox = Sandbox::with_registry(registry.url());
+    sandbox.pocket(&["plugin", "install", "data-processor", "--offline"]).failure(1, &["is not on this machine", "without --offline"]);
+    sandbox.pocket(&["plugin", "install", "data-processor"]).success();
+    std::fs::remove_dir_all(sandbox.home().join("plugins")).unwrap();
+    std::fs::remove_file(sandbox.path("pocket.lock")).unwrap();
+    drop(registry);
+    sandbox.pocket(&["plugin", "install", "--offline"]).success();
+}
+
+#[test]
+fn an_archive_installs_from_a_file_and_from_a_url_with_its_digest() {
+    let registry = TestRegistry::bundled();
+    let archive = registry.archive_of("index/da/ta/data-processor");
+    let digest = archive.file_name().unwrap().to_string_lossy().trim_end_matches(".tar.gz").to_owned();
+    let url = format!("{}a/{}/{digest}.tar.gz", registry.url(), &digest[..2]);
+
+    let by_url = Sandbox::new();
+    by_url.write("pocket.yaml", "");
+    let without = by_url.pocket(&["plugin", "install", &url]).failure(6, &["comes without evidence"]);
+    assert!(without.stderr.contains(&format!("#sha256={digest}")), "{}", without.stderr);
+    by_url.pocket(&["plugin", "install", &format!("{url}#sha256={digest}")]).success();
+    by_url.pocket(&["plugin", "install", "--locked"]).success();
+    let wrong = "0".repeat(64);
+    by_url.pocket(&["plugin", "install", &format!("{url}#sha256={wrong}")]).failure(6, &["is refused", &wrong, &digest]);
+
+    let by_file = Sandbox::new();
+    by_file.write("pocket.yaml", "");
+    std::fs::copy(&archive, by_file.path("mine.tar.gz")).unwrap();
+    by_file.pocket(&["plugin", "install", "./mine.tar.gz"]).success();
+    assert!(by_file.read("pocket.yaml").contains("./mine.tar.gz"));
+    by_file.pocket(&["plugin", "list"]).success();
+}
+
+#[test]
+fn plugins_in_a_folder_of_ones_own_are_found_by_runs() {
+    let sandbox = Sandbox::new();
+    sandbox.write("pocket.yaml", "");
+    sandbox.pocket(&["plugin", "install", "data-processor", "--dir", "custom"]).success();
+    assert!(sandbox.path("custom/data-processor/1.0.0/main.lua").exists());
+    sandbox.write("w.yaml", "name: w\nstart: a\nnodes: [{name: a, type: process-data}]\n");
+    sandbox.pocket(&["run", "w.yaml", "--input", "{\"items\": []}"]).success();
+}
+
+#[test]
+fn info_shows_nodes_settings_and_permissions() {
+    let sandbox = Sandbox::new();
+    sandbox.write("pocket.yaml", "plugins: {config: {redis-cache: {host: cache.internal, password: hunter2}}}\n");
+    sandbox.pocket(&["plugin", "install", "redis-cache", "--yes"]).success();
+    let info = sandbox.pocket(&["plugin", "info", "redis-cache"]).success().stdout;
+    insta::assert_snapshot!(info, @r"
+    Plugin: redis-cache
+    Type: native
+    Version: 1.2.0
+    Author: Example Corp
+    Description: Redis integration for Pocket workflows
+    License: MIT
+    Source: bundled
+
+    Provided Nodes:
+      - redis-get: Retrieve value from Redis
+      - redis-set: Store value in Redis
+      - redis-del: Delete key from Redis
+
+    Configuration:
+      database: Redis database number (default: 0)
+      host: Redis server host (default: localhost) = cache.internal, from project/pocket.yaml
+      password: Redis password (optional) = ********, from project/pocket.yaml
+      port: Redis server port (default: 6379)
+
+    Permissions:
+      may connect to {host}:{port}, as its settings say
+    ");
+    let document = sandbox.pocket(&["plugin", "info", "redis-cache", "--output", "json"]).success();
+    assert!(!document.stdout.contains("hunter2"));
+    assert_eq!(document.json()["version"], "1.2.0");
+}
+
+#[test]
+fn search_finds_by_name_node_and_description() {
+    let sandbox = Sandbox::new();
+    let names = |word: &str| {
+        let found = sandbox.pocket(&["plugin", "search", word, "--output", "json"]).success().json();
+        found.as_array().unwrap().iter().map(|entry| entry["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names("redis"), ["redis-cache"]);
+    assert_eq!(names("process-data"), ["data-processor"]);
+    assert_eq!(names("POSITIVE"), ["ml-analyzer"]);
+    assert!(names("nothing-like-it").is_empty());
+    sandbox.pocket(&["plugin", "info", "redis-cahce"]).failure(1, &["did you mean `redis-cache`?"]);
+}
+
+/// A plain nginx on a free port, ended by its own process id.
+struct Nginx {
+    process: Child,
+    url: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Nginx {
+    fn serve(tree: &std::path::Path) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let user = if std::env::var("USER").as_deref() == Ok("root") || std::env::var_os("USER").is_none() { "user root;" } else { "" };
+        let configuration = format!(
+            "daemon off; {user} pid nginx.pid; error_log stderr; events {{}}\n\
+             http {{ access_log off; client_body_temp_path b; proxy_temp_path p; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;\n\
+             server {{ listen 127.0.0.1:{port}; root {}; }} }}\n",
+            tree.display()
+        );
+        std::fs::write(folder.path().join("nginx.conf"), configuration).unwrap();
+        let process = Command::new("nginx")
+            .arg("-p")
+            .arg(folder.path())
+            .args(["-c", "nginx.conf"])
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("nginx is installed: ./test installs it");
+        let give_up = Instant::now() + Duration::from_secs(20);
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(Instant::now() < give_up, "nginx does not answer");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Self { process, url: format!("http://127.0.0.1:{port}/"), _folder: folder }
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").arg(self.process.id().to_string()).status();
+        let _ = self.process.wait();
+    }
+}

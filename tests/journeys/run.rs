@@ -1,0 +1,186 @@
+//! `pocket run`: the documented workflows with real services, and what plugins that misbehave end in.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+
+use serde_json::json;
+
+use crate::support::{Redis, Sandbox};
+
+/// A sandbox with the example workflows and their plugins.
+fn examples(redis: Option<&Redis>) -> Sandbox {
+    let mut sandbox = Sandbox::new();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
+    for name in [
+        "cache-workflow.yaml", "configured-workflow.yaml", "data-pipeline.yaml", "hello.yaml", "lua-processing.yaml",
+        "pocket.yaml", "scripts/transform.lua", "user-cache.yaml", "wasm-analysis.yaml",
+    ] {
+        sandbox.write(name, &std::fs::read_to_string(format!("{folder}/{name}")).unwrap());
+    }
+    if let Some(redis) = redis {
+        sandbox.set("POCKET_PLUGIN_REDIS_HOST", "127.0.0.1");
+        sandbox.set("POCKET_PLUGIN_REDIS_PORT", redis.port());
+    }
+    sandbox.pocket(&["plugin", "install", "--yes"]).success();
+    sandbox
+}
+
+#[test]
+fn the_cache_workflow_takes_what_is_in_redis() {
+    let redis = Redis::start();
+    redis.command(&["SET", "user:42", "{\"name\":\"Ada\"}"]);
+    let sandbox = examples(Some(&redis));
+    let hit = sandbox.pocket(&["run", "cache-workflow.yaml", "--input", "{\"user_id\": 42}", "--output", "json"]).success();
+    assert_eq!(hit.json()["value"], json!({"name": "Ada"}));
+    let miss = sandbox.pocket(&["run", "cache-workflow.yaml", "--input", "{\"user_id\": 43}", "--output", "json"]).success();
+    assert_eq!(miss.json()["found"], json!(false));
+}
+
+#[test]
+fn the_user_cache_asks_the_api_once() {
+    let redis = Redis::start();
+    let api = answer_once("{\"name\":\"Ada\"}");
+    let sandbox = examples(Some(&redis));
+    let input = format!("{{\"user_id\": 7, \"db_api\": \"{api}\"}}");
+    sandbox.pocket(&["run", "user-cache.yaml", "--input", &input]).success();
+    assert!(redis.command(&["GET", "user:7"]).contains("Ada"));
+    assert!(redis.command(&["TTL", "user:7"]).trim().trim_start_matches(':').parse::<i32>().unwrap() > 3500);
+    // The API answers no second time; the cache does.
+    let cached = sandbox.pocket(&["run", "user-cache.yaml", "--input", &input, "--output", "json"]).success();
+    assert_eq!(cached.json()["body"]["name"], "Ada");
+}
+
+#[test]
+fn the_configured_workflow_reads_its_settings_from_workflow_and_environment() {
+    let redis = Redis::with_password("hunter2");
+    let mut sandbox = examples(Some(&redis));
+    let denied = sandbox.pocket(&["run", "configured-workflow.yaml", "--input", "{\"id\": 7}"]);
+    assert_ne!(denied.code, 0);
+    assert!(denied.stderr.contains("cache-get") && denied.stderr.contains("redis-cache"), "{}", denied.stderr);
+    sandbox.set("POCKET_PLUGIN_REDIS_PASSWORD", "hunter2");
+    let run = sandbox.pocket(&["run", "configured-workflow.yaml", "--input", "{\"id\": 7}", "--output", "json"]).success();
+    assert_eq!(run.json(), json!({"found": false, "key": "data:7", "value": null}));
+    assert!(!run.stderr.contains("hunter2"));
+}
+
+#[test]
+fn the_lua_workflows_run() {
+    let sandbox = examples(None);
+    let items = "{\"items\": [{\"id\": 1, \"active\": true, \"value\": 10}, {\"id\": 2, \"active\": false, \"value\": 5}]}";
+    let result = sandbox.pocket(&["run", "data-pipeline.yaml", "--input", items, "--output", "json"]).success().json();
+    assert_eq!(result["items"].as_array().unwrap().len(), 1);
+    assert_eq!(result["items"][0]["id"], 1);
+    let result = sandbox.pocket(&["run", "lua-processing.yaml", "--input", "{\"data\": 21}", "--output", "json"]).success();
+    assert_eq!(result.json(), json!({"transformed": 42}));
+}
+
+#[test]
+fn the_wasm_workflow_tells_how_a_text_feels() {
+    let sandbox = examples(None);
+    let label = |text: &str| {
+        let input = json!({ "text": text }).to_string();
+        let run = sandbox.pocket_with_input(&["run", "wasm-analysis.yaml", "--input-file", "-", "--output", "json"], &input);
+        run.success().json()["label"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(label("What a wonderful day!"), "positive");
+    assert_eq!(label("This is a terrible, horrible failure."), "negative");
+    assert_eq!(label("The table has four legs."), "neutral");
+}
+
+#[test]
+fn redis_that_does_not_answer_is_an_error_with_a_next_step() {
+    let mut sandbox = examples(None);
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    sandbox.set("POCKET_PLUGIN_REDIS_PORT", port);
+    sandbox.set("POCKET_PLUGIN_REDIS_HOST", "127.0.0.1");
+    sandbox
+        .pocket(&["run", "cache-workflow.yaml", "--input", "{\"user_id\": 42}"])
+        .failure(4, &["node `get-data` (plugin `redis-cache`)", &port.to_string()]);
+}
+
+#[test]
+fn a_dry_run_prints_the_plan_and_runs_nothing() {
+    let sandbox = examples(None);
+    let plan = sandbox.pocket(&["run", "user-cache.yaml", "--dry-run"]).success().stdout;
+    for expected in ["check-cache", "redis-cache", "found", "return-cached", "may connect to"] {
+        assert!(plan.contains(expected), "expected `{expected}` in:\n{plan}");
+    }
+}
+
+#[test]
+fn an_unknown_node_type_names_the_plugin_that_has_it() {
+    let sandbox = Sandbox::new();
+    sandbox.write("w.yaml", "name: w\nstart: a\nnodes: [{name: a, type: redis-get, config: {key: x}}]\n");
+    sandbox.pocket(&["run", "w.yaml"]).failure(3, &["there is no node type `redis-get`", "pocket plugin install redis-cache"]);
+    let sandbox = examples(None);
+    sandbox
+        .pocket(&["run", "cache-workflow.yaml", "--disable-plugin", "redis-cache"])
+        .failure(3, &["there is no node type `redis-get`"]);
+}
+
+/// A project with a Lua plugin of this source, installed from its archive.
+fn with_plugin(script: &str) -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("pocket.yaml", "");
+    sandbox.write(
+        "p/manifest.yaml",
+        "name: probe\nversion: 1.0.0\nruntime: lua\nbinary: m.lua\nnodes: [{type: try}]\npermissions: {timeout: 500ms, memory: 16MB}\n",
+    );
+    sandbox.write("p/m.lua", script);
+    sandbox.pocket(&["plugin", "pack", "p"]).success();
+    sandbox.pocket(&["plugin", "install", "./probe-1.0.0.tar.gz"]).success();
+    sandbox.write("w.yaml", "name: w\nstart: a\nnodes: [{name: a, type: try}]\n");
+    sandbox
+}
+
+#[test]
+fn a_plugin_that_fails_ends_the_run_with_its_message() {
+    let sandbox = with_plugin("function try() error('no luck') end");
+    sandbox.pocket(&["run", "w.yaml"]).failure(4, &["node `a` (plugin `probe`)", "no luck"]);
+}
+
+#[test]
+fn a_plugin_that_never_ends_is_stopped_at_its_limit() {
+    let sandbox = with_plugin("function try() while true do end end");
+    sandbox.pocket(&["run", "w.yaml"]).failure(5, &["node `a` (plugin `probe`)", "time limit of 500ms", "timeout"]);
+}
+
+#[test]
+fn a_plugin_that_takes_too_much_memory_is_stopped() {
+    let sandbox = with_plugin("function try() local t = {} while true do t[#t + 1] = string.rep('x', 100000) .. #t end end");
+    sandbox.pocket(&["run", "w.yaml"]).failure(5, &["node `a` (plugin `probe`)", "memory limit of 16MB"]);
+}
+
+#[test]
+fn an_error_connection_takes_over_when_a_plugin_fails() {
+    let sandbox = with_plugin("function try() while true do end end");
+    sandbox.write(
+        "w.yaml",
+        "name: w\nstart: a\nnodes:\n  - {name: a, type: try}\n  - {name: b, type: echo, config: {message: 'saved: {{.error.kind}}'}}\nconnections: [{from: a, to: b, when: error}]\n",
+    );
+    assert_eq!(sandbox.pocket(&["run", "w.yaml"]).success().stdout, "saved: timeout\n");
+}
+
+#[test]
+fn output_is_text_json_or_yaml() {
+    let sandbox = Sandbox::new();
+    sandbox.write("w.yaml", "name: w\nstart: a\nnodes: [{name: a, type: template, config: {template: 'x: {{.x}}'}}]\n");
+    let run = |format: &str| sandbox.pocket(&["run", "w.yaml", "--input", "{\"x\": 1}", "--output", format]).success().stdout;
+    assert_eq!(run("text"), "x: 1\n");
+    assert_eq!(run("json"), "\"x: 1\"\n");
+    assert!(run("yaml").contains("x: 1"));
+}
+
+/// An HTTP server that answers one request with this JSON, and then no more.
+fn answer_once(body: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        drop(listener);
+        let mut request = [0; 4096];
+        let _ = client.read(&mut request);
+        let _ = write!(client, "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+    });
+    url
+}
