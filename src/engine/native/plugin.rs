@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use pocket_index::digest::Digest;
 use pocket_index::manifest::Binary;
 use pocket_index::name::Target;
+use pocket_index::permissions::Access;
 
 use super::death;
 use super::library::SealedLibrary;
@@ -15,7 +16,7 @@ use super::session::{Failure, Session, Terms, unexpected};
 use crate::engine::budget::Limits;
 use crate::engine::envelope::{Identity, decode_error, decode_reply};
 use crate::engine::error::{CallError, CallErrorKind};
-use crate::engine::grants::{Direction, Grants};
+use crate::engine::grants::Grants;
 use crate::engine::log::PluginLog;
 use crate::engine::plugin::{Border, Call, PluginFiles, Reply};
 
@@ -138,16 +139,16 @@ impl NativePlugin {
 
     fn load_order(&self) -> LoadOrder {
         let grants = &self.border.grants;
-        let folders = |direction| {
-            let granted = grants.folders().filter(move |folder| folder.direction == direction);
+        let folders = |access| {
+            let granted = grants.folders().filter(move |folder| folder.access == access);
             granted.map(|folder| folder.path.clone()).collect()
         };
         LoadOrder {
             memory: self.border.limits.memory,
             output: self.border.limits.output,
             env: grants.env_values().collect(),
-            read: folders(Direction::Read),
-            write: folders(Direction::Write),
+            read: folders(Access::Read),
+            write: folders(Access::Write),
             confinement: self.confinement,
         }
     }
