@@ -14,6 +14,7 @@ use super::error::{CallError, CallErrorKind};
 use super::grants::Grants;
 use super::log::PluginLog;
 use super::lua::LuaPlugin;
+use super::native::{Confinement, NativeOptions, NativePlugin};
 use super::wasm::{WasmEngine, WasmPlugin};
 
 /// A plugin's files on disk: an installed folder, or a local one.
@@ -122,14 +123,14 @@ impl Engine {
         let code = match files.manifest.runtime {
             Runtime::Lua => Code::Lua(LuaPlugin::load(&files, border)?),
             Runtime::Wasm => Code::Wasm(Box::new(self.wasm.load(&files, border)?)),
-            Runtime::Native => return Err(self.no_native(&files.manifest)),
+            Runtime::Native => Code::Native(Box::new(NativePlugin::load(&files, border, self.native_options())?)),
         };
         Ok(Arc::new(Plugin { manifest: files.manifest, limits, code }))
     }
 
-    fn no_native(&self, manifest: &Manifest) -> CallError {
-        let host = self.options.host_program.display();
-        CallError::load(format!("`{}` is a native plugin, which `{host}` cannot hold on this system", manifest.name))
+    fn native_options(&self) -> NativeOptions {
+        let host_program = self.options.host_program.clone();
+        NativeOptions { host_program, library_digest: None, confinement: Confinement::Required }
     }
 }
 
@@ -156,6 +157,7 @@ pub struct Plugin {
 enum Code {
     Lua(LuaPlugin),
     Wasm(Box<WasmPlugin>),
+    Native(Box<NativePlugin>),
 }
 
 impl Plugin {
@@ -184,6 +186,7 @@ impl Plugin {
         match &self.code {
             Code::Lua(plugin) => plugin.call(&call),
             Code::Wasm(plugin) => plugin.call(&call),
+            Code::Native(plugin) => plugin.call(&call),
         }
     }
 }
