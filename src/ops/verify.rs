@@ -66,7 +66,7 @@ async fn verify_installed(workspace: &Workspace, name: &PluginName, reach: &Reac
         Source::Registry(registry) => {
             let (lock, _) = workspace.read_lock()?.unwrap_or_default();
             let named = workspace.registry_named(registry, Some(&lock))?;
-            let registry = workspace.open_named(&named, reach.network).await?.registry;
+            let registry = workspace.open_named(&named, Some(&lock), reach.network).await?.registry;
             let (release, more) = published(&registry, name, &version).await?;
             let found = release.entry().line();
             let expected = match locked.basis {

@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use pocket_index::log::{NodeHash, TreeHead};
 use pocket_index::name::{PluginName, RegistryName};
 use serde_json::{Map, Value};
 
 use super::OpsError;
 use crate::home::Home;
 use crate::project::{LOCK_FILE, Lockfile, MANIFEST_FILE, ProjectManifest, RegistryTrust, Signing, find_project};
-use crate::registry::{Location, Network, Opened, Registry};
+use crate::registry::{Expected, Location, Network, Opened, Registry};
 use crate::store::Store;
 
 /// The name of the registry that is used when none is configured.
@@ -164,13 +165,22 @@ impl Workspace {
     /// Opens the registry that `reach` asks for.
     pub async fn open_registry(&self, reach: &Reach) -> Result<Registry, OpsError> {
         let named = self.registry(reach.registry.as_deref())?;
-        Ok(self.open_named(&named, reach.network).await?.registry)
+        Ok(self.open_named(&named, None, reach.network).await?.registry)
     }
 
-    /// Opens a registry, and says whether it was met for the first time.
-    pub async fn open_named(&self, named: &NamedRegistry, network: Network) -> Result<Opened, OpsError> {
+    /// Opens a registry, and says whether it was met for the first time. It must be the one that the lock saw, grown.
+    pub async fn open_named(
+        &self,
+        named: &NamedRegistry,
+        lock: Option<&Lockfile>,
+        network: Network,
+    ) -> Result<Opened, OpsError> {
+        let mut expected = locked_state(named, lock);
+        if named.key.is_some() {
+            expected.key.clone_from(&named.key);
+        }
         let (name, location) = (named.name.clone(), named.location.clone());
-        Ok(Registry::open(name, location, named.key.as_deref(), &self.home, network).await?)
+        Ok(Registry::open(name, location, &expected, &self.home, network).await?)
     }
 
     /// The settings that the configuration files give to a plugin, with the file's name; the user's first.
@@ -236,6 +246,23 @@ impl Workspace {
             }
         }
         Ok(NamedRegistry { name: name_for(&location), location, key: None, min_release_age: 0 })
+    }
+}
+
+/// What a lock says of a registry at the same place. The bundled one comes with the program and is made anew with it;
+/// there, each locked event is compared instead.
+fn locked_state(named: &NamedRegistry, lock: Option<&Lockfile>) -> Expected {
+    let locked = lock.and_then(|lock| lock.registry(&named.name)).filter(|locked| locked.url == named.location.to_string());
+    match locked.map(|locked| &locked.trust) {
+        Some(RegistryTrust::Signed { log, .. }) if named.location != Location::Bundled => Expected {
+            key: Some(log.key.clone()),
+            head: Some(TreeHead {
+                origin: log.origin.clone(),
+                size: log.size,
+                root: NodeHash::from_bytes(*log.root.as_bytes()),
+            }),
+        },
+        _ => Expected::default(),
     }
 }
 

@@ -85,7 +85,7 @@ fn error(text: &str) -> String {
 #[test]
 fn a_lock_is_sorted_with_one_fact_a_line() {
     assert_snapshot!(sample().to_text(), @r#"
-    # Written by Pocket; commit it, and change it with `pocket install`, `pocket update` and `pocket uninstall`.
+    # Written by Pocket; commit it, and change it with `pocket plugin install` and `pocket plugin uninstall`.
     version = 1
     revision = 1
 
@@ -297,7 +297,7 @@ fn a_lock_says_whether_it_fits_what_is_needed() {
 fn an_empty_lock_fits_a_project_that_needs_nothing() {
     let empty = Lockfile::default();
     assert_snapshot!(empty.to_text(), @"
-    # Written by Pocket; commit it, and change it with `pocket install`, `pocket update` and `pocket uninstall`.
+    # Written by Pocket; commit it, and change it with `pocket plugin install` and `pocket plugin uninstall`.
     version = 1
     revision = 1
     ");

@@ -10,7 +10,7 @@ use super::lockfile_read::{REVISION, VERSION};
 
 /// What the file says of itself. The only comment: others are not kept.
 const HEADER: &str = "\
-# Written by Pocket; commit it, and change it with `pocket install`, `pocket update` and `pocket uninstall`.
+# Written by Pocket; commit it, and change it with `pocket plugin install` and `pocket plugin uninstall`.
 ";
 
 impl Lockfile {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use pocket_index::config::{Config, LogRequirement};
 use pocket_index::digest::Digest;
 use pocket_index::limits::Limits;
-use pocket_index::log::{self, Checkpoint, NoteKey, TilePath, Tiles};
+use pocket_index::log::{self, Checkpoint, NoteKey, TilePath, Tiles, TreeHead};
 use pocket_index::name::{PluginName, RegistryName, Target};
 use pocket_index::record::{ArchiveRecord, History, Policy};
 use pocket_index::search::SearchEntry;
@@ -45,6 +45,15 @@ pub struct Registry {
     archives: ArchiveCache,
 }
 
+/// What is known of a registry before it is read: from the configuration, or from a lock that the team reviewed.
+#[derive(Debug, Clone, Default)]
+pub struct Expected {
+    /// The key that must sign its log.
+    pub key: Option<String>,
+    /// A state that its log must have grown from.
+    pub head: Option<TreeHead>,
+}
+
 /// A registry, and whether it was met for the first time.
 pub struct Opened {
     /// The registry.
@@ -58,7 +67,7 @@ impl Registry {
     pub async fn open(
         name: RegistryName,
         location: Location,
-        expected_key: Option<&str>,
+        expected: &Expected,
         home: &Home,
         network: Network,
     ) -> Result<Opened, RegistryError> {
@@ -72,7 +81,7 @@ impl Registry {
         let note = transport.read(layout::CHECKPOINT, SMALL_FILE, Freshness::Revalidate).await.map_err(transport_error)?;
 
         let seen = recall(home, &location)?;
-        check_key(&shown, &log_key, expected_key, seen.as_ref(), home)?;
+        check_key(&shown, &log_key, expected.key.as_deref(), seen.as_ref(), home)?;
         let checkpoint = open_checkpoint(&shown, &note, &log_key)?;
         let policy = Policy::new(config.keys.iter().copied())
             .published_up_to(checkpoint.size())
@@ -81,8 +90,11 @@ impl Registry {
         let tiles = Mutex::default();
         let registry = Self { name, location, transport, api: config.api, keys: config.keys, log_key, checkpoint, policy, tiles, archives };
         registry.check_growth(seen.as_ref()).await?;
+        if let Some(head) = &expected.head {
+            registry.check_grew_from(head).await?;
+        }
         registry.remember(home, seen.as_ref())?;
-        let is_new = seen.is_none() && registry.location != Location::Bundled;
+        let is_new = seen.is_none() && expected.key.is_none() && registry.location != Location::Bundled;
         let first_seen = is_new.then(|| registry.log_key.public().fingerprint().to_string());
         Ok(Opened { registry, first_seen })
     }
@@ -112,8 +124,8 @@ impl Registry {
         &self.checkpoint
     }
 
-    /// Checks that the log still begins with what a lock saw of it.
-    pub async fn check_grew_from(&self, head: &log::TreeHead) -> Result<(), RegistryError> {
+    /// Checks that the log begins with an older state of it.
+    async fn check_grew_from(&self, head: &TreeHead) -> Result<(), RegistryError> {
         let needed = log::tiles_for_consistency(head.size, self.checkpoint.size());
         self.fetch_tiles(needed).await?;
         let tiles = self.tiles.lock().expect("no holder of this lock panics");

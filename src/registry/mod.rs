@@ -8,7 +8,7 @@ mod location;
 mod transport;
 
 pub use cache::ArchiveCache;
-pub use client::{Opened, Registry};
+pub use client::{Expected, Opened, Registry};
 pub use error::{RegistryError, TransportError};
 pub use http::Http;
 pub use location::{Location, LocationError};

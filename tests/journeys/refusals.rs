@@ -52,7 +52,12 @@ fn a_failing_server_is_an_error() {
 
 #[test]
 fn a_missing_proof_is_an_error_and_no_pass() {
-    install_with("/log/tile/", Fault::Status(404)).failure(1, &["cannot be read", "404"]);
+    let registry = TestRegistry::bundled();
+    let proxy = FaultyProxy::start(registry.url(), "/log/tile/", Fault::Status(404));
+    let sandbox = Sandbox::with_registry(proxy.url());
+    let before = sandbox.snapshot();
+    sandbox.pocket(&["plugin", "install", "data-processor"]).failure(1, &["cannot be read", "/log/tile/", "404"]);
+    assert_eq!(sandbox.snapshot(), before);
 }
 
 #[test]

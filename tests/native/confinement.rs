@@ -98,7 +98,7 @@ fn a_result_that_is_too_large_or_no_result_is_refused() {
     let limits = Limits { output: 1 << 20, ..Limits::default() };
     let plugin = Setup { limits, ..Setup::default() }.hold(&c_library("c-hostile/hostile.c"));
     for (node, message) in [
-        ("big", "the output of `big` is larger than its limit of 1MB"),
+        ("big", "the output of `big` is larger than its limit of 1MiB"),
         ("lie", "`lie` returned a broken reply: its result is a null pointer with a size"),
         ("binary", "`binary` returned a broken reply: its result is not UTF-8"),
         ("broken", "`broken` returned a broken reply: EOF while parsing a value at line 1 column 10"),
@@ -114,7 +114,7 @@ fn memory_ends_at_its_limit_and_the_next_call_works() {
     let plugin = Setup { limits, ..Setup::default() }.hold(&c_library("c-hostile/hostile.c"));
     let error = plugin.error("use-memory", json!(null));
     assert_eq!(error.kind, CallErrorKind::OutOfMemory);
-    assert_eq!(error.message, "`use-memory` needs more than its memory limit of 64MB");
+    assert_eq!(error.message, "`use-memory` needs more than its memory limit of 64MiB");
     assert_works_anew(&plugin);
 }
 

@@ -1,11 +1,13 @@
 //! The C interface: what the header promises.
 
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use pocket::engine::native::{NativeOptions, NativePlugin, describe};
-use pocket::engine::{CallErrorKind, Reply};
+use pocket::engine::{Call, CallContext, CallErrorKind, Engine, EngineOptions, Grants, Limits, PluginFiles, Reply};
 use pocket_index::digest::Digest;
-use serde_json::json;
+use pocket_index::manifest::{Binary, Manifest};
+use serde_json::{Map, json};
 
 use crate::support::{Setup, c_library, files, options, root};
 
@@ -119,4 +121,23 @@ fn a_host_that_is_started_by_hand_says_so() {
     let output = host.arg("__plugin-host").stdin(std::process::Stdio::null()).output().expect("it starts");
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(output.stderr, b"error: `__plugin-host` is started by the engine, not by hand\n");
+}
+
+#[test]
+fn the_engine_loads_a_native_plugin_like_any_other() {
+    let manifest = std::fs::read(root().join("fixtures/plugins/c-echo/manifest.yaml")).expect("it is there");
+    let mut manifest = Manifest::parse(&manifest).expect("it is well-formed");
+    let library = c_library("c-echo/echo.c");
+    let name = library.file_name().expect("it is a file").display().to_string();
+    let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH).parse().expect("it is a target");
+    manifest.binary = Some(Binary::PerTarget([(target, name)].into()));
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let engine =
+        Engine::new(EngineOptions { cache_dir: folder.path().to_owned(), host_program: options().host_program });
+    let files = PluginFiles { root: library.parent().expect("it is in a folder").to_owned(), manifest, tree: None };
+    let plugin = engine.load(files, Grants::default(), Map::new(), Limits::default()).expect("it loads");
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let context = CallContext { run_id: "run".to_owned(), node: "node".to_owned(), attempt: 1, deadline };
+    let call = Call { node_type: "echo", config: &json!({}), input: &json!([1]), context };
+    assert_eq!(plugin.call(call).expect("it echoes").output, json!({"echo": [1]}));
 }

@@ -10,7 +10,7 @@ use pocket::engine::log::PluginLog;
 use pocket::engine::native::{Confinement, NativeOptions, NativePlugin};
 use pocket::engine::plugin::Border;
 use pocket::engine::{Call, CallContext, CallError, GrantedWords, Grants, Limits, PluginFiles, Reply};
-use pocket_index::manifest::{Binary, Manifest, Requirements, Runtime};
+use pocket_index::manifest::Manifest;
 use pocket_index::permissions::Permissions;
 use serde_json::{Map, Value};
 
@@ -134,26 +134,8 @@ impl Held {
 
 /// The files of a plugin that is one library.
 pub fn files(library: &Path) -> PluginFiles {
-    let manifest = Manifest {
-        name: "held".parse().expect("it is a name"),
-        version: semver::Version::new(1, 0, 0),
-        description: String::new(),
-        author: None,
-        license: None,
-        homepage: None,
-        repository: None,
-        readme: None,
-        keywords: vec![],
-        categories: vec![],
-        runtime: Runtime::Native,
-        binary: Some(Binary::Path(library.file_name().expect("it is a file").to_string_lossy().into_owned())),
-        nodes: vec![],
-        permissions: Permissions::default(),
-        requirements: Requirements::default(),
-        dependencies: Default::default(),
-        config: Default::default(),
-        env_prefix: None,
-        unknown: Default::default(),
-    };
+    let name = library.file_name().expect("it is a file").display();
+    let manifest = format!("name: held\nversion: 1.0.0\nruntime: native\nbinary: {name}\nnodes:\n- type: any\n");
+    let manifest = Manifest::parse(manifest.as_bytes()).expect("it is well-formed");
     PluginFiles { root: library.parent().expect("it is in a folder").to_owned(), manifest, tree: None }
 }

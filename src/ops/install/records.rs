@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures_util::future::try_join_all;
 use pocket_index::digest::Digest;
-use pocket_index::log::{NodeHash, TreeHead};
+use pocket_index::log::NodeHash;
 use pocket_index::name::{RegistryName, Target};
 use pocket_index::record::{History, Status as EventStatus};
 use pocket_index::verify::VerifiedArchive;
@@ -15,8 +15,8 @@ use super::wanted::Wanted;
 use super::{Observer, Step};
 use crate::ops::workspace::NamedRegistry;
 use crate::ops::{OpsError, Workspace};
-use crate::project::{Lockfile, RegistryTrust, Source};
-use crate::registry::{Location, Network, Registry};
+use crate::project::{Lockfile, Source};
+use crate::registry::{Network, Registry};
 use crate::resolve::{
     Candidate, Denials, Details, Lookup, Origin, PackageName, PackageVersion, RecordSource, Records, Request, Resolution,
     ResolveError, Status, Unreadable, resolve,
@@ -104,12 +104,11 @@ impl<'a> World<'a> {
 
     /// Uses a registry that was named on the command line.
     pub async fn use_registry(&mut self, named: NamedRegistry) -> Result<(), OpsError> {
-        let opened = self.workspace.open_named(&named, self.network).await?;
+        let opened = self.workspace.open_named(&named, self.lock, self.network).await?;
         if let Some(fingerprint) = &opened.first_seen {
             let registry = named.location.to_string();
             self.observer.step(Step::MetRegistry { registry, fingerprint });
         }
-        self.check_against_lock(&opened.registry).await?;
         self.registries.insert(named.name.clone(), (opened.registry, named));
         Ok(())
     }
@@ -185,18 +184,6 @@ impl<'a> World<'a> {
             self.known.records.add(package.clone(), candidate, details);
         }
         self.histories.insert(package, history);
-    }
-
-    /// The log must have grown from what the team's lock saw of it. The bundled one comes with the program and is made anew
-    /// with it; there, each locked event is compared.
-    async fn check_against_lock(&self, registry: &Registry) -> Result<(), OpsError> {
-        let locked = self.lock.and_then(|lock| lock.registry(registry.name()));
-        let Some(RegistryTrust::Signed { log, .. }) = locked.map(|locked| &locked.trust) else { return Ok(()) };
-        if *registry.location() == Location::Bundled {
-            return Ok(());
-        }
-        let head = TreeHead { origin: log.origin.clone(), size: log.size, root: NodeHash::from_bytes(*log.root.as_bytes()) };
-        Ok(registry.check_grew_from(&head).await?)
     }
 }
 
