@@ -3,12 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use semver::Version;
-
 use crate::archive::{self, Archive, ArchiveError, CollectError, Entry, archive_file_name};
 use crate::limits::Limits;
 use crate::manifest::{Binary, Manifest};
-use crate::name::{PluginName, Target};
+use crate::name::Target;
 use crate::record::{ArchiveRecord, Release};
 
 /// One target's archive, read back and checked.
@@ -43,16 +41,12 @@ pub enum PackageError {
         expected: String,
     },
     /// Several archives, and not one release.
-    #[error("the archives are of different releases: `{one}` {one_version} and `{other}` {other_version}")]
+    #[error("the archives are of different releases: {one} and {other}")]
     DifferentReleases {
-        /// The first archive's plugin.
-        one: PluginName,
-        /// Its version.
-        one_version: Version,
-        /// Another archive's plugin.
-        other: PluginName,
-        /// Its version.
-        other_version: Version,
+        /// The first archive's plugin and version.
+        one: String,
+        /// Another archive's plugin and version.
+        other: String,
     },
     /// Several archives of one release with different manifests.
     #[error("the archives `{one}` and `{other}` have different manifests")]
@@ -160,12 +154,7 @@ pub fn release_of(packages: &[Package]) -> Result<Release, PackageError> {
     for package in packages {
         let other = &package.manifest;
         if (&other.name, &other.version) != (&manifest.name, &manifest.version) {
-            return Err(PackageError::DifferentReleases {
-                one: manifest.name.clone(),
-                one_version: manifest.version.clone(),
-                other: other.name.clone(),
-                other_version: other.version.clone(),
-            });
+            return Err(PackageError::DifferentReleases { one: label(manifest), other: label(other) });
         }
         if other != manifest {
             return Err(PackageError::DifferentManifests { one: first.file.clone(), other: package.file.clone() });
@@ -177,4 +166,8 @@ pub fn release_of(packages: &[Package]) -> Result<Release, PackageError> {
     let mut archives: Vec<ArchiveRecord> = packages.iter().map(Package::record).collect();
     archives.sort_by(|one, other| one.target.cmp(&other.target));
     Ok(Release::describe(manifest, archives))
+}
+
+fn label(manifest: &Manifest) -> String {
+    format!("`{}` {}", manifest.name, manifest.version)
 }

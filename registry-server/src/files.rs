@@ -102,10 +102,22 @@ mod tests {
     #[test]
     fn only_the_static_tree_can_be_read() {
         let tree = Path::new("/registry/tree");
-        for good in ["config.json", "index/re/di/redis-cache", "log/checkpoint", "log/tile/0/x001/000.p/7", "a/ab/abc.tar.gz"] {
+        for good in
+            ["config.json", "index/re/di/redis-cache", "log/checkpoint", "log/tile/0/x001/000.p/7", "a/ab/abc.tar.gz"]
+        {
             assert_eq!(public_path(tree, good), Some(tree.join(good)));
         }
-        for bad in ["", "registry.key", "../registry.key", "index/../../registry.key", "index//x", "index/.hidden", "index/%2e%2e/x", "a/", "a/\0"] {
+        for bad in [
+            "",
+            "registry.key",
+            "../registry.key",
+            "index/../../registry.key",
+            "index//x",
+            "index/.hidden",
+            "index/%2e%2e/x",
+            "a/",
+            "a/\0",
+        ] {
             assert_eq!(public_path(tree, bad), None, "{bad}");
         }
     }

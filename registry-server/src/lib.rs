@@ -31,9 +31,8 @@ impl Server {
         options.check_address()?;
         let registry = Arc::new(Registry::open(&options.source)?);
         let address = options.address;
-        let listener = tokio::net::TcpListener::bind(address)
-            .await
-            .map_err(|source| RegistryError::Listen { address, source })?;
+        let listener =
+            tokio::net::TcpListener::bind(address).await.map_err(|source| RegistryError::Listen { address, source })?;
         let address = listener.local_addr().map_err(|source| RegistryError::Listen { address, source })?;
         Ok(Self { address, listener, registry })
     }

@@ -65,7 +65,8 @@ fn check_archives<'a>(release: &Release, mut rest: &'a [u8]) -> Result<Vec<Uploa
             let message = format!("`{}` is cut: the event says {size} bytes, {} came", record.file, rest.len());
             refused("truncated", &message)
         })?;
-        check_submission(release, record, bytes, &Limits::default()).map_err(|error| refused("archive", &chain(&error)))?;
+        check_submission(release, record, bytes, &Limits::default())
+            .map_err(|error| refused("archive", &chain(&error)))?;
         uploads.push(Upload { path: layout::archive(&record.sha256), bytes });
         rest = after;
     }
@@ -86,7 +87,10 @@ fn already_there(
     let Some(entry) = history.release(&release.version) else { return Ok(None) };
     let path = layout::index_file(&release.name);
     let text = writer.read(&path).map_err(|error| ApiError::storage(&error))?.unwrap_or_default();
-    let line = String::from_utf8_lossy(&text).lines().nth(usize::try_from(entry.seq()).unwrap_or(usize::MAX)).map(str::to_owned);
+    let line = String::from_utf8_lossy(&text)
+        .lines()
+        .nth(usize::try_from(entry.seq()).unwrap_or(usize::MAX))
+        .map(str::to_owned);
     if line.is_some_and(|line| line.contains(&format!("\"event\":{event},\"signatures\":"))) {
         return Ok(Some(PublishReceipt { log: entry.log(), digest: entry.line() }));
     }
@@ -110,8 +114,7 @@ fn append(
     uploads: &[Upload<'_>],
 ) -> Result<PublishReceipt, ApiError> {
     let at = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| ApiError::storage(&error))?.as_secs();
-    let submission =
-        Submission { name: event.name(), event: &header.event, signatures: header.signatures.clone(), at };
+    let submission = Submission { name: event.name(), event: &header.event, signatures: header.signatures.clone(), at };
     let appended = writer.append(|appender| appender.append(submission)).map_err(|error| append_error(&error))?;
     let search = search_list(writer, &appended.history).map_err(|error| ApiError::storage(&error))?;
     let archives = uploads.iter().map(|upload| Write { path: upload.path.clone(), bytes: upload.bytes.to_vec() });

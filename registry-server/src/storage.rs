@@ -70,7 +70,11 @@ impl Registry {
         let damaged = |message: String| RegistryError::Damaged { path: root.clone(), message };
         let key = config.log.ok_or_else(|| damaged("its `config.json` has no log key".to_owned()))?;
         if key.public() != secret.public() {
-            return Err(damaged(format!("`registry.key` is {}, `config.json` names {}", secret.public(), key.public())));
+            return Err(damaged(format!(
+                "`registry.key` is {}, `config.json` names {}",
+                secret.public(),
+                key.public()
+            )));
         }
         let signer = NoteSigner::new(key.name(), secret).map_err(|error| damaged(error.to_string()))?;
         let policy = Policy::new(config.keys).with_development_lines(bundled::line_digests());
@@ -100,7 +104,8 @@ impl Registry {
         let tree = self.tree();
         let files = TreeFiles(&tree);
         let recovered = Appender::new(&files, &self.signer, &self.policy).recover();
-        let recovered = recovered.map_err(|error| RegistryError::Damaged { path: tree.clone(), message: chain(&error) })?;
+        let recovered =
+            recovered.map_err(|error| RegistryError::Damaged { path: tree.clone(), message: chain(&error) })?;
         recovered.map_or(Ok(()), |appended| write_all(&tree, &appended.writes))
     }
 }
@@ -213,10 +218,8 @@ fn copy_bundled(tree: &Path, signer: &NoteSigner) -> Result<(), RegistryError> {
 fn bundled_head() -> Result<(u64, NodeHash), RegistryError> {
     let note = bundled::file(layout::CHECKPOINT).unwrap_or_default();
     let checkpoint = Checkpoint::open_pinned(&note, bundled::checkpoint_digest());
-    let checkpoint = checkpoint.map_err(|error| RegistryError::Damaged {
-        path: PathBuf::from("the bundled index"),
-        message: chain(&error),
-    })?;
+    let checkpoint = checkpoint
+        .map_err(|error| RegistryError::Damaged { path: PathBuf::from("the bundled index"), message: chain(&error) })?;
     Ok((checkpoint.size(), checkpoint.head().root))
 }
 
@@ -224,10 +227,8 @@ fn make_key(path: &Path) -> Result<SecretKey, RegistryError> {
     if path.exists() {
         return read_key(path);
     }
-    let secret = SecretKey::generate().map_err(|error| RegistryError::Damaged {
-        path: path.to_owned(),
-        message: chain(&error),
-    })?;
+    let secret = SecretKey::generate()
+        .map_err(|error| RegistryError::Damaged { path: path.to_owned(), message: chain(&error) })?;
     let folder = path.parent().expect("the key stands in the registry's folder");
     // A temporary file is readable by its owner alone, and stays so.
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io_error("write in", folder))?;

@@ -7,7 +7,7 @@ use crate::engine::CallErrorKind;
 use crate::home::HomeError;
 use crate::ops::OpsError;
 use crate::registry::{RegistryError, TransportError};
-use crate::store::StoreError;
+use crate::store::{Change, StoreError};
 use crate::workflow::{Drawing, RunErrorKind};
 
 use super::output;
@@ -82,17 +82,26 @@ fn exit_code(error: &OpsError) -> u8 {
         | OpsError::NoDigest { .. }
         | OpsError::NoEvidence { .. }
         | OpsError::Revoked { .. }
-        | OpsError::LockDiffers { .. }
-        | OpsError::Store(StoreError::Changed { .. } | StoreError::Unverifiable { .. }) => VERIFICATION_REFUSED,
-        OpsError::Registry(
-            RegistryError::Refused { .. }
+        | OpsError::LockDiffers { .. } => VERIFICATION_REFUSED,
+        OpsError::Store(error) if is_refusal_of_files(error) => VERIFICATION_REFUSED,
+        OpsError::Registry(error) if is_refusal(error) => VERIFICATION_REFUSED,
+        _ => ERROR,
+    }
+}
+
+fn is_refusal_of_files(error: &StoreError) -> bool {
+    matches!(error, StoreError::Changed(_) | StoreError::Unverifiable { .. })
+}
+
+fn is_refusal(error: &RegistryError) -> bool {
+    matches!(
+        error,
+        RegistryError::Refused { .. }
             | RegistryError::History { .. }
             | RegistryError::Archive { .. }
             | RegistryError::KeyChanged { .. }
-            | RegistryError::DevelopmentKey { .. },
-        ) => VERIFICATION_REFUSED,
-        _ => ERROR,
-    }
+            | RegistryError::DevelopmentKey { .. }
+    )
 }
 
 /// What to do next, where there is something that helps.
@@ -104,18 +113,22 @@ fn hint(error: &OpsError) -> Option<String> {
         OpsError::Archive { .. } | OpsError::Unverified { .. } => {
             Some("do not use this archive; tell whoever publishes it".to_owned())
         }
-        OpsError::Package { .. } => Some("`pocket plugin pack FOLDER` makes an archive that registries take".to_owned()),
+        OpsError::Package { .. } => {
+            Some("`pocket plugin pack FOLDER` makes an archive that registries take".to_owned())
+        }
         OpsError::NoDigest { url, found } => {
             Some(format!("if these are the bytes you expect, install {url}#sha256={}", found.hex()))
         }
-        OpsError::NotApproved { .. } => Some("read what they ask for above, then repeat the command with --yes".to_owned()),
-        OpsError::LockStale { .. } => Some("run `pocket plugin install` without --locked and commit pocket.lock".to_owned()),
+        OpsError::NotApproved { .. } => {
+            Some("read what they ask for above, then repeat the command with --yes".to_owned())
+        }
+        OpsError::LockStale { .. } => {
+            Some("run `pocket plugin install` without --locked and commit pocket.lock".to_owned())
+        }
         OpsError::NoPlugin { near, .. } if !near.is_empty() => Some(format!("did you mean {}?", quoted(near))),
         OpsError::NoPlugin { .. } => Some("`pocket plugin search WORD` lists what there is".to_owned()),
         OpsError::NotInstalled { .. } => Some("run `pocket plugin install`".to_owned()),
-        OpsError::Store(StoreError::Changed { name, version, .. }) => Some(format!(
-            "the files were changed after they were installed; `pocket plugin install {name}@={version}` restores them"
-        )),
+        OpsError::Store(error) => store_hint(error),
         OpsError::Revoked { .. } => Some("install another version, and find out why this one was revoked".to_owned()),
         OpsError::Run(error) => run_hint(&error.kind),
         OpsError::FolderInUse { .. } => Some("name an empty or a new folder".to_owned()),
@@ -125,16 +138,25 @@ fn hint(error: &OpsError) -> Option<String> {
     }
 }
 
+fn store_hint(error: &StoreError) -> Option<String> {
+    let StoreError::Changed(change) = error else { return None };
+    let Change { name, version, .. } = &**change;
+    Some(format!(
+        "the files were changed after they were installed; `pocket plugin install {name}@={version}` restores them"
+    ))
+}
+
 fn registry_hint(error: &RegistryError) -> Option<String> {
     match error {
-        RegistryError::Transport { source, .. } | RegistryError::Download { source, .. } => transport_hint(source),
+        RegistryError::Transport { source, .. } => transport_hint(source),
+        RegistryError::Download { source, .. } => transport_hint(source),
         RegistryError::Refused { .. } | RegistryError::History { .. } => Some(
-            "the registry, or somebody between it and this machine, changed something; report it before using it".to_owned(),
+            "the registry, or somebody between it and this machine, changed something; report it before using it"
+                .to_owned(),
         ),
-        RegistryError::KeyChanged { file, .. } => Some(format!(
-            "if the registry was set up anew and you trust it, remove `{}` and try again",
-            file.display()
-        )),
+        RegistryError::KeyChanged { file, .. } => {
+            Some(format!("if the registry was set up anew and you trust it, remove `{}` and try again", file.display()))
+        }
         RegistryError::DevelopmentKey { .. } => Some("the registry must make a key of its own".to_owned()),
         RegistryError::ReadOnly { .. } => {
             Some("name a registry server: `pocket registry serve --dir FOLDER`, then `--registry http://…`".to_owned())
@@ -155,7 +177,9 @@ fn archive_hint(error: &VerifyError) -> String {
 fn transport_hint(error: &TransportError) -> Option<String> {
     Some(match error {
         TransportError::Unreachable { .. } => "is the server running, and the address right?".to_owned(),
-        TransportError::TimedOut { .. } | TransportError::Truncated { .. } => "try again; nothing was changed".to_owned(),
+        TransportError::TimedOut { .. } | TransportError::Truncated { .. } => {
+            "try again; nothing was changed".to_owned()
+        }
         TransportError::NotFound { .. } => "check the address; a registry has a `config.json` at its root".to_owned(),
         TransportError::Offline { .. } => "repeat the command once without --offline".to_owned(),
         _ => return None,
@@ -167,7 +191,9 @@ fn home_hint(error: &HomeError) -> Option<String> {
         HomeError::None => "set POCKET_HOME to a folder".to_owned(),
         HomeError::NoKey { name, .. } => format!("`pocket key new {name}` makes it"),
         HomeError::KeyExists { .. } => "choose another name; a key is never replaced".to_owned(),
-        HomeError::KeyExposed { path, .. } => format!("`chmod 600 {}`; if others had access, make a new key", path.display()),
+        HomeError::KeyExposed { path, .. } => {
+            format!("`chmod 600 {}`; if others had access, make a new key", path.display())
+        }
         _ => return None,
     })
 }
@@ -178,7 +204,9 @@ fn run_hint(kind: &RunErrorKind) -> Option<String> {
         CallErrorKind::Timeout => "raise the node's `timeout`, or add a connection with `when: error`".to_owned(),
         CallErrorKind::Denied => "`plugins.security` in pocket.yaml says what plugins may do".to_owned(),
         CallErrorKind::Crashed | CallErrorKind::OutOfMemory => "tell the plugin's author".to_owned(),
-        CallErrorKind::Retryable => "add `retry: {max_attempts: 3}` to the node, or a connection with `when: error`".to_owned(),
+        CallErrorKind::Retryable => {
+            "add `retry: {max_attempts: 3}` to the node, or a connection with `when: error`".to_owned()
+        }
         _ => return None,
     })
 }

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use super::install::sentences;
 use super::plugins::WorkspacePlugin;
 use super::settings::{Layer, Origin, Settings};
+use super::workspace::SettingsFile;
 use super::{OpsError, Workspace};
 use crate::engine::{Call, CallError, Engine, EngineOptions, GrantedWords, Grants, Limits, Plugin, PluginFiles};
 use crate::nodes::{NodeCall, Outcome};
@@ -52,7 +53,10 @@ impl Catalog {
         let mut lazy = Vec::new();
         for plugin in plugins.iter().filter(|plugin| !disabled.contains(&plugin.locked.name)) {
             let Some(installed) = &plugin.installed else {
-                warn(format!("`{}` {} is locked but not installed; run `pocket plugin install`", plugin.locked.name, plugin.locked.version));
+                warn(format!(
+                    "`{}` {} is locked but not installed; run `pocket plugin install`",
+                    plugin.locked.name, plugin.locked.version
+                ));
                 continue;
             };
             let manifest = installed.manifest()?;
@@ -105,7 +109,9 @@ impl NodeCatalog for Catalog {
                 self.used.borrow_mut().insert(plugin.manifest.name.clone(), Arc::clone(plugin));
                 Found::Plugin(plugin.node(node_type))
             }
-            several => Found::Several(several.iter().map(|plugin| format!("{}/{node_type}", plugin.manifest.name)).collect()),
+            several => {
+                Found::Several(several.iter().map(|plugin| format!("{}/{node_type}", plugin.manifest.name)).collect())
+            }
         }
     }
 
@@ -189,8 +195,7 @@ fn settings(
     warn: &dyn Fn(String),
 ) -> Result<Map<String, Value>, OpsError> {
     let files = workspace.plugin_settings(&manifest.name)?;
-    let mut layers: Vec<Layer<'_>> =
-        files.iter().map(|(file, settings)| Layer { origin: Origin::File(file.clone()), settings: Some(settings) }).collect();
+    let mut layers: Vec<Layer<'_>> = files.iter().map(SettingsFile::layer).collect();
     layers.push(Layer { origin: Origin::Workflow, settings: from_workflow.get(manifest.name.as_str()) });
     let joined = Settings::join(manifest, &layers, &|name| std::env::var(name).ok())?;
     for unknown in &joined.unknown {

@@ -71,7 +71,7 @@ pub enum OpsError {
     },
     /// A registry.
     #[error(transparent)]
-    Registry(#[from] RegistryError),
+    Registry(Box<RegistryError>),
     /// A registry's place.
     #[error(transparent)]
     Location(#[from] LocationError),
@@ -80,7 +80,7 @@ pub enum OpsError {
     Resolve(#[source] ResolveError),
     /// The unpacked plugins.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(Box<StoreError>),
     /// A file of the user's.
     #[error("cannot {doing} `{}`", path.display())]
     Io {
@@ -222,7 +222,7 @@ pub enum OpsError {
     Document(DocumentError),
     /// The run failed.
     #[error(transparent)]
-    Run(#[from] RunError),
+    Run(Box<RunError>),
     /// A plugin cannot be loaded.
     #[error("cannot load the plugin `{plugin}`")]
     Load {
@@ -278,6 +278,19 @@ pub enum OpsError {
         message: String,
     },
 }
+
+/// Errors with many facts are boxed, so that what succeeds does not carry their size.
+macro_rules! boxed {
+    ($($error:ident => $variant:ident),*) => {
+        $(impl From<$error> for OpsError {
+            fn from(error: $error) -> Self {
+                Self::$variant(Box::new(error))
+            }
+        })*
+    };
+}
+
+boxed!(RegistryError => Registry, StoreError => Store, RunError => Run);
 
 impl OpsError {
     /// For `map_err`: what was done, on which path.

@@ -6,7 +6,8 @@ use pocket_index::record::{History, Release, Status};
 use semver::Version;
 use serde_json::Value;
 
-use super::settings::{Layer, Origin, Settings};
+use super::settings::{Layer, Settings};
+use super::workspace::SettingsFile;
 use super::{OpsError, Reach, Workspace, plugins};
 
 /// What is known of a plugin.
@@ -32,8 +33,17 @@ pub struct Installed {
     pub manifest: Manifest,
     /// Where it comes from.
     pub source: String,
-    /// Its settings: name, value as it may be shown, and where that comes from.
-    pub settings: Vec<(String, Option<(Value, String)>)>,
+    /// Its settings.
+    pub settings: Vec<ShownSetting>,
+}
+
+/// A setting as it may be shown.
+#[derive(Debug, Clone)]
+pub struct ShownSetting {
+    /// Its name.
+    pub name: String,
+    /// Its value, stars for a secret one, and where that comes from; none if nobody sets it.
+    pub now: Option<(Value, String)>,
 }
 
 /// Looks in the workspace first, then in the registry.
@@ -74,13 +84,9 @@ fn newest(history: &History) -> Option<&Release> {
 }
 
 /// The plugin's settings as they are now, outside of any workflow. Secrets are not shown.
-fn settings(
-    workspace: &Workspace,
-    manifest: &Manifest,
-) -> Result<Vec<(String, Option<(Value, String)>)>, OpsError> {
+fn settings(workspace: &Workspace, manifest: &Manifest) -> Result<Vec<ShownSetting>, OpsError> {
     let files = workspace.plugin_settings(&manifest.name)?;
-    let layers: Vec<Layer<'_>> =
-        files.iter().map(|(file, settings)| Layer { origin: Origin::File(file.clone()), settings: Some(settings) }).collect();
+    let layers: Vec<Layer<'_>> = files.iter().map(SettingsFile::layer).collect();
     let optional = without_required(manifest);
     let joined = Settings::join(&optional, &layers, &|name| std::env::var(name).ok())?;
     let shown = |(name, setting): (&String, &pocket_index::manifest::Setting)| {
@@ -88,7 +94,7 @@ fn settings(
             let value = if setting.secret { Value::String("********".to_owned()) } else { value.clone() };
             (value, origin.to_string())
         });
-        (name.clone(), value)
+        ShownSetting { name: name.clone(), now: value }
     };
     Ok(manifest.config.iter().map(shown).collect())
 }

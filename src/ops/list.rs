@@ -38,7 +38,9 @@ pub fn list(workspace: &Workspace) -> Result<Vec<Listed>, OpsError> {
         let checked = plugin.installed().and_then(|installed| Ok(installed.verify()?));
         let status = match &checked {
             Ok(()) => Status::Installed,
-            Err(OpsError::NotInstalled { .. }) => Status::Failed("not installed; run `pocket plugin install`".to_owned()),
+            Err(OpsError::NotInstalled { .. }) => {
+                Status::Failed("not installed; run `pocket plugin install`".to_owned())
+            }
             Err(error) => Status::Failed(error.to_string()),
         };
         let manifest = plugin.manifest().ok();

@@ -50,7 +50,10 @@ pub fn of(workspace: &Workspace) -> Result<Vec<WorkspacePlugin>, OpsError> {
 pub fn named(workspace: &Workspace, name: &PluginName) -> Result<WorkspacePlugin, OpsError> {
     let plugins = of(workspace)?;
     let near = near(name.as_str(), plugins.iter().map(|plugin| plugin.locked.name.as_str()));
-    let newest = plugins.into_iter().filter(|plugin| plugin.locked.name == *name).max_by_key(|plugin| plugin.locked.version.clone());
+    let newest = plugins
+        .into_iter()
+        .filter(|plugin| plugin.locked.name == *name)
+        .max_by_key(|plugin| plugin.locked.version.clone());
     newest.ok_or_else(|| OpsError::NoPlugin {
         name: name.to_string(),
         place: format!("`{}`", workspace.lock_path().display()),
@@ -60,8 +63,10 @@ pub fn named(workspace: &Workspace, name: &PluginName) -> Result<WorkspacePlugin
 
 /// Names that differ from `wanted` by a slip of the finger, closest first.
 pub fn near<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let mut close: Vec<(usize, &str)> =
-        names.map(|name| (strsim::damerau_levenshtein(wanted, name), name)).filter(|(distance, _)| *distance <= 3).collect();
+    let mut close: Vec<(usize, &str)> = names
+        .map(|name| (strsim::damerau_levenshtein(wanted, name), name))
+        .filter(|(distance, _)| *distance <= 3)
+        .collect();
     close.sort_unstable();
     close.dedup();
     close.into_iter().take(3).map(|(_, name)| name.to_owned()).collect()

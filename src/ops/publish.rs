@@ -46,8 +46,8 @@ pub async fn publish(
         packages.extend(pack::packages_of(source)?);
     }
     let first = sources.first().cloned().unwrap_or_default();
-    let release = package::release_of(&packages)
-        .map_err(|source| OpsError::Package { path: first, source: Box::new(source) })?;
+    let release =
+        package::release_of(&packages).map_err(|source| OpsError::Package { path: first, source: Box::new(source) })?;
     let secret = keys::load(workspace.home(), key)?;
     let registry = workspace.open_registry(reach).await?;
 

@@ -98,4 +98,3 @@ fn available(workspace: &Workspace) -> Vec<pocket_index::search::SearchEntry> {
     let entries = async { Ok::<_, OpsError>(workspace.open_registry(&reach).await?.search_entries().await?) };
     runtime.block_on(entries).unwrap_or_default()
 }
-

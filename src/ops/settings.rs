@@ -71,7 +71,9 @@ impl Settings {
         joined.add_environment(manifest, environment)?;
         match manifest.config.iter().find(|(name, setting)| setting.required && !joined.values.contains_key(*name)) {
             None => Ok(joined),
-            Some((name, _)) => Err(error(manifest, name, format!("it is required; set `{}`", variable(manifest, name)))),
+            Some((name, _)) => {
+                Err(error(manifest, name, format!("it is required; set `{}`", variable(manifest, name))))
+            }
         }
     }
 
@@ -190,8 +192,10 @@ config:
     }
 
     fn join(layers: &[(Origin, Map<String, Value>)], environment: &[(&str, &str)]) -> Result<Settings, OpsError> {
-        let layers: Vec<_> =
-            layers.iter().map(|(origin, settings)| Layer { origin: origin.clone(), settings: Some(settings) }).collect();
+        let layers: Vec<_> = layers
+            .iter()
+            .map(|(origin, settings)| Layer { origin: origin.clone(), settings: Some(settings) })
+            .collect();
         let lookup = |name: &str| {
             environment.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned())
         };
@@ -206,8 +210,12 @@ config:
         assert_eq!(settings.values(), *json!({"host": "workflow", "port": 1}).as_object().expect("a mapping"));
         let settings = join(&[], &[("POCKET_PLUGIN_REDIS_PORT", "6380")]).expect("they fit");
         assert_eq!(settings.get("port"), Some(&(json!(6380), Origin::Environment("POCKET_PLUGIN_REDIS_PORT".into()))));
-        let settings = join(&[], &[("POCKET_PLUGIN_REDIS_CACHE_HOST", "long"), ("REDIS_PASSWORD", "123")]).expect("they fit");
-        assert_eq!(settings.values(), *json!({"host": "long", "port": 6379, "password": "123"}).as_object().expect("a mapping"));
+        let settings =
+            join(&[], &[("POCKET_PLUGIN_REDIS_CACHE_HOST", "long"), ("REDIS_PASSWORD", "123")]).expect("they fit");
+        assert_eq!(
+            settings.values(),
+            *json!({"host": "long", "port": 6379, "password": "123"}).as_object().expect("a mapping")
+        );
     }
 
     #[test]

@@ -57,7 +57,8 @@ fn looks_like_a_path(given: &str) -> bool {
 fn parse_requirement(text: &str) -> Result<VersionReq, String> {
     let exact = text.parse::<semver::Version>().is_ok();
     let text = if exact { format!("={text}") } else { text.to_owned() };
-    text.parse().map_err(|cause| format!("`{text}` is no version requirement: {cause}; expected `1.2.0`, `^1.2`, `>=1, <3`"))
+    text.parse()
+        .map_err(|cause| format!("`{text}` is no version requirement: {cause}; expected `1.2.0`, `^1.2`, `>=1, <3`"))
 }
 
 fn parse_url(given: &str) -> Result<Source, String> {

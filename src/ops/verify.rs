@@ -34,9 +34,10 @@ pub async fn verify(workspace: &Workspace, subject: &str, reach: &Reach) -> Resu
     if subject.contains('/') || subject.ends_with(".tar.gz") {
         return verify_file(workspace, path, reach).await;
     }
-    let name = subject
-        .parse()
-        .map_err(|error| OpsError::Source { given: subject.to_owned(), reason: format!("{error}; or give the path of an archive") })?;
+    let name = subject.parse().map_err(|error| OpsError::Source {
+        given: subject.to_owned(),
+        reason: format!("{error}; or give the path of an archive"),
+    })?;
     verify_installed(workspace, &name, reach).await
 }
 
@@ -95,7 +96,10 @@ async fn published(
     version: &Version,
 ) -> Result<(pocket_index::verify::VerifiedRelease, Vec<String>), OpsError> {
     let place = registry.location().to_string();
-    let unknown = |what: String| OpsError::NoEvidence { subject: format!("`{name}` {version}"), reason: format!("the registry {place} {what}") };
+    let unknown = |what: String| OpsError::NoEvidence {
+        subject: format!("`{name}` {version}"),
+        reason: format!("the registry {place} {what}"),
+    };
     let history = registry.history(name).await?.ok_or_else(|| unknown("has no such plugin".to_owned()))?;
     if history.release(version).is_none() {
         return Err(unknown("has no such version".to_owned()));
@@ -107,8 +111,12 @@ async fn published(
     let links = vec![
         format!("the release is signed by {}", signers.join(" and ")),
         format!("it is entry {} of the log of {place}", entry.log()),
-        format!("the log's checkpoint has {} entries and the root {}, signed by {}", head.size, head.root, registry.log_key().public().fingerprint()),
+        format!(
+            "the log's checkpoint has {} entries and the root {}, signed by {}",
+            head.size,
+            head.root,
+            registry.log_key().public().fingerprint()
+        ),
     ];
     Ok((release, links))
 }
-

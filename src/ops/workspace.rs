@@ -7,6 +7,7 @@ use pocket_index::name::{PluginName, RegistryName};
 use serde_json::{Map, Value};
 
 use super::OpsError;
+use super::settings::{Layer, Origin};
 use crate::home::Home;
 use crate::project::{LOCK_FILE, Lockfile, MANIFEST_FILE, ProjectManifest, RegistryTrust, Signing, find_project};
 use crate::registry::{Expected, Location, Network, Opened, Registry};
@@ -56,6 +57,22 @@ pub struct NamedRegistry {
     pub key: Option<String>,
     /// How old a release must be to be picked, in seconds.
     pub min_release_age: u64,
+}
+
+/// The settings that one configuration file gives to a plugin.
+#[derive(Debug, Clone)]
+pub struct SettingsFile {
+    /// The file, as it is shown.
+    pub file: String,
+    /// The settings.
+    pub settings: Map<String, Value>,
+}
+
+impl SettingsFile {
+    /// As a layer under others.
+    pub fn layer(&self) -> Layer<'_> {
+        Layer { origin: Origin::File(self.file.clone()), settings: Some(&self.settings) }
+    }
 }
 
 impl Workspace {
@@ -187,7 +204,7 @@ impl Workspace {
     ///
     /// # Errors
     /// A `${NAME}` in them is not set.
-    pub fn plugin_settings(&self, plugin: &PluginName) -> Result<Vec<(String, Map<String, Value>)>, OpsError> {
+    pub fn plugin_settings(&self, plugin: &PluginName) -> Result<Vec<SettingsFile>, OpsError> {
         let environment = |name: &str| std::env::var(name).ok();
         let mut files = vec![(&self.user, self.home.root().join(MANIFEST_FILE))];
         if self.is_project() {
@@ -195,7 +212,7 @@ impl Workspace {
         }
         let read = |(manifest, path): (&ProjectManifest, PathBuf)| {
             let settings = manifest.plugin_config(plugin, &environment);
-            settings.map(|settings| (shown(&path), settings)).map_err(|source| OpsError::Expand { path, source })
+            settings.map(|settings| SettingsFile { file: shown(&path), settings }).map_err(|source| OpsError::Expand { path, source })
         };
         files.into_iter().map(read).collect()
     }
@@ -252,7 +269,8 @@ impl Workspace {
 /// What a lock says of a registry at the same place. The bundled one comes with the program and is made anew with it;
 /// there, each locked event is compared instead.
 fn locked_state(named: &NamedRegistry, lock: Option<&Lockfile>) -> Expected {
-    let locked = lock.and_then(|lock| lock.registry(&named.name)).filter(|locked| locked.url == named.location.to_string());
+    let locked =
+        lock.and_then(|lock| lock.registry(&named.name)).filter(|locked| locked.url == named.location.to_string());
     match locked.map(|locked| &locked.trust) {
         Some(RegistryTrust::Signed { log, .. }) if named.location != Location::Bundled => Expected {
             key: Some(log.key.clone()),
@@ -298,7 +316,8 @@ fn name_for(location: &Location) -> RegistryName {
         .map(str::to_owned)
         .collect();
     let name = words.join("-");
-    let prefixed = if name.starts_with(|letter: char| letter.is_ascii_lowercase()) { name } else { format!("at-{name}") };
+    let prefixed =
+        if name.starts_with(|letter: char| letter.is_ascii_lowercase()) { name } else { format!("at-{name}") };
     prefixed.parse().unwrap_or_else(|_| "registry".parse().expect("a constant name is valid"))
 }
 

@@ -89,7 +89,9 @@ fn remove_if_there(path: &Path) -> Result<(), TransportError> {
 }
 
 fn write(path: &Path, content: &[u8]) -> Result<(), TransportError> {
-    crate::home::atomic::replace_file(path, content)
-        .map(drop)
-        .map_err(|source| TransportError::Io { doing: "write", path: path.to_owned(), source })
+    crate::home::atomic::replace_file(path, content).map(drop).map_err(|source| TransportError::Io {
+        doing: "write",
+        path: path.to_owned(),
+        source,
+    })
 }

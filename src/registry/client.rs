@@ -74,11 +74,13 @@ impl Registry {
         let shown = location.to_string();
         let transport_error = |source| RegistryError::Transport { registry: shown.clone(), source };
         let transport = Transport::new(&location, &home.cache(), network).map_err(transport_error)?;
-        let config = transport.read(layout::CONFIG, SMALL_FILE, Freshness::Revalidate).await.map_err(transport_error)?;
+        let config =
+            transport.read(layout::CONFIG, SMALL_FILE, Freshness::Revalidate).await.map_err(transport_error)?;
         let config = text(&config).and_then(|text| Ok(Config::parse(text, LogRequirement::Required)?));
         let config = config.map_err(|source| RegistryError::Refused { registry: shown.clone(), source })?;
         let log_key = config.log.clone().expect("`LogRequirement::Required` refuses a registry without one");
-        let note = transport.read(layout::CHECKPOINT, SMALL_FILE, Freshness::Revalidate).await.map_err(transport_error)?;
+        let note =
+            transport.read(layout::CHECKPOINT, SMALL_FILE, Freshness::Revalidate).await.map_err(transport_error)?;
 
         let seen = recall(home, &location)?;
         check_key(&shown, &log_key, expected.key.as_deref(), seen.as_ref(), home)?;
@@ -88,7 +90,18 @@ impl Registry {
             .with_development_lines(bundled::line_digests());
         let archives = ArchiveCache::at(&home.cache());
         let tiles = Mutex::default();
-        let registry = Self { name, location, transport, api: config.api, keys: config.keys, log_key, checkpoint, policy, tiles, archives };
+        let registry = Self {
+            name,
+            location,
+            transport,
+            api: config.api,
+            keys: config.keys,
+            log_key,
+            checkpoint,
+            policy,
+            tiles,
+            archives,
+        };
         registry.check_growth(seen.as_ref()).await?;
         if let Some(head) = &expected.head {
             registry.check_grew_from(head).await?;
@@ -179,7 +192,7 @@ impl Registry {
         let cannot = |source| RegistryError::Download {
             plugin: release.name().clone(),
             version: release.version().clone(),
-            source,
+            source: Box::new(source),
         };
         let record = release.archive_for(target).map_err(refused)?;
         let cached = self.archives.read(record.sha256).map_err(cannot)?;

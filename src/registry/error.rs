@@ -161,7 +161,7 @@ pub enum RegistryError {
         /// Its version.
         version: Version,
         /// Why not.
-        source: TransportError,
+        source: Box<TransportError>,
     },
     /// The registry takes no publishes.
     #[error("the registry `{registry}` takes no publishes")]

@@ -49,7 +49,12 @@ impl Http {
     }
 
     /// The bytes at `url`, at most `limit` of them. `progress` hears how many have come, and how many there will be.
-    pub async fn get(&self, url: &Url, limit: u64, progress: &mut dyn FnMut(u64, Option<u64>)) -> Result<Bytes, TransportError> {
+    pub async fn get(
+        &self,
+        url: &Url,
+        limit: u64,
+        progress: &mut dyn FnMut(u64, Option<u64>),
+    ) -> Result<Bytes, TransportError> {
         match self.get_if_changed(url, None, limit, progress).await? {
             Answer::Content { content, .. } => Ok(content),
             Answer::NotModified => Err(TransportError::Status { url: shown(url), status: 304, message: None }),

@@ -57,7 +57,9 @@ impl Transport {
             Self::Http { base, http, cache, network } => {
                 let url = join(base, path)?;
                 match network {
-                    Network::Offline => cache.read(path)?.ok_or_else(|| TransportError::Offline { url: url.to_string() }),
+                    Network::Offline => {
+                        cache.read(path)?.ok_or_else(|| TransportError::Offline { url: url.to_string() })
+                    }
                     Network::Online => read_http(&url, path, http, cache, limit, freshness, progress).await,
                 }
             }
@@ -119,9 +121,7 @@ async fn read_http(
     let etag = if cached.is_some() { cache.etag(path)? } else { None };
     match (http.get_if_changed(url, etag.as_deref(), limit, progress).await?, cached) {
         (Answer::NotModified, Some(content)) => Ok(content),
-        (Answer::NotModified, None) => {
-            Err(TransportError::Status { url: url.to_string(), status: 304, message: None })
-        }
+        (Answer::NotModified, None) => Err(TransportError::Status { url: url.to_string(), status: 304, message: None }),
         (Answer::Content { content, etag }, _) => {
             cache.write(path, &content, etag.as_deref())?;
             Ok(content)

@@ -8,7 +8,7 @@ use pocket_index::manifest::Manifest;
 use pocket_index::name::PluginName;
 use semver::Version;
 
-use super::{Store, StoreError, io_error};
+use super::{Change, Store, StoreError, io_error};
 
 /// A plugin's unpacked files with the digest that they had then. Made by [`Store`] only.
 #[derive(Debug, Clone)]
@@ -57,13 +57,12 @@ impl InstalledPlugin {
         if found == self.tree {
             return Ok(());
         }
-        Err(StoreError::Changed {
+        Err(StoreError::Changed(Box::new(Change {
             name: self.name.clone(),
             version: self.version.clone(),
             expected: self.tree,
             found,
-            path: self.root.clone(),
-        })
+        })))
     }
 
     /// Reads the manifest. Call [`Self::verify`] first: this trusts the file as it stands.
@@ -76,8 +75,16 @@ impl InstalledPlugin {
 
 impl Store {
     /// The plugin whose unpacked files had this digest, if it is installed. Reads no file but the digest beside it.
-    pub fn find(&self, name: &PluginName, version: &Version, tree: TreeDigest) -> Result<Option<InstalledPlugin>, StoreError> {
-        Ok(self.recorded_tree(name, version)?.filter(|recorded| *recorded == tree).map(|tree| self.installed(name, version, tree)))
+    pub fn find(
+        &self,
+        name: &PluginName,
+        version: &Version,
+        tree: TreeDigest,
+    ) -> Result<Option<InstalledPlugin>, StoreError> {
+        Ok(self
+            .recorded_tree(name, version)?
+            .filter(|recorded| *recorded == tree)
+            .map(|tree| self.installed(name, version, tree)))
     }
 
     /// Every installed plugin, sorted by name and version.

@@ -8,13 +8,14 @@ mod unpack;
 
 pub use installed::InstalledPlugin;
 
+use std::fmt;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use pocket_index::digest::TreeDigest;
+use pocket_index::folder::FolderError;
 use pocket_index::manifest::ManifestError;
 use pocket_index::name::PluginName;
-use pocket_index::folder::FolderError;
 use semver::Version;
 
 /// A folder of unpacked plugins.
@@ -37,19 +38,8 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// The files differ from what was unpacked.
-    #[error("the installed files of `{name}` {version} are {found}, expected {expected}")]
-    Changed {
-        /// The plugin.
-        name: PluginName,
-        /// Its version.
-        version: Version,
-        /// What the lock or the store says.
-        expected: TreeDigest,
-        /// What the files are now.
-        found: TreeDigest,
-        /// Where they are.
-        path: PathBuf,
-    },
+    #[error("the installed files of {0}")]
+    Changed(Box<Change>),
     /// The files cannot be digested: a link, a device, a name that is none.
     #[error("the installed files of `{name}` {version} cannot be verified")]
     Unverifiable {
@@ -68,6 +58,25 @@ pub enum StoreError {
         /// What is wrong with it.
         source: Box<ManifestError>,
     },
+}
+
+/// An installed plugin whose files are others than those that were unpacked.
+#[derive(Debug)]
+pub struct Change {
+    /// The plugin.
+    pub name: PluginName,
+    /// Its version.
+    pub version: Version,
+    /// What the lock or the store says.
+    pub expected: TreeDigest,
+    /// What the files are now.
+    pub found: TreeDigest,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` {} are {}, expected {}", self.name, self.version, self.found, self.expected)
+    }
 }
 
 pub(crate) fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> StoreError {
@@ -98,7 +107,9 @@ impl Store {
         fs::rename(&folder, grave.path().join("removed")).map_err(io_error("remove", &folder))?;
         let stamp = self.stamp(name, version);
         match fs::remove_file(&stamp) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io_error("remove", &stamp)(error)),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(io_error("remove", &stamp)(error));
+            }
             _ => {}
         }
         // Left alone while other versions stand in it.
@@ -134,12 +145,8 @@ impl Store {
     fn lock(&self) -> Result<StoreLock, StoreError> {
         fs::create_dir_all(&self.root).map_err(io_error("create", &self.root))?;
         let path = self.root.join(".lock");
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(io_error("open", &path))?;
+        let file =
+            File::options().create(true).truncate(false).write(true).open(&path).map_err(io_error("open", &path))?;
         file.lock().map_err(io_error("lock", &path))?;
         let staging = self.staging();
         if let Err(error) = fs::remove_dir_all(&staging)

@@ -46,7 +46,9 @@ fn a_workflow_that_is_no_yaml_names_the_place() {
 fn an_input_that_is_no_json_names_the_place() {
     let sandbox = Sandbox::new();
     sandbox.write("w.yaml", "name: w\nstart: a\nnodes: [{name: a, type: echo}]\n");
-    sandbox.pocket(&["run", "w.yaml", "--input", "{"]).failure(3, &["the input in --input is no JSON", "line 1 column 1"]);
+    sandbox
+        .pocket(&["run", "w.yaml", "--input", "{"])
+        .failure(3, &["the input in --input is no JSON", "line 1 column 1"]);
     sandbox.write("i.json", "{\"a\": }");
     sandbox.pocket(&["run", "w.yaml", "--input-file", "i.json"]).failure(3, &["`i.json`", "line 1 column 7"]);
 }
@@ -79,7 +81,9 @@ fn a_hostile_archive_is_refused_and_writes_nothing() {
         }
         let fixture = pocket_index::archive::fixture::Fixture::parse(&std::fs::read_to_string(&path).unwrap()).unwrap();
         // Some fixtures lower the limits, which the program has no flag for.
-        let (Some(_), true) = (&fixture.refusal, fixture.limits == pocket_index::limits::Limits::default()) else { continue };
+        let (Some(_), true) = (&fixture.refusal, fixture.limits == pocket_index::limits::Limits::default()) else {
+            continue;
+        };
         let sandbox = Sandbox::new();
         sandbox.write("pocket.yaml", "");
         std::fs::write(sandbox.path("hostile.tar.gz"), &fixture.archive).unwrap();

@@ -6,7 +6,8 @@ use crate::support::{Redis, Sandbox};
 fn the_demo_goes_through_and_keeps_a_value_in_redis() {
     let redis = Redis::start();
     let sandbox = Sandbox::new();
-    let shown = sandbox.pocket(&["demo", "--dir", "demo", "--redis", &format!("127.0.0.1:{}", redis.port())]).success().stdout;
+    let shown =
+        sandbox.pocket(&["demo", "--dir", "demo", "--redis", &format!("127.0.0.1:{}", redis.port())]).success().stdout;
     for expected in [
         "pocket plugin publish greeting",
         "Published `greeting` 1.0.0",

@@ -80,7 +80,9 @@ fn a_locked_install_refuses_a_lock_that_does_not_fit() {
     sandbox.pocket(&["plugin", "install", "data-processor@^1.0"]).success();
     sandbox.write("pocket.yaml", "plugins: {dependencies: {data-processor: '=0.9.0'}}\n");
     let before = sandbox.snapshot();
-    sandbox.pocket(&["plugin", "install", "--locked"]).failure(1, &["--locked allows no change", "hint: run `pocket plugin install`"]);
+    sandbox
+        .pocket(&["plugin", "install", "--locked"])
+        .failure(1, &["--locked allows no change", "hint: run `pocket plugin install`"]);
     assert_eq!(sandbox.snapshot(), before);
 }
 
@@ -138,7 +140,9 @@ fn a_registry_is_read_from_any_static_web_server() {
 fn what_was_fetched_once_installs_offline() {
     let registry = TestRegistry::bundled();
     let sandbox = Sandbox::with_registry(registry.url());
-    sandbox.pocket(&["plugin", "install", "data-processor", "--offline"]).failure(1, &["is not on this machine", "without --offline"]);
+    sandbox
+        .pocket(&["plugin", "install", "data-processor", "--offline"])
+        .failure(1, &["is not on this machine", "without --offline"]);
     sandbox.pocket(&["plugin", "install", "data-processor"]).success();
     std::fs::remove_dir_all(sandbox.home().join("plugins")).unwrap();
     std::fs::remove_file(sandbox.path("pocket.lock")).unwrap();
@@ -160,7 +164,9 @@ fn an_archive_installs_from_a_file_and_from_a_url_with_its_digest() {
     by_url.pocket(&["plugin", "install", &format!("{url}#sha256={digest}")]).success();
     by_url.pocket(&["plugin", "install", "--locked"]).success();
     let wrong = "0".repeat(64);
-    by_url.pocket(&["plugin", "install", &format!("{url}#sha256={wrong}")]).failure(6, &["is refused", &wrong, &digest]);
+    by_url
+        .pocket(&["plugin", "install", &format!("{url}#sha256={wrong}")])
+        .failure(6, &["is refused", &wrong, &digest]);
 
     let by_file = Sandbox::new();
     by_file.write("pocket.yaml", "");
@@ -239,7 +245,11 @@ impl Nginx {
     fn serve(tree: &std::path::Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let user = if std::env::var("USER").as_deref() == Ok("root") || std::env::var_os("USER").is_none() { "user root;" } else { "" };
+        let user = if std::env::var("USER").as_deref() == Ok("root") || std::env::var_os("USER").is_none() {
+            "user root;"
+        } else {
+            ""
+        };
         let configuration = format!(
             "daemon off; {user} pid nginx.pid; error_log stderr; events {{}}\n\
              http {{ access_log off; client_body_temp_path b; proxy_temp_path p; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;\n\

@@ -64,7 +64,9 @@ fn publishing_needs_a_key_and_a_registry_that_takes_it() {
     let sandbox = Sandbox::new();
     sandbox.write("greeting/manifest.yaml", MANIFEST);
     sandbox.write("greeting/main.lua", SCRIPT);
-    sandbox.pocket(&["plugin", "publish", "greeting"]).failure(1, &["there is no key `default`", "pocket key new default"]);
+    sandbox
+        .pocket(&["plugin", "publish", "greeting"])
+        .failure(1, &["there is no key `default`", "pocket key new default"]);
     sandbox.pocket(&["key", "new"]).success();
     sandbox.pocket(&["plugin", "publish", "greeting"]).failure(1, &["takes no publishes", "pocket registry serve"]);
     sandbox.pocket(&["plugin", "publish", "greeting", "--dry-run"]).success();
@@ -98,7 +100,9 @@ fn verify_tells_a_published_archive_from_any_other() {
     let registry = TestRegistry::empty();
     let author = author(&registry);
     author.pocket(&["plugin", "pack", "greeting"]).success();
-    author.pocket(&["plugin", "verify", "./greeting-1.0.0.tar.gz"]).failure(6, &["nothing vouches for `greeting` 1.0.0"]);
+    author
+        .pocket(&["plugin", "verify", "./greeting-1.0.0.tar.gz"])
+        .failure(6, &["nothing vouches for `greeting` 1.0.0"]);
     author.pocket(&["plugin", "publish", "./greeting-1.0.0.tar.gz"]).success();
     let verified = author.pocket(&["plugin", "verify", "./greeting-1.0.0.tar.gz"]).success();
     assert!(verified.stdout.contains("signed by SHA256:"), "{}", verified.stdout);

@@ -109,7 +109,9 @@ fn a_registry_with_another_key_than_before_is_refused() {
     let sandbox = Sandbox::with_registry(proxy.url());
     sandbox.pocket(&["plugin", "install", "data-processor"]).success();
     proxy.break_again();
-    sandbox.pocket(&["plugin", "install", "ml-analyzer"]).failure(6, &["signs with the key", "before it was", "set up anew"]);
+    sandbox
+        .pocket(&["plugin", "install", "ml-analyzer"])
+        .failure(6, &["signs with the key", "before it was", "set up anew"]);
     // Another machine has never seen the registry, but it has the lock.
     sandbox.pocket_elsewhere(&["plugin", "install", "ml-analyzer"]).failure(6, &["signs with the key"]);
 }
@@ -119,7 +121,10 @@ fn a_log_that_got_smaller_is_refused() {
     let registry = TestRegistry::bundled();
     let sandbox = Sandbox::with_registry(registry.url());
     let old = std::fs::read_to_string(registry.file("log/checkpoint")).unwrap();
-    sandbox.write("greeting/manifest.yaml", "name: greeting\nversion: 1.0.0\nruntime: lua\nbinary: m.lua\nnodes: [{type: greet}]\n");
+    sandbox.write(
+        "greeting/manifest.yaml",
+        "name: greeting\nversion: 1.0.0\nruntime: lua\nbinary: m.lua\nnodes: [{type: greet}]\n",
+    );
     sandbox.write("greeting/m.lua", "function greet() end\n");
     sandbox.pocket(&["key", "new"]).success();
     sandbox.pocket(&["plugin", "publish", "greeting"]).success();
@@ -131,13 +136,17 @@ fn a_log_that_got_smaller_is_refused() {
 fn development_keys_are_worthless_in_another_registry() {
     let registry = TestRegistry::empty();
     let sandbox = Sandbox::with_registry(registry.url());
-    let key = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/keys/development-publisher.key")).unwrap();
+    let key = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/keys/development-publisher.key"))
+        .unwrap();
     let path = sandbox.home().join("keys/default.key");
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(&path, key.lines().last().unwrap()).unwrap();
     #[cfg(unix)]
     std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    sandbox.write("greeting/manifest.yaml", "name: greeting\nversion: 1.0.0\nruntime: lua\nbinary: m.lua\nnodes: [{type: greet}]\n");
+    sandbox.write(
+        "greeting/manifest.yaml",
+        "name: greeting\nversion: 1.0.0\nruntime: lua\nbinary: m.lua\nnodes: [{type: greet}]\n",
+    );
     sandbox.write("greeting/m.lua", "function greet() end\n");
     sandbox.pocket(&["plugin", "publish", "greeting"]).failure(1, &["not_allowed", "development key"]);
 }

@@ -12,8 +12,15 @@ fn examples(redis: Option<&Redis>) -> Sandbox {
     let mut sandbox = Sandbox::new();
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
     for name in [
-        "cache-workflow.yaml", "configured-workflow.yaml", "data-pipeline.yaml", "hello.yaml", "lua-processing.yaml",
-        "pocket.yaml", "scripts/transform.lua", "user-cache.yaml", "wasm-analysis.yaml",
+        "cache-workflow.yaml",
+        "configured-workflow.yaml",
+        "data-pipeline.yaml",
+        "hello.yaml",
+        "lua-processing.yaml",
+        "pocket.yaml",
+        "scripts/transform.lua",
+        "user-cache.yaml",
+        "wasm-analysis.yaml",
     ] {
         sandbox.write(name, &std::fs::read_to_string(format!("{folder}/{name}")).unwrap());
     }
@@ -30,9 +37,11 @@ fn the_cache_workflow_takes_what_is_in_redis() {
     let redis = Redis::start();
     redis.command(&["SET", "user:42", "{\"name\":\"Ada\"}"]);
     let sandbox = examples(Some(&redis));
-    let hit = sandbox.pocket(&["run", "cache-workflow.yaml", "--input", "{\"user_id\": 42}", "--output", "json"]).success();
+    let hit =
+        sandbox.pocket(&["run", "cache-workflow.yaml", "--input", "{\"user_id\": 42}", "--output", "json"]).success();
     assert_eq!(hit.json()["value"], json!({"name": "Ada"}));
-    let miss = sandbox.pocket(&["run", "cache-workflow.yaml", "--input", "{\"user_id\": 43}", "--output", "json"]).success();
+    let miss =
+        sandbox.pocket(&["run", "cache-workflow.yaml", "--input", "{\"user_id\": 43}", "--output", "json"]).success();
     assert_eq!(miss.json()["found"], json!(false));
 }
 
@@ -58,7 +67,8 @@ fn the_configured_workflow_reads_its_settings_from_workflow_and_environment() {
     assert_ne!(denied.code, 0);
     assert!(denied.stderr.contains("cache-get") && denied.stderr.contains("redis-cache"), "{}", denied.stderr);
     sandbox.set("POCKET_PLUGIN_REDIS_PASSWORD", "hunter2");
-    let run = sandbox.pocket(&["run", "configured-workflow.yaml", "--input", "{\"id\": 7}", "--output", "json"]).success();
+    let run =
+        sandbox.pocket(&["run", "configured-workflow.yaml", "--input", "{\"id\": 7}", "--output", "json"]).success();
     assert_eq!(run.json(), json!({"found": false, "key": "data:7", "value": null}));
     assert!(!run.stderr.contains("hunter2"));
 }
@@ -66,11 +76,13 @@ fn the_configured_workflow_reads_its_settings_from_workflow_and_environment() {
 #[test]
 fn the_lua_workflows_run() {
     let sandbox = examples(None);
-    let items = "{\"items\": [{\"id\": 1, \"active\": true, \"value\": 10}, {\"id\": 2, \"active\": false, \"value\": 5}]}";
+    let items =
+        "{\"items\": [{\"id\": 1, \"active\": true, \"value\": 10}, {\"id\": 2, \"active\": false, \"value\": 5}]}";
     let result = sandbox.pocket(&["run", "data-pipeline.yaml", "--input", items, "--output", "json"]).success().json();
     assert_eq!(result["items"].as_array().unwrap().len(), 1);
     assert_eq!(result["items"][0]["id"], 1);
-    let result = sandbox.pocket(&["run", "lua-processing.yaml", "--input", "{\"data\": 21}", "--output", "json"]).success();
+    let result =
+        sandbox.pocket(&["run", "lua-processing.yaml", "--input", "{\"data\": 21}", "--output", "json"]).success();
     assert_eq!(result.json(), json!({"transformed": 42}));
 }
 
@@ -79,7 +91,8 @@ fn the_wasm_workflow_tells_how_a_text_feels() {
     let sandbox = examples(None);
     let label = |text: &str| {
         let input = json!({ "text": text }).to_string();
-        let run = sandbox.pocket_with_input(&["run", "wasm-analysis.yaml", "--input-file", "-", "--output", "json"], &input);
+        let run =
+            sandbox.pocket_with_input(&["run", "wasm-analysis.yaml", "--input-file", "-", "--output", "json"], &input);
         run.success().json()["label"].as_str().unwrap().to_owned()
     };
     assert_eq!(label("What a wonderful day!"), "positive");
@@ -111,7 +124,9 @@ fn a_dry_run_prints_the_plan_and_runs_nothing() {
 fn an_unknown_node_type_names_the_plugin_that_has_it() {
     let sandbox = Sandbox::new();
     sandbox.write("w.yaml", "name: w\nstart: a\nnodes: [{name: a, type: redis-get, config: {key: x}}]\n");
-    sandbox.pocket(&["run", "w.yaml"]).failure(3, &["there is no node type `redis-get`", "pocket plugin install redis-cache"]);
+    sandbox
+        .pocket(&["run", "w.yaml"])
+        .failure(3, &["there is no node type `redis-get`", "pocket plugin install redis-cache"]);
     let sandbox = examples(None);
     sandbox
         .pocket(&["run", "cache-workflow.yaml", "--disable-plugin", "redis-cache"])
@@ -147,7 +162,8 @@ fn a_plugin_that_never_ends_is_stopped_at_its_limit() {
 
 #[test]
 fn a_plugin_that_takes_too_much_memory_is_stopped() {
-    let sandbox = with_plugin("function try() local t = {} while true do t[#t + 1] = string.rep('x', 100000) .. #t end end");
+    let sandbox =
+        with_plugin("function try() local t = {} while true do t[#t + 1] = string.rep('x', 100000) .. #t end end");
     sandbox.pocket(&["run", "w.yaml"]).failure(5, &["node `a` (plugin `probe`)", "memory limit of 16MB"]);
 }
 
@@ -165,7 +181,8 @@ fn an_error_connection_takes_over_when_a_plugin_fails() {
 fn output_is_text_json_or_yaml() {
     let sandbox = Sandbox::new();
     sandbox.write("w.yaml", "name: w\nstart: a\nnodes: [{name: a, type: template, config: {template: 'x: {{.x}}'}}]\n");
-    let run = |format: &str| sandbox.pocket(&["run", "w.yaml", "--input", "{\"x\": 1}", "--output", format]).success().stdout;
+    let run =
+        |format: &str| sandbox.pocket(&["run", "w.yaml", "--input", "{\"x\": 1}", "--output", format]).success().stdout;
     assert_eq!(run("text"), "x: 1\n");
     assert_eq!(run("json"), "\"x: 1\"\n");
     assert!(run("yaml").contains("x: 1"));
@@ -180,7 +197,11 @@ fn answer_once(body: &'static str) -> String {
         drop(listener);
         let mut request = [0; 4096];
         let _ = client.read(&mut request);
-        let _ = write!(client, "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+        let _ = write!(
+            client,
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+            body.len()
+        );
     });
     url
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::cli::arguments::RegistryArguments;
 use crate::cli::output::Output;
-use crate::ops::info::{self, Info, Installed};
+use crate::ops::info::{self, Info, Installed, ShownSetting};
 use crate::ops::install::sentences;
 use crate::ops::{OpsError, Scope, Workspace};
 
@@ -45,14 +45,22 @@ fn installed_text(installed: &Installed) -> String {
             line(&mut text, &format!("{label}: {value}"));
         }
     }
-    section(&mut text, "Provided Nodes", manifest.nodes.iter().map(|node| match node.description.as_str() {
-        "" => format!("  - {}", node.node_type),
-        description => format!("  - {}: {description}", node.node_type),
-    }));
-    section(&mut text, "Configuration", manifest.config.iter().map(|(name, setting)| {
-        let now = installed.settings.iter().find(|(known, _)| known == name).and_then(|(_, value)| value.as_ref());
-        setting_line(name, setting, now)
-    }));
+    section(
+        &mut text,
+        "Provided Nodes",
+        manifest.nodes.iter().map(|node| match node.description.as_str() {
+            "" => format!("  - {}", node.node_type),
+            description => format!("  - {}: {description}", node.node_type),
+        }),
+    );
+    section(
+        &mut text,
+        "Configuration",
+        manifest.config.iter().map(|(name, setting)| {
+            let now = installed.settings.iter().find(|one| one.name == *name).and_then(|one| one.now.as_ref());
+            setting_line(name, setting, now)
+        }),
+    );
     permissions(&mut text, &manifest.permissions);
     text
 }
@@ -83,12 +91,20 @@ fn published_text(registry: &str, release: &Release, versions: &[(Version, Statu
     line(&mut text, &format!("Registry: {registry}"));
     line(&mut text, "Status: not installed");
     section(&mut text, "Provided Nodes", release.nodes.iter().map(|node| format!("  - {node}")));
-    section(&mut text, "Dependencies", release.dependencies.iter().map(|(name, one)| format!("  {name}: {}", one.version)));
-    section(&mut text, "Versions", versions.iter().map(|(version, status)| match status {
-        Status::Available => format!("  {version}"),
-        Status::Yanked { reason } => format!("  {version} (yanked: {reason})"),
-        Status::Revoked { reason } => format!("  {version} (revoked: {reason})"),
-    }));
+    section(
+        &mut text,
+        "Dependencies",
+        release.dependencies.iter().map(|(name, one)| format!("  {name}: {}", one.version)),
+    );
+    section(
+        &mut text,
+        "Versions",
+        versions.iter().map(|(version, status)| match status {
+            Status::Available => format!("  {version}"),
+            Status::Yanked { reason } => format!("  {version} (yanked: {reason})"),
+            Status::Revoked { reason } => format!("  {version} (revoked: {reason})"),
+        }),
+    );
     permissions(&mut text, &release.permissions);
     text
 }
@@ -114,7 +130,7 @@ fn installed_document(installed: &Installed) -> Value {
     let settings: Vec<Value> = installed
         .settings
         .iter()
-        .map(|(name, now)| {
+        .map(|ShownSetting { name, now }| {
             let setting = &installed.manifest.config[name];
             let (value, origin) = now.clone().unzip();
             json!({ "name": name, "description": setting.description, "default": setting.default, "required": setting.required, "secret": setting.secret, "value": value, "origin": origin })

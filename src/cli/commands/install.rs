@@ -37,9 +37,7 @@ pub fn run(arguments: &InstallArguments, output: &Output) -> Result<(), OpsError
 }
 
 fn show(report: &Report, output: &Output) {
-    let plugin = |(name, version, unpacked): &(_, _, Unpacked)| {
-        json!({ "name": name, "version": version, "unpacked": *unpacked == Unpacked::Now })
-    };
+    let plugin = |(name, version, unpacked): &(_, _, Unpacked)| json!({ "name": name, "version": version, "unpacked": *unpacked == Unpacked::Now });
     let document = json!({ "lock": report.lock, "plugins": report.plugins.iter().map(plugin).collect::<Vec<_>>() });
     let new = report.plugins.iter().filter(|(.., unpacked)| *unpacked == Unpacked::Now).count();
     output.step("Finished", format!("{}, {new} new", count(report.plugins.len(), "plugin")));
@@ -64,7 +62,9 @@ impl Approver for Answer<'_> {
             Self::Ask(output) => {
                 asks.iter().for_each(|ask| output.notice(&sentence(ask)));
                 if !output.can_ask() {
-                    return Err(OpsError::NotApproved { plugins: asks.iter().map(|ask| format!("`{}`", ask.name)).collect() });
+                    return Err(OpsError::NotApproved {
+                        plugins: asks.iter().map(|ask| format!("`{}`", ask.name)).collect(),
+                    });
                 }
                 if is_yes(&question("Grant this? [y/N] ")?) { Ok(()) } else { Err(OpsError::Declined) }
             }

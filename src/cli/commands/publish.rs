@@ -25,7 +25,10 @@ fn show(published: &Published, output: &Output) {
     }
     output.step("Signed", format!("with {}", published.key.fingerprint()));
     match published.log {
-        Some(log) => output.step("Published", format!("`{}` {} to {} (log entry {log})", release.name, release.version, published.registry)),
+        Some(log) => output.step(
+            "Published",
+            format!("`{}` {} to {} (log entry {log})", release.name, release.version, published.registry),
+        ),
         None => output.step("Checked", "and sent nothing (--dry-run)"),
     }
     let document = json!({

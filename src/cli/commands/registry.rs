@@ -25,7 +25,11 @@ fn announce(server: &Server, options: &Options, output: &Output) {
     let _ = writeln!(stdout, "serving {}", server.url()).and_then(|()| stdout.flush());
     output.step("Key", server.registry().key().public().fingerprint().to_string());
     match &options.source {
-        Source::Bundled => output.step("Serving", "a copy of the bundled plugins; what is published is gone when it stops"),
-        Source::Folder { .. } => output.step("Serving", format!("`{}`; any web server can, too", server.registry().tree().display())),
+        Source::Bundled => {
+            output.step("Serving", "a copy of the bundled plugins; what is published is gone when it stops")
+        }
+        Source::Folder { .. } => {
+            output.step("Serving", format!("`{}`; any web server can, too", server.registry().tree().display()))
+        }
     }
 }

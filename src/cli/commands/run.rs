@@ -28,7 +28,12 @@ pub fn run(arguments: &RunArguments, output: &Output) -> Result<(), OpsError> {
     run_to_its_end(&planned, input, arguments, output)
 }
 
-fn run_to_its_end(planned: &PlannedRun, input: Value, arguments: &RunArguments, output: &Output) -> Result<(), OpsError> {
+fn run_to_its_end(
+    planned: &PlannedRun,
+    input: Value,
+    arguments: &RunArguments,
+    output: &Output,
+) -> Result<(), OpsError> {
     let verbose = Verbose { output };
     let observer: &dyn Observer = if arguments.verbose { &verbose } else { &Unobserved };
     let options = RunOptions { observer, stop: stop_on_interrupt()?, ..RunOptions::default() };
@@ -86,7 +91,9 @@ impl Observer for Verbose<'_> {
             RunEvent::Started { node, node_type, attempt: 1, .. } => {
                 self.output.step("Running", format!("`{node}` ({node_type})"));
             }
-            RunEvent::Started { node, attempt, .. } => self.output.step("Running", format!("`{node}`, attempt {attempt}")),
+            RunEvent::Started { node, attempt, .. } => {
+                self.output.step("Running", format!("`{node}`, attempt {attempt}"))
+            }
             RunEvent::Finished { node, action, elapsed, .. } => {
                 self.output.step("Done", format!("`{node}` -> {action} in {elapsed:.1?}"));
             }
@@ -97,4 +104,3 @@ impl Observer for Verbose<'_> {
         }
     }
 }
-

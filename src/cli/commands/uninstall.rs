@@ -12,8 +12,7 @@ pub fn run(arguments: &UninstallArguments, output: &Output) -> Result<(), OpsErr
     for one in &removed {
         output.step("Removed", format!("`{}` {}", one.name, one.version));
     }
-    let documents: Vec<_> =
-        removed.iter().map(|one| json!({ "name": one.name, "version": one.version })).collect();
+    let documents: Vec<_> = removed.iter().map(|one| json!({ "name": one.name, "version": one.version })).collect();
     output.result(&documents, String::new);
     Ok(())
 }

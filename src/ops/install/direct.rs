@@ -12,8 +12,8 @@ use pocket_index::verify::VerifiedArchive;
 use reqwest::Url;
 use semver::{Comparator, Op, Version, VersionReq};
 
-use super::records::World;
 use super::Request;
+use super::records::World;
 use crate::ops::{OpsError, Workspace};
 use crate::project::{Dependency, DependencySource, Source as LockedSource};
 use crate::registry::{ArchiveCache, Http, Network, TransportError};
@@ -67,9 +67,8 @@ pub async fn add_known(
     let (found, _) = match source {
         DependencySource::Registry(_) => return Ok(()),
         DependencySource::Url { url, sha256 } => {
-            let parsed: Url = url
-                .parse()
-                .map_err(|error| OpsError::Source { given: url.clone(), reason: format!("{error}") })?;
+            let parsed: Url =
+                url.parse().map_err(|error| OpsError::Source { given: url.clone(), reason: format!("{error}") })?;
             add_url(workspace, request, world, &parsed, *sha256, default).await?
         }
         DependencySource::Path(path) => add_file(workspace, world, &workspace.root().join(path), default)?,

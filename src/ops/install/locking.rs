@@ -8,8 +8,8 @@ use super::Step;
 use super::records::{World, root_digest, yanked_reason};
 use crate::ops::OpsError;
 use crate::project::{
-    Basis, LockedArchive, LockedDependency, LockedEvent, LockedLog, LockedPlugin, LockedRegistry, Lockfile, RegistryTrust,
-    Source,
+    Basis, LockedArchive, LockedDependency, LockedEvent, LockedLog, LockedPlugin, LockedRegistry, Lockfile,
+    RegistryTrust, Source,
 };
 use crate::registry::Registry;
 use crate::resolve::{Chosen, Origin, PackageName, PackageVersion, Resolution};
@@ -54,7 +54,8 @@ async fn plan_release(world: &World<'_>, chosen: &Chosen) -> Result<Planned, Ops
     let release = registry.release(history, version).await?;
     let entry = release.entry();
     let event = LockedEvent { digest: entry.line(), log: entry.log() };
-    let mut locked = LockedPlugin::new(package.name.clone(), version.clone(), Source::Registry(name.clone()), Basis::Log(event));
+    let mut locked =
+        LockedPlugin::new(package.name.clone(), version.clone(), Source::Registry(name.clone()), Basis::Log(event));
     locked.signers = entry.signers().to_vec();
     describe(&mut locked, entry.release(), chosen);
     Ok(Planned { locked, release: Some(release), package: package.clone() })
@@ -128,9 +129,8 @@ fn refuse_other_bytes(new: &LockedPlugin, old: Option<&Lockfile>) -> Result<(), 
 /// plugins give the same bytes.
 pub fn lock(world: &World<'_>, planned: &[Planned], old: Option<&Lockfile>) -> Lockfile {
     let plugins: Vec<LockedPlugin> = planned.iter().map(|one| one.locked.clone()).collect();
-    let used = |registry: &&Registry| {
-        planned.iter().any(|one| one.locked.source == Source::Registry(registry.name().clone()))
-    };
+    let used =
+        |registry: &&Registry| planned.iter().any(|one| one.locked.source == Source::Registry(registry.name().clone()));
     let registries = world.registries().filter(used).map(locked_registry).collect();
     let mut new = Lockfile::new(registries, plugins);
     let Some(old) = old else { return new };

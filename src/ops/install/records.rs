@@ -18,8 +18,8 @@ use crate::ops::{OpsError, Workspace};
 use crate::project::{Lockfile, Source};
 use crate::registry::{Network, Registry};
 use crate::resolve::{
-    Candidate, Denials, Details, Lookup, Origin, PackageName, PackageVersion, RecordSource, Records, Request, Resolution,
-    ResolveError, Status, Unreadable, resolve,
+    Candidate, Denials, Details, Lookup, Origin, PackageName, PackageVersion, RecordSource, Records, Request,
+    Resolution, ResolveError, Status, Unreadable, resolve,
 };
 
 /// The registries in use, and what was read from them so far.
@@ -71,7 +71,13 @@ impl<'a> World<'a> {
     }
 
     /// Adds an archive that the project names itself; it is the only version there.
-    pub fn add_direct(&mut self, package: PackageName, candidate: Candidate, details: Details, archive: VerifiedArchive) {
+    pub fn add_direct(
+        &mut self,
+        package: PackageName,
+        candidate: Candidate,
+        details: Details,
+        archive: VerifiedArchive,
+    ) {
         self.known.fetched.insert(package.clone());
         self.known.records.add(package.clone(), candidate, details);
         self.direct.insert(package, archive);
@@ -137,7 +143,9 @@ impl<'a> World<'a> {
             target: Some(Target::host()),
             // Before 1970 nothing is too new.
             now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
-            cooldown: cooldown.map(|(name, (_, named))| (Origin::Registry(name.clone()), named.min_release_age)).collect(),
+            cooldown: cooldown
+                .map(|(name, (_, named))| (Origin::Registry(name.clone()), named.min_release_age))
+                .collect(),
             denied: Denials {
                 runtimes: security.denied_runtimes.clone(),
                 permissions: security.denied_permissions.iter().map(|word| word.as_str().to_owned()).collect(),

@@ -131,7 +131,8 @@ impl Wanted {
         match source {
             Source::Registry { name, requirement } => self.add_named(name, requirement.as_ref(), registry),
             Source::Url { url, digest } => {
-                let (name, dependency) = direct::add_url(workspace, request, world, url, *digest, &self.default).await?;
+                let (name, dependency) =
+                    direct::add_url(workspace, request, world, url, *digest, &self.default).await?;
                 self.add(name, dependency, Typed::Requirement);
             }
             Source::File(path) => {

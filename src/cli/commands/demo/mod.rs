@@ -27,10 +27,14 @@ pub fn run(arguments: &DemoArguments, output: &Output) -> Result<(), OpsError> {
         Some(folder) => {
             refuse_used(folder)?;
             perform(folder, arguments)?;
-            output.step("Left", format!("everything in `{}`; `export POCKET_HOME=home` there and go on", folder.display()));
+            output.step(
+                "Left",
+                format!("everything in `{}`; `export POCKET_HOME=home` there and go on", folder.display()),
+            );
         }
         None => {
-            let folder = tempfile::tempdir().map_err(OpsError::io("create a temporary folder in", &std::env::temp_dir()))?;
+            let folder =
+                tempfile::tempdir().map_err(OpsError::io("create a temporary folder in", &std::env::temp_dir()))?;
             perform(folder.path(), arguments)?;
         }
     }
@@ -72,7 +76,10 @@ fn perform(folder: &Path, arguments: &DemoArguments) -> Result<(), OpsError> {
     stage.pocket(&["plugin", "list"])?;
     prove_the_lock(&stage)?;
 
-    stage.chapter("A workflow over Lua, WebAssembly and a native library", "Each plugin has what it was granted, no more.");
+    stage.chapter(
+        "A workflow over Lua, WebAssembly and a native library",
+        "Each plugin has what it was granted, no more.",
+    );
     stage.write("workflow.yaml", WORKFLOW)?;
     stage.write("input.json", INPUT)?;
     stage.show("workflow.yaml")?;
@@ -96,7 +103,11 @@ fn project(registry: &RunningRegistry) -> String {
 fn prove_the_lock(stage: &Stage) -> Result<(), OpsError> {
     let first = stage.read("pocket.lock")?;
     stage.pocket(&["plugin", "install", "--locked"])?;
-    stage.note(if first == stage.read("pocket.lock")? { "pocket.lock is byte for byte the same" } else { "pocket.lock changed" });
+    stage.note(if first == stage.read("pocket.lock")? {
+        "pocket.lock is byte for byte the same"
+    } else {
+        "pocket.lock changed"
+    });
     Ok(())
 }
 
@@ -114,7 +125,8 @@ fn tamper(stage: &Stage) -> Result<PathBuf, OpsError> {
     let line = stage.read("registry/tree/index/gr/ee/greeting")?;
     let event: Value = serde_json::from_str(line.lines().next().unwrap_or_default())
         .map_err(|_| OpsError::Demo { message: "the published plugin is not in the registry's index".to_owned() })?;
-    let digest = event["event"]["archives"][0]["sha256"].as_str().unwrap_or_default().trim_start_matches("sha256:").to_owned();
+    let digest =
+        event["event"]["archives"][0]["sha256"].as_str().unwrap_or_default().trim_start_matches("sha256:").to_owned();
     let prefix = digest.get(..2).unwrap_or_default();
     let path = PathBuf::from(format!("registry/tree/a/{prefix}/{digest}.tar.gz"));
     let file = stage.folder().join(&path);

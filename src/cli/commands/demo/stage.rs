@@ -93,7 +93,11 @@ impl Stage {
     }
 
     fn run(&self, home: &str, arguments: &[&str]) -> Result<(bool, String), OpsError> {
-        println!("\n$ {}pocket {}", if home == "home" { "" } else { "POCKET_HOME=another-home " }, shell_words(arguments));
+        println!(
+            "\n$ {}pocket {}",
+            if home == "home" { "" } else { "POCKET_HOME=another-home " },
+            shell_words(arguments)
+        );
         // One pipe for both: a reader wants to see notices and results in the order they came.
         let (reader, writer) = std::io::pipe().map_err(OpsError::io("open a pipe in", &self.folder))?;
         let errors = writer.try_clone().map_err(OpsError::io("open a pipe in", &self.folder))?;
