@@ -179,6 +179,14 @@ fn a_lock_that_is_read_and_written_has_the_same_bytes() {
 }
 
 #[test]
+fn the_example_of_the_specification_is_written_as_it_stands_there() {
+    let specification = include_str!("../../index/README-lock.md");
+    let blocks = specification.split("```toml\n").filter_map(|rest| rest.split("```").next());
+    let example = blocks.into_iter().find(|block| block.starts_with("# Written by Pocket")).unwrap();
+    assert_eq!(Lockfile::parse(example).unwrap().to_text(), example);
+}
+
+#[test]
 fn the_order_of_the_parts_does_not_matter() {
     let mut other = sample();
     other.registries.reverse();

@@ -30,7 +30,7 @@ impl Explanation {
     /// The project's own needs that nothing meets, whatever is chosen elsewhere.
     pub(super) fn of_roots(table: &Table<'_>) -> Self {
         let mut collector = Collector::new(table);
-        for need in &table.request.roots {
+        for need in &table.roots {
             if let Link::Dead(reason) = table.link(need) {
                 collector.add_root(need);
                 collector.add_cause(&reason);
@@ -44,8 +44,10 @@ impl Explanation {
         let mut collector = Collector::new(table);
         for leaf in leaves(proof) {
             match leaf {
-                External::NotRoot(..) | External::Custom(..) => {}
-                External::NoVersions(node, set) => collector.add_no_versions(node, &set),
+                External::NotRoot(..) => {}
+                External::NoVersions(node, set) | External::Custom(node, set, _) => {
+                    collector.add_no_versions(node, &set)
+                }
                 External::FromDependencyOf(node, set, needed, _) => collector.add_dependency(node, &set, needed),
             }
         }
@@ -176,7 +178,7 @@ impl<'a> Collector<'_, 'a> {
     fn add_roots_for(&mut self, needed: Node) {
         let Some(plugin) = self.plugin_of(needed) else { return };
         let package = self.table.plugin(plugin).package.clone();
-        for need in self.table.request.roots.iter().filter(|need| need.package == package) {
+        for need in self.table.roots.iter().filter(|need| need.package == package) {
             self.add_root(need);
         }
     }
@@ -246,15 +248,19 @@ impl<'a> Collector<'_, 'a> {
                 let published = VersionList::new(versions.all(), |_| true);
                 self.add(Fact::Unmatched { package: package.clone(), requirement: requirement.clone(), published });
             }
-            Reason::UnusableDependency(package, requirement) => {
-                if self.causes_seen.insert((package.clone(), requirement.to_string())) {
-                    let id = self.table.id(package);
-                    let plugin = self.table.plugin(id);
-                    let PluginRecords::Known(versions) = &plugin.records else { return };
-                    self.add_passed_over(id, Node::Project, &versions.matching(requirement));
-                }
-            }
+            Reason::UnusableDependency(package, requirement) => self.add_unusable(package, requirement),
             _ => {}
+        }
+    }
+
+    /// Why each version that would do cannot be used; once, as plugins may need each other.
+    fn add_unusable(&mut self, package: &PackageName, requirement: &VersionReq) {
+        if !self.causes_seen.insert((package.clone(), requirement.to_string())) {
+            return;
+        }
+        let id = self.table.id(package);
+        if let PluginRecords::Known(versions) = &self.table.plugin(id).records {
+            self.add_passed_over(id, Node::Project, &versions.matching(requirement));
         }
     }
 

@@ -87,13 +87,26 @@ fn selection(resolution: &Resolution) -> Selection {
     selection
 }
 
-/// Whether a chosen version could be raised within its compatible range while everything else stays.
+/// Whether a chosen version could be raised within its compatible range while everything else stays, and everything that it
+/// meets is still met by it.
 fn can_be_raised(case: &Case, records: &Records, resolution: &Resolution) -> Option<(PackageVersion, Version)> {
     for chosen in &resolution.plugins {
         let PackageVersion { package, version } = &chosen.release;
         let of_package = case.versions.iter().filter(|(name, ..)| name == package).map(|(_, higher, ..)| higher);
-        let same_range = |higher: &&Version| matching::compatible(higher) == matching::compatible(version);
-        for higher in of_package.filter(|higher| *higher > version).filter(same_range) {
+        let needs: Vec<_> = resolution
+            .plugins
+            .iter()
+            .flat_map(|other| {
+                let PackageVersion { package, version } = &other.release;
+                brute_force::details_of(records, package, version).dependencies
+            })
+            .collect();
+        let is_as_good = |higher: &&Version| {
+            let mut on_it = needs.iter().chain(&case.roots).filter(|need| need.package == *package);
+            matching::compatible(higher) == matching::compatible(version)
+                && on_it.all(|need| !need.requirement.matches(version) || need.requirement.matches(higher))
+        };
+        for higher in of_package.filter(|higher| *higher > version).filter(is_as_good) {
             let mut raised = selection(resolution);
             raised.get_mut(package)?.iter_mut().filter(|old| *old == version).for_each(|old| *old = higher.clone());
             if brute_force::holds(records, &case.roots, &raised) {

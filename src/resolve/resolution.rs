@@ -51,7 +51,7 @@ pub(super) fn read(table: &Table<'_>, chosen: &Map<(PluginId, u32), u32>, steps:
     by_plugin.values_mut().for_each(|positions| positions.sort_unstable());
     let mut walk = Walk { table, chosen: by_plugin, passed_over: BTreeMap::new() };
 
-    let mut roots: Vec<_> = table.request.roots.iter().filter_map(|need| walk.meet(need)).collect();
+    let mut roots: Vec<_> = table.roots.iter().filter_map(|need| walk.meet(need)).collect();
     let mut open = roots.clone();
     let mut edges: BTreeMap<Place, BTreeSet<Place>> = BTreeMap::new();
     while let Some(place) = open.pop() {

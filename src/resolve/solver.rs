@@ -15,7 +15,7 @@ use pubgrub::{Dependencies, DependencyProvider, Map, PackageResolutionStatistics
 use super::ResolveError;
 use super::explain::Explanation;
 use super::index_set::IndexSet;
-use super::preferences::Request;
+use super::preferences::{Reason, Request};
 use super::resolution::{self, Resolution};
 use super::source::{Details, Need, RecordSource};
 use super::table::{Link, PluginId, PluginRecords, Table, Versions, required};
@@ -143,28 +143,35 @@ impl<'a> Provider<'a> {
         };
         // The verdict has already found that a version which needs itself is the one it needs.
         let others = required(details).into_iter().filter(|need| need.package != of.package);
-        let mut needs = self.nodes(others);
+        let mut needs = match self.nodes(others) {
+            Ok(needs) => needs,
+            Err(reason) => {
+                // Plugins that need each other were taken for usable while one of them was being judged.
+                let unavailable = Dependencies::Unavailable(reason.to_string());
+                versions.entry(position).condemn(reason);
+                return unavailable;
+            }
+        };
         if details.runtime == Runtime::Native {
             needs.push((Node::NativeSlot(plugin), IndexSet::singleton(bucket)));
         }
         Dependencies::Available(needs.into_iter().collect())
     }
 
-    /// One node for each need. Needs that nothing meets were sorted out before: versions by their verdict, the project's
-    /// at the very start.
-    fn nodes<'n>(&self, needs: impl Iterator<Item = &'n Need>) -> Vec<(Node, IndexSet)> {
+    /// One node for each need; the reason where nothing meets one.
+    fn nodes<'n>(&self, needs: impl Iterator<Item = &'n Need>) -> Result<Vec<(Node, IndexSet)>, Reason> {
         let mut nodes: BTreeMap<Node, IndexSet> = BTreeMap::new();
         for need in needs {
             let (node, set) = match self.table.link(need) {
                 Link::Unfetched(plugin) => (Node::Unfetched(plugin), IndexSet::full()),
                 Link::One { plugin, bucket, allowed } => (Node::Bucket(plugin, bucket), allowed),
                 Link::Several(choice) => (Node::Choice(choice), IndexSet::full()),
-                Link::Dead(_) => continue,
+                Link::Dead(reason) => return Err(reason),
             };
             let merged = nodes.get(&node).map(|before| before.intersection(&set));
             nodes.insert(node, merged.unwrap_or(set));
         }
-        nodes.into_iter().collect()
+        Ok(nodes.into_iter().collect())
     }
 }
 
@@ -223,11 +230,10 @@ impl DependencyProvider for Provider<'_> {
 
     fn get_dependencies(&self, node: &Node, version: &u32) -> Result<Dependencies<Node, IndexSet, String>, Stop> {
         Ok(match *node {
-            Node::Project => {
-                let mut roots: Vec<_> = self.table.request.roots.iter().collect();
-                roots.sort_by(|a, b| a.package.cmp(&b.package));
-                Dependencies::Available(self.nodes(roots.into_iter()).into_iter().collect())
-            }
+            Node::Project => match self.nodes(self.table.roots.iter().copied()) {
+                Ok(needs) => Dependencies::Available(needs.into_iter().collect()),
+                Err(reason) => Dependencies::Unavailable(reason.to_string()),
+            },
             Node::Bucket(plugin, bucket) => self.needs_of_version(plugin, bucket, *version),
             Node::Choice(choice) => {
                 Dependencies::Available(self.needs_of_choice(choice, *version).into_iter().collect())

@@ -19,6 +19,8 @@ pub(super) type PluginId = u32;
 pub(super) struct Table<'a> {
     source: &'a dyn RecordSource,
     pub request: &'a Request,
+    /// What the project needs, sorted: the order of judging must not depend on the order of asking.
+    pub roots: Vec<&'a Need>,
     ids: RefCell<Map<PackageName, PluginId>>,
     plugins: RefCell<Vec<Rc<Plugin<'a>>>>,
     choices: RefCell<Choices>,
@@ -91,7 +93,16 @@ pub(super) enum Link {
 
 impl<'a> Table<'a> {
     pub fn new(request: &'a Request, source: &'a dyn RecordSource) -> Self {
-        Self { source, request, ids: RefCell::default(), plugins: RefCell::default(), choices: RefCell::default() }
+        let mut roots: Vec<_> = request.roots.iter().collect();
+        roots.sort_by_cached_key(|need| (&need.package, need.requirement.to_string()));
+        Self {
+            source,
+            request,
+            roots,
+            ids: RefCell::default(),
+            plugins: RefCell::default(),
+            choices: RefCell::default(),
+        }
     }
 
     /// A plugin's number; meets it if it is new.
@@ -227,6 +238,11 @@ impl Choices {
 }
 
 impl Entry<'_> {
+    /// Says that the search has found a reason against the version.
+    pub fn condemn(&self, reason: Reason) {
+        self.verdict.replace(Verdict::Dead(reason));
+    }
+
     /// The reason that was found against the version, if it was considered.
     pub fn reason_found(&self) -> Option<Reason> {
         match &*self.verdict.borrow() {
