@@ -110,7 +110,14 @@ mod tests {
         fs::create_dir(&path).unwrap();
         assert!(replace_file(&path, b"one").is_err());
         assert_eq!(names(folder.path()), ["taken"]);
-        assert!(replace_file(&folder.path().join("missing/file"), b"one").is_err());
+    }
+
+    #[test]
+    fn missing_folders_are_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("missing/file");
+        replace_file(&path, b"one").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"one");
     }
 
     #[cfg(unix)]

@@ -212,7 +212,9 @@ impl Workspace {
         }
         let read = |(manifest, path): (&ProjectManifest, PathBuf)| {
             let settings = manifest.plugin_config(plugin, &environment);
-            settings.map(|settings| SettingsFile { file: shown(&path), settings }).map_err(|source| OpsError::Expand { path, source })
+            settings
+                .map(|settings| SettingsFile { file: shown(&path), settings })
+                .map_err(|source| OpsError::Expand { path, source })
         };
         files.into_iter().map(read).collect()
     }

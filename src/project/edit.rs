@@ -349,7 +349,7 @@ log_level: info # for now
         let lossy = FILE.replace("# Where we are.", "");
         let refused = checked(FILE, Some(lossy), &expected, "geo", || "change it by hand".to_owned());
         assert_snapshot!(refused.unwrap_err(), @"
-        cannot change this file without touching more than `plugins.dependencies.geo`; change it by hand
+        cannot change this file without touching more than `geo`; change it by hand
         ");
         let other = FILE.replace("^1.2", "^1.3");
         assert!(checked(FILE, Some(other), &expected, "geo", String::new).is_err());

@@ -1,5 +1,7 @@
 //! Journeys through the binary: what a user types, what comes out, what changed on disk.
 
+#![expect(clippy::unwrap_used, reason = "in a test, an unexpected error should fail it right there")]
+
 mod bad_input;
 mod demo;
 mod install;
