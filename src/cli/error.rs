@@ -10,8 +10,6 @@ use crate::registry::{RegistryError, TransportError};
 use crate::store::{Change, StoreError};
 use crate::workflow::{Drawing, RunErrorKind};
 
-use super::output;
-
 /// An error as it is printed.
 #[derive(Debug, Serialize)]
 pub struct Failure {
@@ -37,11 +35,11 @@ const PLUGIN_ERROR: u8 = 5;
 const VERIFICATION_REFUSED: u8 = 6;
 
 /// The error as it is printed.
-pub fn describe(error: &OpsError) -> Failure {
+pub fn describe(error: &OpsError, drawing_style: Drawing) -> Failure {
     let (mut message, causes) = sentences(error);
     let mut drawing = None;
     if let OpsError::Workflow(problems) = error {
-        drawing = Some(format!("{}\n\n", problems.draw(drawing_style())));
+        drawing = Some(format!("{}\n\n", problems.draw(drawing_style)));
         message = format!("the workflow cannot run: {}", count(problems.errors().count(), "problem"));
     }
     Failure { message, causes, hint: hint(error), drawing, exit: exit_code(error) }
@@ -50,10 +48,6 @@ pub fn describe(error: &OpsError) -> Failure {
 /// `1 problem`, `2 problems`.
 pub fn count(number: usize, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
-}
-
-fn drawing_style() -> Drawing {
-    if output::colours() { Drawing::Coloured } else { Drawing::Plain }
 }
 
 /// The error's own sentence, then those of its causes. A cause that repeats the sentence before is left out.

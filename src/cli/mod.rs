@@ -25,7 +25,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match commands::run(cli, &output) {
         Ok(code) => code,
         Err(error) => {
-            let failure = error::describe(&error);
+            let failure = error::describe(&error, output.drawing());
             output.failure(&failure);
             ExitCode::from(failure.exit)
         }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::arguments::Format;
 use super::error::Failure;
+use crate::workflow::Drawing;
 
 /// How this run prints.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +25,11 @@ impl Output {
     /// Whether progress bars may be drawn.
     pub fn shows_bars(&self) -> bool {
         !self.quiet && std::io::stderr().is_terminal()
+    }
+
+    /// How problems in files are drawn.
+    pub fn drawing(&self) -> Drawing {
+        if self.color { Drawing::Coloured } else { Drawing::Plain }
     }
 
     /// Whether a person sits there to answer a question.
@@ -83,7 +89,7 @@ impl Output {
 }
 
 /// Colours are used on a terminal only, and not where `NO_COLOR` is set.
-pub fn colours() -> bool {
+fn colours() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 

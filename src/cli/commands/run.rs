@@ -10,7 +10,7 @@ use crate::cli::output::Output;
 use crate::nodes::Stop;
 use crate::ops::run::{self, PlannedRun};
 use crate::ops::{OpsError, Scope, Workspace};
-use crate::workflow::{Drawing, Observer, RunEvent, RunOptions, Unobserved};
+use crate::workflow::{Observer, RunEvent, RunOptions, Unobserved};
 
 pub fn run(arguments: &RunArguments, output: &Output) -> Result<(), OpsError> {
     let workspace = Workspace::open(Scope::Nearest)?;
@@ -18,7 +18,7 @@ pub fn run(arguments: &RunArguments, output: &Output) -> Result<(), OpsError> {
     let warn = |text: String| output.warning(text);
     let planned = run::plan(&workspace, &arguments.workflow, &arguments.disable_plugin, &warn)?;
     if !planned.plan().warnings.is_empty() {
-        output.notice(&planned.plan().warnings.draw(Drawing::Plain));
+        output.notice(&planned.plan().warnings.draw(output.drawing()));
     }
     if arguments.dry_run {
         let text = planned.describe();

@@ -141,7 +141,7 @@ pub async fn install(
     }
     let mut world = World::new(workspace, request.reach.network, old_lock, observer);
     let wanted = Wanted::collect(workspace, request, &mut world).await?;
-    let resolution = world.resolve(&wanted, old_lock).await?;
+    let resolution = world.resolve(&wanted.needs()).await?;
     observer.step(Step::Resolved { plugins: resolution.plugins.len() });
     let planned = locking::plan(&mut world, &resolution, old_lock).await?;
     let lock = locking::lock(&world, &planned, old_lock);

@@ -11,14 +11,13 @@ use pocket_index::record::{History, Status as EventStatus};
 use pocket_index::verify::VerifiedArchive;
 use semver::Version;
 
-use super::wanted::Wanted;
 use super::{Observer, Step};
 use crate::ops::workspace::NamedRegistry;
 use crate::ops::{OpsError, Workspace};
 use crate::project::{Lockfile, Source};
 use crate::registry::{Network, Registry};
 use crate::resolve::{
-    Candidate, Denials, Details, Lookup, Origin, PackageName, PackageVersion, RecordSource, Records, Request,
+    Candidate, Denials, Details, Lookup, Need, Origin, PackageName, PackageVersion, RecordSource, Records, Request,
     Resolution, ResolveError, Status, Unreadable, resolve,
 };
 
@@ -120,9 +119,9 @@ impl<'a> World<'a> {
     }
 
     /// Chooses versions, fetching records until none is missing.
-    pub async fn resolve(&mut self, wanted: &Wanted, lock: Option<&Lockfile>) -> Result<Resolution, OpsError> {
+    pub async fn resolve(&mut self, needs: &[Need]) -> Result<Resolution, OpsError> {
         loop {
-            let request = self.request(wanted, lock);
+            let request = self.request(needs);
             match resolve(&request, &self.known) {
                 Err(ResolveError::NeedRecords(packages)) => self.fetch_records(packages).await?,
                 outcome => return outcome.map_err(OpsError::Resolve),
@@ -130,10 +129,10 @@ impl<'a> World<'a> {
         }
     }
 
-    fn request(&self, wanted: &Wanted, lock: Option<&Lockfile>) -> Request {
+    fn request(&self, needs: &[Need]) -> Request {
         let engine = env!("CARGO_PKG_VERSION").parse().expect("cargo checks the version");
         let security = &self.workspace.project().plugins.security;
-        let locked = lock.iter().flat_map(|lock| &lock.plugins).map(|plugin| PackageVersion {
+        let locked = self.lock.iter().flat_map(|lock| &lock.plugins).map(|plugin| PackageVersion {
             package: PackageName { name: plugin.name.clone(), origin: origin(&plugin.source) },
             version: plugin.version.clone(),
         });
@@ -150,7 +149,7 @@ impl<'a> World<'a> {
                 runtimes: security.denied_runtimes.clone(),
                 permissions: security.denied_permissions.iter().map(|word| word.as_str().to_owned()).collect(),
             },
-            ..Request::new(wanted.needs(), engine)
+            ..Request::new(needs.to_vec(), engine)
         }
     }
 
