@@ -1,4 +1,40 @@
 //! Pocket: a package manager for plugins, and the engine that runs them.
+//!
+//! # Rooms, in the order in which a plugin goes through them
+//!
+//! | room | what happens there |
+//! |---|---|
+//! | [`project`] | `pocket.yaml` and `pocket.lock`: what is wanted, what was chosen |
+//! | [`home`] | the user's folder: keys, what was seen of registries, whole-or-not-at-all writes |
+//! | [`resolve`] | which versions; pure |
+//! | [`registry`] | reading and writing registries; the only room that uses the network for packages |
+//! | [`store`] | from a verified archive to an installed plugin |
+//! | [`engine`] | runs foreign code, always with grants and limits |
+//! | [`nodes`] | the built-in node types |
+//! | [`workflow`] | documents, plans, runs |
+//! | [`ops`] | the verbs, which join the rooms above |
+//! | [`cli`] | what is typed and what is printed |
+//!
+//! Signatures and digests are checked in `pocket_index::verify` and nowhere else; the first write of an archive's
+//! files is in `store/unpack.rs`.
+//!
+//! # Files on the user's disk
+//!
+//! | file | written by | read by |
+//! |---|---|---|
+//! | `<project>/pocket.yaml` | the user; [`project`] edits dependencies | [`project`] |
+//! | `<project>/pocket.lock` | [`ops`], last of an install | [`project`] |
+//! | `~/.pocket/pocket.yaml`, `pocket.lock` | the same, for the user's own plugins | [`project`] |
+//! | `~/.pocket/plugins/<name>/<version>/` | [`store`], by one rename | [`store`], [`engine`] |
+//! | `~/.pocket/plugins/<name>/<version>.tree` | [`store`], after that rename | [`store`] |
+//! | `~/.pocket/plugins/.staging/`, `.lock` | [`store`] | [`store`] |
+//! | `~/.pocket/stores` | [`home`]: folders that `--dir` installed to | [`ops`] |
+//! | `~/.pocket/keys/<name>.key` | [`home`], mode 0600 | [`home`] |
+//! | `~/.pocket/trust/<id>.toml` | [`registry`]: a registry's key and newest checkpoint | [`registry`] |
+//! | `~/.pocket/cache/index/<id>/`, `archives/` | [`registry`] | [`registry`], verified each time |
+//! | `~/.pocket/cache/compiled/` | [`engine`]: WebAssembly compiled for this machine | [`engine`], checked each time |
+//!
+//! `POCKET_HOME` names another folder than `~/.pocket`.
 
 pub mod cli;
 pub mod engine;
