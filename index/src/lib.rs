@@ -1,4 +1,6 @@
 //! What a Pocket registry and its clients must agree on, byte for byte. No network, terminal, clock or home.
+//!
+#![doc = include_str!("../README.md")]
 
 pub mod append;
 pub mod archive;

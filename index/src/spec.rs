@@ -8,7 +8,7 @@ use crate::log::{Leaf, NoteSigner, node_hash};
 use crate::record::{Event, Policy, Release, Withdrawal};
 use crate::testing::{MemoryFiles, key, name, release, version};
 
-const SPECIFICATION: &str = include_str!("../README-index.md");
+const SPECIFICATION: &str = include_str!("../README.md");
 
 fn events() -> [Event; 2] {
     let mut hello = Release { description: "Says hello".to_owned(), ..release("hello", "1.0.0") };
