@@ -121,7 +121,7 @@ impl Engine {
         let identity = Identity::new(&files, settings);
         let border = Border { identity, grants, limits, log: self.log.clone() };
         let code = match files.manifest.runtime {
-            Runtime::Lua => Code::Lua(LuaPlugin::load(&files, border)?),
+            Runtime::Lua => Code::Lua(Box::new(LuaPlugin::load(&files, border)?)),
             Runtime::Wasm => Code::Wasm(Box::new(self.wasm.load(&files, border)?)),
             Runtime::Native => Code::Native(Box::new(NativePlugin::load(&files, border, self.native_options())?)),
         };
@@ -155,7 +155,7 @@ pub struct Plugin {
 }
 
 enum Code {
-    Lua(LuaPlugin),
+    Lua(Box<LuaPlugin>),
     Wasm(Box<WasmPlugin>),
     Native(Box<NativePlugin>),
 }
