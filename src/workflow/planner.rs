@@ -196,7 +196,8 @@ impl<'a> Planner<'a> {
         if let Some(known) = self.checkers.get(&entry.node_type.value) {
             return known.clone();
         }
-        let checker = match Checker::new(schema.clone()) {
+        let prepare = if found.plugin.is_some() { Checker::new } else { Checker::of_built_in };
+        let checker = match prepare(schema.clone()) {
             Ok(checker) => Some(Arc::new(checker)),
             Err(reason) => {
                 let message = format!("the config schema of `{}` is broken: {reason}", entry.node_type.value);

@@ -36,9 +36,17 @@ pub(super) struct Refusal {
 }
 
 impl Checker {
-    /// Prepares a schema; the error says why it is none.
+    /// Prepares a plugin's schema; the error says why it is none.
     pub fn new(schema: Value) -> Result<Self, String> {
         let validator = jsonschema::validator_for(&schema).map_err(|error| error.to_string())?;
+        Ok(Self { schema, validator })
+    }
+
+    /// Prepares a built-in's schema. They are written in what draft 7 has: making the checker of 2020-12 for schemas
+    /// themselves takes a third of the time of a small run.
+    pub fn of_built_in(schema: Value) -> Result<Self, String> {
+        let draft7 = jsonschema::options().with_draft(jsonschema::Draft::Draft7);
+        let validator = draft7.build(&schema).map_err(|error| error.to_string())?;
         Ok(Self { schema, validator })
     }
 
