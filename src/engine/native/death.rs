@@ -137,6 +137,6 @@ mod tests {
     fn last_words_about_memory_make_it_out_of_memory() {
         let error = error_of(&death(libc::SIGABRT, None, &["memory allocation of 9 bytes failed"]), "n", 64 << 20);
         assert_eq!(error.kind, CallErrorKind::OutOfMemory);
-        assert!(error.message.starts_with("`n` needs more than its memory limit of 64MB"), "{}", error.message);
+        assert!(error.message.starts_with("`n` needs more than its memory limit of 64MiB"), "{}", error.message);
     }
 }
