@@ -142,7 +142,9 @@ mod tests {
     #[test]
     fn other_texts_are_refused() {
         let hex = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        for bad in [hex.to_owned(), format!("sha256:{}", hex.to_uppercase()), format!("sha256:{hex}0"), format!("t1:{hex}")] {
+        for bad in
+            [hex.to_owned(), format!("sha256:{}", hex.to_uppercase()), format!("sha256:{hex}0"), format!("t1:{hex}")]
+        {
             assert!(bad.parse::<Digest>().is_err(), "{bad}");
         }
     }

@@ -179,7 +179,8 @@ fn check_length(kind: &'static str, text: &str) -> Result<(), NameError> {
 }
 
 fn check_plugin(kind: &'static str, text: &str) -> Result<(), NameError> {
-    let expected = "lower-case letters, digits and single hyphens, starting with a letter (`[a-z][a-z0-9]*(-[a-z0-9]+)*`)";
+    let expected =
+        "lower-case letters, digits and single hyphens, starting with a letter (`[a-z][a-z0-9]*(-[a-z0-9]+)*`)";
     check_words(kind, text, &['-'], expected)?;
     if DEVICE_NAMES.contains(&text) {
         return Err(NameError::Device { kind, value: text.to_owned() });
@@ -223,7 +224,8 @@ mod tests {
         for good in ["a", "redis-cache", "x2", "a-1-b", &"a".repeat(64)] {
             assert!(good.parse::<PluginName>().is_ok(), "{good}");
         }
-        for bad in ["", "A", "1a", "-a", "a-", "a--b", "a_b", "a.b", "../x", "é", "a b", "con", "lpt9", &"a".repeat(65)] {
+        for bad in ["", "A", "1a", "-a", "a-", "a--b", "a_b", "a.b", "../x", "é", "a b", "con", "lpt9", &"a".repeat(65)]
+        {
             assert!(bad.parse::<PluginName>().is_err(), "{bad}");
         }
     }
