@@ -8,4 +8,5 @@ mod install;
 mod publish;
 mod refusals;
 mod run;
+mod sources;
 mod support;
