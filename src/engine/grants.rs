@@ -3,8 +3,8 @@
 //! Every refusal is a [`CallError`] of kind `denied`, in the same words in all runtimes, and says which of the two is missing.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
+pub use pocket_index::permissions::Word;
 use pocket_index::permissions::{
     Access, FilesystemPattern, NetworkPattern, PermissionError, Permissions, ResolveError,
 };
@@ -12,65 +12,9 @@ use serde_json::{Map, Value};
 
 use super::error::{CallError, CallErrorKind};
 
-/// One word of what a user grants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Word {
-    /// The environment variables that the manifest lists.
-    ReadEnv,
-    /// HTTP to the hosts that the manifest lists.
-    HttpClient,
-    /// Stream connections to the hosts that the manifest lists.
-    NetworkAccess,
-    /// Reading in the folders that the manifest lists.
-    ReadFiles,
-    /// Writing in the folders that the manifest lists.
-    WriteFiles,
-}
-
-impl Word {
-    /// Every word, in the order of the documentation.
-    pub const ALL: [Self; 5] =
-        [Self::ReadEnv, Self::HttpClient, Self::NetworkAccess, Self::ReadFiles, Self::WriteFiles];
-
-    /// The word in configuration files.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ReadEnv => "read_env",
-            Self::HttpClient => "http_client",
-            Self::NetworkAccess => "network_access",
-            Self::ReadFiles => "read_files",
-            Self::WriteFiles => "write_files",
-        }
-    }
-
-    /// The field of a manifest's `permissions` that asks for it.
-    fn field(self) -> &'static str {
-        match self {
-            Self::ReadEnv => "env",
-            Self::HttpClient => "http",
-            Self::NetworkAccess => "network",
-            Self::ReadFiles | Self::WriteFiles => "filesystem",
-        }
-    }
-}
-
-impl fmt::Display for Word {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
 /// Why grants cannot be computed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GrantError {
-    /// No such word.
-    #[error(
-        "`{word}` is no permission: expected one of `none`, `read_env`, `http_client`, `network_access`, `read_files`, `write_files`"
-    )]
-    Word {
-        /// What was given.
-        word: String,
-    },
     /// The manifest asks for something that is not written as it must be.
     #[error("{0}")]
     Asked(#[from] PermissionError),
@@ -100,19 +44,9 @@ impl GrantedWords {
         Self(Word::ALL.into())
     }
 
-    /// From the words of a configuration file or lock. `none` anywhere takes everything away.
-    pub fn parse<S: AsRef<str>>(words: impl IntoIterator<Item = S>) -> Result<Self, GrantError> {
-        let mut granted = BTreeSet::new();
-        let mut nothing = false;
-        for word in words {
-            let word = word.as_ref();
-            match Word::ALL.into_iter().find(|known| known.as_str() == word) {
-                Some(known) => drop(granted.insert(known)),
-                None if word == "none" => nothing = true,
-                None => return Err(GrantError::Word { word: word.to_owned() }),
-            }
-        }
-        Ok(if nothing { Self::none() } else { Self(granted) })
+    /// These words.
+    pub fn of(words: impl IntoIterator<Item = Word>) -> Self {
+        Self(words.into_iter().collect())
     }
 
     /// Whether `word` was granted.
@@ -254,29 +188,29 @@ mod tests {
         settings.as_object().expect("it is an object").clone()
     }
 
-    fn grants(words: &[&str]) -> Grants {
-        let words = GrantedWords::parse(words).expect("the words are known");
+    fn grants(words: &[Word]) -> Grants {
+        let words = GrantedWords::of(words.iter().copied());
         Grants::new(&asked(), &words, &settings()).expect("the permissions are well-formed")
     }
 
     #[test]
     fn an_action_needs_asking_and_granting_and_the_message_says_which_is_missing() {
-        assert_eq!(grants(&["read_env"]).check_env("API_KEY"), Ok(()));
-        let message = |words: &[&str], name| grants(words).check_env(name).expect_err("it is refused").message;
-        insta::assert_snapshot!(message(&["read_env"], "HOME"), @"the plugin used env `HOME`, which its manifest does not ask for under `permissions.env`");
+        assert_eq!(grants(&[Word::ReadEnv]).check_env("API_KEY"), Ok(()));
+        let message = |words: &[Word], name| grants(words).check_env(name).expect_err("it is refused").message;
+        insta::assert_snapshot!(message(&[Word::ReadEnv], "HOME"), @"the plugin used env `HOME`, which its manifest does not ask for under `permissions.env`");
         insta::assert_snapshot!(message(&[], "API_KEY"), @"the plugin used env `API_KEY`, which its manifest asks for but the permission `read_env` was not granted");
     }
 
     #[test]
-    fn none_takes_everything_away() {
-        let grants = grants(&["read_env", "none", "network_access"]);
+    fn without_a_word_nothing_is_granted() {
+        let grants = grants(&[]);
         assert!(grants.env().is_empty() && grants.network().is_empty());
         assert_eq!(grants.folders().count(), 0);
     }
 
     #[test]
     fn hosts_match_by_name_and_port_only() {
-        let grants = grants(&["http_client"]);
+        let grants = grants(&[Word::HttpClient]);
         for (host, port, allowed) in [
             ("api.example.com", 443, true),
             ("API.Example.Com.", 443, true),
@@ -292,14 +226,14 @@ mod tests {
 
     #[test]
     fn network_takes_the_plugins_own_settings() {
-        assert_eq!(grants(&["network_access"]).check_network("redis.local", 6379), Ok(()));
+        assert_eq!(grants(&[Word::NetworkAccess]).check_network("redis.local", 6379), Ok(()));
         let error = Grants::new(&asked(), &GrantedWords::all(), &Map::new()).expect_err("host is not set");
         assert_eq!(error.to_string(), "`{host}:{port}` needs the setting `host`, which has no value");
     }
 
     #[test]
     fn folders_have_a_direction_that_is_granted_by_itself() {
-        let grants = grants(&["read_files"]);
+        let grants = grants(&[Word::ReadFiles]);
         let folders: Vec<_> = grants.folders().map(FilesystemPattern::to_string).collect();
         assert_eq!(folders, ["read:./data"]);
     }

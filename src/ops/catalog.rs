@@ -61,7 +61,7 @@ impl Catalog {
             };
             let manifest = installed.manifest()?;
             let settings = settings(workspace, &manifest, from_workflow, warn)?;
-            let granted = granted(&workspace.project().plugins.security, &manifest.name)?;
+            let granted = granted(&workspace.project().plugins.security, &manifest.name);
             let (installed, engine) = (installed.clone(), Arc::clone(&engine));
             lazy.push(Arc::new(LazyPlugin { installed, manifest, granted, settings, engine, loaded: OnceLock::new() }));
         }
@@ -181,11 +181,9 @@ fn engine(workspace: &Workspace) -> Result<Engine, OpsError> {
 }
 
 /// What the lock approved is what the manifest asks, for the files are the locked ones; the configuration can take from it.
-fn granted(security: &Security, plugin: &PluginName) -> Result<GrantedWords, OpsError> {
+fn granted(security: &Security, plugin: &PluginName) -> GrantedWords {
     let words = security.permissions.get(plugin).or(security.default_permissions.as_ref());
-    let Some(words) = words else { return Ok(GrantedWords::all()) };
-    GrantedWords::parse(words.iter().map(|word| word.as_str()))
-        .map_err(|error| OpsError::Load { plugin: plugin.clone(), source: error.into() })
+    words.map_or_else(GrantedWords::all, |words| GrantedWords::of(words.iter().copied()))
 }
 
 fn settings(

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use pocket_index::digest::Digest;
 use pocket_index::manifest::Runtime;
 use pocket_index::name::{PluginName, RegistryName};
+use pocket_index::permissions::Word;
 use semver::VersionReq;
 use serde_json::{Map, Value};
 
@@ -103,15 +104,15 @@ pub enum Signing {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Security {
     /// What a plugin is granted that no other line names.
-    pub default_permissions: Option<BTreeSet<PermissionWord>>,
+    pub default_permissions: Option<BTreeSet<Word>>,
     /// What single plugins are granted. An empty set (`none`) takes everything away.
-    pub permissions: BTreeMap<PluginName, BTreeSet<PermissionWord>>,
+    pub permissions: BTreeMap<PluginName, BTreeSet<Word>>,
     /// Whether workflows may start programs.
     pub allow_exec: Option<Exec>,
     /// Runtimes that must not be used.
     pub denied_runtimes: BTreeSet<Runtime>,
     /// Permissions that no plugin may ask for.
-    pub denied_permissions: BTreeSet<PermissionWord>,
+    pub denied_permissions: BTreeSet<Word>,
 }
 
 /// Whether workflows may start programs.
@@ -121,43 +122,6 @@ pub enum Exec {
     Allowed,
     /// They may not.
     Refused,
-}
-
-/// A permission in one word. `none`, which stands for no word at all, is not among them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum PermissionWord {
-    /// Reads environment variables.
-    ReadEnv,
-    /// Sends HTTP requests through the engine.
-    HttpClient,
-    /// Opens stream connections.
-    NetworkAccess,
-    /// Reads files.
-    ReadFiles,
-    /// Writes files.
-    WriteFiles,
-}
-
-impl PermissionWord {
-    /// Every word, as it is written.
-    pub const ALL: [(&'static str, Self); 5] = [
-        ("read_env", Self::ReadEnv),
-        ("http_client", Self::HttpClient),
-        ("network_access", Self::NetworkAccess),
-        ("read_files", Self::ReadFiles),
-        ("write_files", Self::WriteFiles),
-    ];
-
-    /// The word as it is written.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ReadEnv => "read_env",
-            Self::HttpClient => "http_client",
-            Self::NetworkAccess => "network_access",
-            Self::ReadFiles => "read_files",
-            Self::WriteFiles => "write_files",
-        }
-    }
 }
 
 /// How much is told.

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use pocket_index::manifest::Runtime;
+use pocket_index::permissions::Word;
 use semver::VersionReq;
 use serde_json::{Map, Value};
 
 use super::manifest::{
-    Autoload, Dependency, DependencySource, Exec, LogLevel, PermissionWord, PluginSettings, ProjectManifest,
-    RegistrySettings, Security, Signing,
+    Autoload, Dependency, DependencySource, Exec, LogLevel, PluginSettings, ProjectManifest, RegistrySettings,
+    Security, Signing,
 };
 use super::yaml::{self, Field, ManifestError, Yaml};
 
@@ -107,7 +108,7 @@ fn security(field: &Field<'_>) -> Read<Security> {
     let fields = field.keys(&known)?;
     let exec = |field: &Field<'_>| Ok(if field.flag()? { Exec::Allowed } else { Exec::Refused });
     let runtimes = |field: &Field<'_>| field.list(|item| item.word(&RUNTIMES));
-    let denied = |field: &Field<'_>| field.list(|item| item.word(&PermissionWord::ALL));
+    let denied = |field: &Field<'_>| field.list(|item| item.word(&Word::ALL.map(|word| (word.as_str(), word))));
     Ok(Security {
         default_permissions: fields.get("default_permissions").map(permission_words).transpose()?,
         permissions: fields
@@ -134,9 +135,9 @@ fn security(field: &Field<'_>) -> Read<Security> {
 }
 
 /// A list of words; `none` stands alone.
-fn permission_words(field: &Field<'_>) -> Read<BTreeSet<PermissionWord>> {
-    let mut words: Vec<(&str, Option<PermissionWord>)> = vec![("none", None)];
-    words.extend(PermissionWord::ALL.iter().map(|(word, value)| (*word, Some(*value))));
+fn permission_words(field: &Field<'_>) -> Read<BTreeSet<Word>> {
+    let mut words: Vec<(&str, Option<Word>)> = vec![("none", None)];
+    words.extend(Word::ALL.map(|word| (word.as_str(), Some(word))));
     let listed = field.list(|item| item.word(&words))?;
     if listed.len() > 1 && listed.contains(&None) {
         return Err(field.error("`none` cannot stand beside other words"));

@@ -24,8 +24,8 @@ pub use lockfile::{
 };
 pub use lockfile_read::LockError;
 pub use manifest::{
-    Autoload, Dependency, DependencySource, Exec, LogLevel, PermissionWord, PluginSettings, ProjectManifest,
-    RegistrySettings, Security, Signing,
+    Autoload, Dependency, DependencySource, Exec, LogLevel, PluginSettings, ProjectManifest, RegistrySettings,
+    Security, Signing,
 };
 pub use yaml::ManifestError;
 

@@ -245,13 +245,8 @@ impl Nginx {
     fn serve(tree: &std::path::Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let user = if std::env::var("USER").as_deref() == Ok("root") || std::env::var_os("USER").is_none() {
-            "user root;"
-        } else {
-            ""
-        };
         let configuration = format!(
-            "daemon off; {user} pid nginx.pid; error_log stderr; events {{}}\n\
+            "daemon off; user root; pid nginx.pid; error_log stderr; events {{}}\n\
              http {{ access_log off; client_body_temp_path b; proxy_temp_path p; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;\n\
              server {{ listen 127.0.0.1:{port}; root {}; }} }}\n",
             tree.display()

@@ -133,6 +133,30 @@ fn a_log_that_got_smaller_is_refused() {
 }
 
 #[test]
+fn a_history_that_began_anew_under_the_same_name_is_refused() {
+    let registry = TestRegistry::empty();
+    let author = |version: &str, script: &str| {
+        let sandbox = Sandbox::with_registry(registry.url());
+        let manifest =
+            format!("name: greeting\nversion: {version}\nruntime: lua\nbinary: m.lua\nnodes: [{{type: greet}}]\n");
+        sandbox.write("greeting/manifest.yaml", &manifest);
+        sandbox.write("greeting/m.lua", script);
+        sandbox.pocket(&["key", "new"]).success();
+        sandbox.pocket(&["plugin", "publish", "greeting"]).success();
+    };
+    author("1.0.0", "function greet() end\n");
+    let user = Sandbox::with_registry(registry.url());
+    user.pocket(&["plugin", "install", "greeting"]).success();
+    // The registry forgets the first publisher and logs somebody else's plugin under the name.
+    std::fs::remove_file(registry.file("index/gr/ee/greeting")).unwrap();
+    author("1.1.0", "function greet() return 'mine now' end\n");
+    let before = user.snapshot();
+    user.pocket(&["plugin", "install", "greeting@1.1.0"])
+        .failure(6, &["`greeting` 1.0.0: the lock says sha256:", "the registry says nothing"]);
+    assert_eq!(user.snapshot(), before);
+}
+
+#[test]
 fn development_keys_are_worthless_in_another_registry() {
     let registry = TestRegistry::empty();
     let sandbox = Sandbox::with_registry(registry.url());

@@ -2,6 +2,7 @@
 
 mod network;
 mod quantity;
+mod word;
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use network::{Host, NetworkPattern, Port, ResolveError};
 pub use quantity::{parse_duration, parse_memory};
+pub use word::Word;
 
 /// A manifest's `permissions`, and the same in a release event.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! From a resolution to the lock: what was chosen, why it is trusted, what it asks for.
 
-use pocket_index::name::Target;
-use pocket_index::record::Release;
+use pocket_index::name::{RegistryName, Target};
+use pocket_index::record::{History, Release, ReleaseEntry};
 use pocket_index::verify::VerifiedRelease;
 
 use super::Step;
@@ -33,7 +33,7 @@ pub async fn plan(
     let mut planned = Vec::new();
     for chosen in &resolution.plugins {
         let one = match &chosen.release.package.origin {
-            Origin::Registry(_) => plan_release(world, chosen).await?,
+            Origin::Registry(_) => plan_release(world, chosen, old).await?,
             Origin::Direct(_) => plan_direct(world, chosen),
         };
         refuse_other_bytes(&one.locked, old)?;
@@ -42,11 +42,12 @@ pub async fn plan(
     Ok(planned)
 }
 
-async fn plan_release(world: &World<'_>, chosen: &Chosen) -> Result<Planned, OpsError> {
+async fn plan_release(world: &World<'_>, chosen: &Chosen, old: Option<&Lockfile>) -> Result<Planned, OpsError> {
     let PackageVersion { package, version } = &chosen.release;
     let Origin::Registry(name) = &package.origin else { unreachable!("called for releases of registries only") };
     let registry = world.registry(name).expect("a chosen release comes from an opened registry");
     let history = world.history(package).expect("a chosen release comes from a fetched history");
+    refuse_other_history(history, name, old)?;
     if let Some(reason) = yanked_reason(history, version) {
         let text = format!("`{}` {version} was yanked: {reason}; it stays because it is locked", package.name);
         world.observer().step(Step::Warning { text });
@@ -99,6 +100,26 @@ fn source_of(origin: &Origin) -> Source {
         Origin::Direct(place) if place.contains("://") => Source::Url(place.clone()),
         Origin::Direct(place) => Source::path(place),
     }
+}
+
+/// What the lock holds of a plugin must stand in its history, whatever version is chosen now. Otherwise it is another history,
+/// with other owners perhaps, that the registry began under the same name.
+fn refuse_other_history(history: &History, registry: &RegistryName, old: Option<&Lockfile>) -> Result<(), OpsError> {
+    let source = Source::Registry(registry.clone());
+    let locked = old.into_iter().flat_map(|old| &old.plugins);
+    for plugin in locked.filter(|plugin| plugin.name == *history.name() && plugin.source == source) {
+        let Basis::Log(event) = plugin.basis else { continue };
+        let found = history.release(&plugin.version).map(ReleaseEntry::line);
+        if found != Some(event.digest) {
+            return Err(OpsError::LockDiffers {
+                name: plugin.name.clone(),
+                version: plugin.version.clone(),
+                locked: event.digest.to_string(),
+                found: found.map_or_else(|| "nothing".to_owned(), |digest| digest.to_string()),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// A version never changes: other bytes under a locked version mean that somebody tampered, or that a local file is
