@@ -167,6 +167,61 @@ fn a_plugin_that_takes_too_much_memory_is_stopped() {
     sandbox.pocket(&["run", "w.yaml"]).failure(5, &["node `a` (plugin `probe`)", "memory limit of 16MB"]);
 }
 
+/// A project with the hostile native plugin, whose node types are what they try.
+fn with_hostile_library(nodes: &str) -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("pocket.yaml", "");
+    let root = concat!(env!("CARGO_MANIFEST_DIR"));
+    sandbox.write(
+        "p/manifest.yaml",
+        &format!(
+            "name: hostile\nversion: 1.0.0\nruntime: native\nbinary: {{x86_64-unknown-linux-gnu: hostile.so}}\nnodes: [{nodes}]\npermissions: {{timeout: 2s}}\n"
+        ),
+    );
+    let compiled = std::process::Command::new("gcc")
+        .args(["-shared", "-fPIC", "-pthread", "-I", &format!("{root}/sdk/c"), "-o"])
+        .arg(sandbox.path("p/hostile.so"))
+        .arg(format!("{root}/fixtures/plugins/c-hostile/hostile.c"))
+        .status();
+    assert!(compiled.unwrap().success(), "the plugin compiles");
+    sandbox.pocket(&["plugin", "pack", "p"]).success();
+    sandbox.pocket(&["plugin", "install", "./hostile-1.0.0-x86_64-unknown-linux-gnu.tar.gz"]).success();
+    sandbox
+}
+
+#[test]
+fn a_native_plugin_that_crashes_ends_its_call_and_names_the_signal() {
+    let sandbox = with_hostile_library("{type: segfault}, {type: loop}");
+    sandbox.write("w.yaml", "name: w\nstart: a\nnodes: [{name: a, type: segfault}]\n");
+    sandbox.pocket(&["run", "w.yaml"]).failure(5, &["node `a` (plugin `hostile`)", "SIGSEGV"]);
+    sandbox.write(
+        "w.yaml",
+        "name: w\nstart: a\nnodes:\n  - {name: a, type: segfault}\n  - {name: b, type: echo, config: {message: 'still here: {{.error.kind}}'}}\nconnections: [{from: a, to: b, when: error}]\n",
+    );
+    assert_eq!(sandbox.pocket(&["run", "w.yaml"]).success().stdout, "still here: crashed\n");
+    sandbox.write("w.yaml", "name: w\nstart: a\nnodes: [{name: a, type: loop}]\n");
+    sandbox.pocket(&["run", "w.yaml"]).failure(5, &["node `a` (plugin `hostile`)", "time limit of 2s"]);
+}
+
+#[test]
+fn a_wasm_plugin_that_traps_ends_its_call() {
+    let sandbox = Sandbox::new();
+    sandbox.write("pocket.yaml", "");
+    sandbox
+        .write("p/manifest.yaml", "name: trap\nversion: 1.0.0\nruntime: wasm\nbinary: p.wasm\nnodes: [{type: trap}]\n");
+    let module = wat::parse_str(
+        r#"(module
+            (memory (export "memory") 1)
+            (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) i32.const 1024)
+            (func (export "run") (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32) unreachable))"#,
+    );
+    std::fs::write(sandbox.path("p/p.wasm"), module.unwrap()).unwrap();
+    sandbox.pocket(&["plugin", "pack", "p"]).success();
+    sandbox.pocket(&["plugin", "install", "./trap-1.0.0.tar.gz"]).success();
+    sandbox.write("w.yaml", "name: w\nstart: a\nnodes: [{name: a, type: trap}]\n");
+    sandbox.pocket(&["run", "w.yaml"]).failure(5, &["node `a` (plugin `trap`)", "unreachable"]);
+}
+
 #[test]
 fn an_error_connection_takes_over_when_a_plugin_fails() {
     let sandbox = with_plugin("function try() while true do end end");
