@@ -34,6 +34,9 @@ pub fn plan(
     // A workflow of built-in nodes needs no lock, no manifest and no plugin.
     let is_plain = document.node_types().into_iter().all(is_self_contained);
     let found = if is_plain { Vec::new() } else { plugins::of(workspace)? };
+    if !is_plain && names_folders(workspace) {
+        warn("`plugins.directories` in pocket.yaml does nothing yet: only installed plugins are used".to_owned());
+    }
     let mut catalog = Catalog::new(workspace, &found, disabled, &from_workflow, warn)?;
     let is_missing = |node_type: &str| crate::nodes::built_in(node_type).is_none() && !catalog.provides(node_type);
     if document.node_types().into_iter().any(is_missing) {
@@ -62,6 +65,11 @@ impl PlannedRun {
         self.catalog.load_used()?;
         Ok(workflow::run(&self.plan, input, options)?)
     }
+}
+
+/// What a configuration says must not be passed over in silence.
+fn names_folders(workspace: &Workspace) -> bool {
+    workspace.project().plugins.directories.as_ref().is_some_and(|folders| !folders.is_empty())
 }
 
 /// A sub-workflow may need plugins; the other built-in nodes do not.
