@@ -27,7 +27,7 @@ const PASSED_ON: &[&str] = &["PATH", "HOME", "LANG", "TMPDIR", "TZ"];
 pub(super) static BUILT_IN: BuiltIn = BuiltIn {
     node_type: "exec",
     category: "script",
-    description: "Runs a program without a shell, if `security.allow_exec` in `pocket.yaml` lists it. The output is \
+    description: "Runs a program without a shell, if `plugins.security.allow_exec` in `pocket.yaml` is true. The output is \
         `{exit_code, stdout, stderr}`; an exit code other than 0 is an error, unless a connection carries `failure`. \
         When its time is up the program is killed with everything that it started.",
     schema,
@@ -54,7 +54,7 @@ fn prepare(setup: &Setup<'_>) -> Result<Prepared, Vec<ConfigProblem>> {
     let program = setup.config.get("command").and_then(Value::as_str).unwrap_or_default();
     if !setup.host.may_execute(program) {
         let message = format!("workflows may not run `{program}`");
-        let help = "to allow it, add it to `security.allow_exec` in `pocket.yaml`";
+        let help = "to allow programs, set `plugins.security.allow_exec: true` in `pocket.yaml`";
         return Err(vec![ConfigProblem::new("/command", message).help(help)]);
     }
     let folder = setup.folder.to_owned();

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use pocket_index::manifest::Manifest;
 use pocket_index::name::PluginName;
+use pocket_index::permissions::{Permissions, Word};
 use pocket_index::search::SearchEntry;
 use serde_json::{Map, Value};
 
@@ -150,9 +151,29 @@ impl LazyPlugin {
             node_type: bare.to_owned(),
             description: spec.map(|spec| spec.description.clone()).unwrap_or_default(),
             schema: spec.and_then(|spec| spec.config_schema.clone()),
-            permissions: sentences(&self.manifest.permissions),
+            input_schema: spec.and_then(|spec| spec.input_schema.clone()),
+            output_schema: spec.and_then(|spec| spec.output_schema.clone()),
+            permissions: sentences(&self.effective_permissions()),
             node: Arc::new(node),
         }
+    }
+
+    /// What the plugin asks for and was granted.
+    fn effective_permissions(&self) -> Permissions {
+        let mut effective = self.manifest.permissions.clone();
+        let lists = [
+            (Word::ReadEnv, &mut effective.env),
+            (Word::HttpClient, &mut effective.http),
+            (Word::NetworkAccess, &mut effective.network),
+        ];
+        for (word, list) in lists {
+            if !self.granted.has(word) {
+                list.clear();
+            }
+        }
+        let (reads, writes) = (self.granted.has(Word::ReadFiles), self.granted.has(Word::WriteFiles));
+        effective.filesystem.retain(|entry| if entry.starts_with("write:") { writes } else { reads });
+        effective
     }
 
     fn verify_and_load(&self) -> Result<(), OpsError> {

@@ -45,6 +45,10 @@ pub struct PluginNode {
     pub description: String,
     /// The JSON Schema of its config.
     pub schema: Option<Value>,
+    /// The JSON Schema of its input.
+    pub input_schema: Option<Value>,
+    /// The JSON Schema of its output.
+    pub output_schema: Option<Value>,
     /// What its plugin may do, as a person reads it.
     pub permissions: Vec<String>,
     /// What runs it.

@@ -17,6 +17,7 @@ pub mod observe;
 pub mod plan;
 mod planner;
 pub mod problem;
+mod promised;
 mod reading;
 pub mod report;
 mod run;

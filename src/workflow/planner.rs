@@ -9,12 +9,13 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::catalog::{Found, NodeCatalog};
+use super::catalog::{Found, NodeCatalog, PluginNode};
 use super::config::{Config, Findings};
 use super::document::{At, Document, NodeEntry};
 use super::nested::Nested;
 use super::plan::{Plan, PlannedNode};
 use super::problem::{Problem, Problems, Severity, nearest};
+use super::promised::promised;
 use super::schema::{Checker, Stage};
 use crate::nodes::{BuiltIn, ConfigProblem, Node, Prepared, Setup, built_in, built_ins};
 
@@ -26,6 +27,7 @@ pub(super) struct Planner<'a> {
     problems: Vec<Problem>,
     index: HashMap<Arc<str>, usize>,
     checkers: HashMap<String, Option<Arc<Checker>>>,
+    plugin_nodes: HashMap<String, Arc<dyn Node>>,
     /// The outputs that templates read: by node, or every node's when a template computes the name.
     outputs: Vec<(Option<String>, Range<usize>)>,
 }
@@ -54,6 +56,7 @@ impl<'a> Planner<'a> {
             problems: document.problems.clone(),
             index: HashMap::new(),
             checkers: HashMap::new(),
+            plugin_nodes: HashMap::new(),
             outputs: Vec::new(),
         }
     }
@@ -150,14 +153,17 @@ impl<'a> Planner<'a> {
             });
         }
         match self.catalog.find(&wanted.value) {
-            Found::Plugin(found) => Some(Resolved {
-                node_type: found.node_type,
-                plugin: Some(found.plugin),
-                description: found.description,
-                permissions: found.permissions,
-                schema: found.schema,
-                maker: Maker::Plugin(found.node),
-            }),
+            Found::Plugin(found) => {
+                let node = self.plugin_node(wanted, &found)?;
+                Some(Resolved {
+                    node_type: found.node_type,
+                    plugin: Some(found.plugin),
+                    description: found.description,
+                    permissions: found.permissions,
+                    schema: found.schema,
+                    maker: Maker::Plugin(node),
+                })
+            }
             Found::Several(full_names) => {
                 let names: Vec<String> = full_names.iter().map(|name| format!("`{name}`")).collect();
                 let message = format!("several plugins provide the node type `{}`", wanted.value);
@@ -166,6 +172,23 @@ impl<'a> Planner<'a> {
             }
             Found::Nothing => {
                 self.unknown_type(wanted);
+                None
+            }
+        }
+    }
+
+    /// The node of a plugin's node type, prepared once however many nodes use it.
+    fn plugin_node(&mut self, wanted: &At<String>, found: &PluginNode) -> Option<Arc<dyn Node>> {
+        if let Some(known) = self.plugin_nodes.get(&wanted.value) {
+            return Some(Arc::clone(known));
+        }
+        match promised(found) {
+            Ok(node) => {
+                self.plugin_nodes.insert(wanted.value.clone(), Arc::clone(&node));
+                Some(node)
+            }
+            Err(message) => {
+                self.error(&wanted.span, message, Some("this is a mistake in the plugin's manifest".to_owned()));
                 None
             }
         }

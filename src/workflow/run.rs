@@ -248,6 +248,7 @@ impl<'a> Driver<'a> {
             match command {
                 Command::Start(step) => self.ready.push_back(step),
                 Command::StartAfter(step, pause) => self.retry_later(step, pause),
+                Command::Recover(node, output) => self.keep(node, &output),
                 Command::Done(output) => self.done = Some(output),
                 Command::Fail(node, error) => return Err(self.node_error(node, error)),
                 Command::TooManySteps(node) => return Err(self.runaway(node)),

@@ -65,6 +65,8 @@ pub enum Command {
     Start(Step),
     /// Run a step after a pause.
     StartAfter(Step, Duration),
+    /// A node that failed for good has this output instead.
+    Recover(usize, Arc<Value>),
     /// Nothing is left to run: this is the result.
     Done(Arc<Value>),
     /// The run failed at this node.
@@ -144,7 +146,10 @@ impl<'g> Schedule<'g> {
         }
         self.live.remove(&step.id);
         match &wiring.recovery {
-            Some(Recovery::Value(value)) => self.route(step.node, DEFAULT_ACTION, Arc::clone(value), commands),
+            Some(Recovery::Value(value)) => {
+                commands.push(Command::Recover(step.node, Arc::clone(value)));
+                self.route(step.node, DEFAULT_ACTION, Arc::clone(value), commands);
+            }
             Some(Recovery::Node(node)) => {
                 let input = error_input(&wiring.name, &error, &step.input);
                 self.arrive(step.node, *node, input, commands);

@@ -155,6 +155,51 @@ fn a_plugin_that_fails_ends_the_run_with_its_message() {
 }
 
 #[test]
+fn a_node_is_held_to_the_schemas_of_its_manifest() {
+    let sandbox = Sandbox::new();
+    sandbox.write("pocket.yaml", "");
+    sandbox.write(
+        "p/manifest.yaml",
+        "name: probe\nversion: 1.0.0\nruntime: lua\nbinary: m.lua\nnodes:\n  - type: double\n    inputSchema: {type: object, required: [n]}\n    outputSchema: {type: object, properties: {n: {type: number}}}\n",
+    );
+    sandbox.write("p/m.lua", "function double(input) return {n = if input.n == 0 then 'zero' else input.n * 2} end");
+    sandbox.pocket(&["plugin", "pack", "p"]).success();
+    sandbox.pocket(&["plugin", "install", "./probe-1.0.0.tar.gz"]).success();
+    sandbox.write("w.yaml", "name: w\nstart: a\nnodes: [{name: a, type: double}]\n");
+    assert_eq!(
+        sandbox.pocket(&["run", "w.yaml", "--input", "{\"n\": 2}", "--output", "json"]).success().json()["n"],
+        4
+    );
+    sandbox
+        .pocket(&["run", "w.yaml"])
+        .failure(4, &["node `a` (plugin `probe`)", "the input of `double` is refused", "`n`"]);
+    sandbox.pocket(&["run", "w.yaml", "--input", "{\"n\": 0}"]).failure(4, &["breaks its own `outputSchema`"]);
+}
+
+#[test]
+fn what_the_configuration_takes_away_is_not_in_the_plan() {
+    let sandbox = Sandbox::new();
+    sandbox.write("pocket.yaml", "plugins: {security: {permissions: {redis-cache: [none]}}}\n");
+    sandbox.pocket(&["plugin", "install", "redis-cache", "--yes"]).success();
+    sandbox.write("w.yaml", "name: w\nstart: a\nnodes: [{name: a, type: redis-get, config: {key: x}}]\n");
+    let plan = sandbox.pocket(&["run", "w.yaml", "--dry-run"]).success().stdout;
+    assert!(!plan.contains("may connect to"), "{plan}");
+    sandbox
+        .pocket(&["run", "w.yaml"])
+        .failure(5, &["node `a` (plugin `redis-cache`)", "`network_access` was not granted"]);
+}
+
+#[test]
+fn a_fallback_value_is_the_nodes_output() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "w.yaml",
+        "name: w\nstart: a\nnodes:\n  - {name: a, type: lua, config: {source: 'error(\"no\")'}, fallback: {value: instead}}\n  - {name: b, type: echo}\n  - {name: c, type: template, config: {template: '{{output \"a\"}}'}}\nconnections: [{from: a, to: b}, {from: b, to: c}]\n",
+    );
+    assert_eq!(sandbox.pocket(&["run", "w.yaml"]).success().stdout, "instead\n");
+}
+
+#[test]
 fn a_plugin_that_never_ends_is_stopped_at_its_limit() {
     let sandbox = with_plugin("function try() while true do end end");
     sandbox.pocket(&["run", "w.yaml"]).failure(5, &["node `a` (plugin `probe`)", "time limit of 500ms", "timeout"]);

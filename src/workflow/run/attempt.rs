@@ -121,15 +121,20 @@ impl Driver<'_> {
         });
     }
 
+    /// Keeps a node's output for the templates that read it.
+    pub(super) fn keep(&mut self, node: usize, output: &Arc<Value>) {
+        if self.plan.nodes[node].is_kept {
+            self.outputs[node] = Some(Arc::clone(output));
+        }
+    }
+
     /// The event of an attempt's result.
     pub(super) fn conclude(&mut self, step: Step, result: Result<Outcome, CallError>, began: Instant) -> Event {
         let node = &self.plan.nodes[step.node];
         let elapsed = began.elapsed();
         match result {
             Ok(Outcome { output, action }) => {
-                if node.is_kept {
-                    self.outputs[step.node] = Some(Arc::clone(&output));
-                }
+                self.keep(step.node, &output);
                 let taken = action.as_deref().unwrap_or(DEFAULT_ACTION);
                 self.options.observer.see(&RunEvent::Finished {
                     node: &node.name,

@@ -41,6 +41,7 @@ fn play(
                 log.push(format!("wait {}s", pause.as_secs()));
                 step
             }
+            Command::Recover(..) => continue,
             Command::Done(value) => return format!("{}= {value}", log.join(" ") + " "),
             Command::Fail(node, error) => return format!("{} failed: {error}", graph.nodes[node].name),
             Command::TooManySteps(node) => return format!("too many steps at {}", graph.nodes[node].name),

@@ -76,6 +76,8 @@ impl NodeCatalog for FakePlugins {
                     node_type: bare.to_owned(),
                     description: String::new(),
                     schema,
+                    input_schema: None,
+                    output_schema: None,
                     permissions: vec!["network redis.example.com:6379".to_owned()],
                     node,
                 })
