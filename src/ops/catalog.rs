@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use pocket_index::manifest::Manifest;
@@ -22,38 +23,47 @@ use crate::store::InstalledPlugin;
 use crate::workflow::{Found, NodeCatalog, PluginNode};
 
 /// The plugins of a workspace that a workflow may use.
-pub struct Catalog {
+pub struct Catalog<'a> {
+    workspace: &'a Workspace,
+    /// The settings that the workflow gives, by plugin.
+    from_workflow: &'a BTreeMap<String, Map<String, Value>>,
+    warn: &'a dyn Fn(String),
     plugins: Vec<Arc<LazyPlugin>>,
     /// Those whose nodes were asked for.
     used: RefCell<BTreeMap<PluginName, Arc<LazyPlugin>>>,
+    /// Why a plugin that is used cannot be.
+    failure: RefCell<Option<OpsError>>,
     /// What could be installed, for suggestions.
     available: Vec<SearchEntry>,
-    exec: Option<Exec>,
 }
 
 /// A plugin that is verified and loaded once, when it is first needed.
-struct LazyPlugin {
+pub struct LazyPlugin {
     installed: InstalledPlugin,
     manifest: Manifest,
     granted: GrantedWords,
-    settings: Map<String, Value>,
     engine: Arc<Engine>,
+    /// The folder that relative `filesystem` permissions start from.
+    base: PathBuf,
+    /// Joined when the plugin is used: one that is not may lack what it needs.
+    settings: OnceLock<Map<String, Value>>,
     loaded: OnceLock<Result<Arc<Plugin>, CallError>>,
 }
 
-impl Catalog {
-    /// The plugins of `workspace` but those in `disabled`. `from_workflow` are the settings that the workflow gives.
+impl<'a> Catalog<'a> {
+    /// The plugins of `workspace` but those in `disabled`.
     pub fn new(
-        workspace: &Workspace,
+        workspace: &'a Workspace,
         plugins: &[WorkspacePlugin],
         disabled: &[PluginName],
-        from_workflow: &BTreeMap<String, Map<String, Value>>,
-        warn: &dyn Fn(String),
+        from_workflow: &'a BTreeMap<String, Map<String, Value>>,
+        warn: &'a dyn Fn(String),
     ) -> Result<Self, OpsError> {
         let engine = Arc::new(engine(workspace)?);
+        let base = base(workspace)?;
         let mut lazy = Vec::new();
         for plugin in plugins.iter().filter(|plugin| !disabled.contains(&plugin.locked.name)) {
-            let Some(installed) = &plugin.installed else {
+            let Some(installed) = plugin.installed.clone() else {
                 warn(format!(
                     "`{}` {} is locked but not installed; run `pocket plugin install`",
                     plugin.locked.name, plugin.locked.version
@@ -61,13 +71,20 @@ impl Catalog {
                 continue;
             };
             let manifest = installed.manifest()?;
-            let settings = settings(workspace, &manifest, from_workflow, warn)?;
             let granted = granted(&workspace.project().plugins.security, &manifest.name);
-            let (installed, engine) = (installed.clone(), Arc::clone(&engine));
-            lazy.push(Arc::new(LazyPlugin { installed, manifest, granted, settings, engine, loaded: OnceLock::new() }));
+            let (engine, base) = (Arc::clone(&engine), base.clone());
+            let (settings, loaded) = (OnceLock::new(), OnceLock::new());
+            lazy.push(Arc::new(LazyPlugin { installed, manifest, granted, engine, base, settings, loaded }));
         }
-        let exec = workspace.project().plugins.security.allow_exec;
-        Ok(Self { plugins: lazy, used: RefCell::default(), available: Vec::new(), exec })
+        Ok(Self {
+            workspace,
+            from_workflow,
+            warn,
+            plugins: lazy,
+            used: RefCell::default(),
+            failure: RefCell::default(),
+            available: Vec::new(),
+        })
     }
 
     /// Adds what could be installed, for suggestions.
@@ -81,12 +98,27 @@ impl Catalog {
         !self.providers(node_type).is_empty()
     }
 
-    /// Verifies and loads every plugin whose nodes a plan uses, so that nothing runs before all of them are there.
-    pub fn load_used(&self) -> Result<(), OpsError> {
-        for plugin in self.used.borrow().values() {
-            plugin.verify_and_load()?;
+    /// The plugins whose nodes a plan uses.
+    ///
+    /// # Errors
+    /// The settings of one of them are wrong.
+    pub fn into_used(self) -> Result<Vec<Arc<LazyPlugin>>, OpsError> {
+        match self.failure.into_inner() {
+            Some(error) => Err(error),
+            None => Ok(self.used.into_inner().into_values().collect()),
         }
-        Ok(())
+    }
+
+    /// Notes that a plan uses the plugin, and joins its settings.
+    fn mark_used(&self, plugin: &Arc<LazyPlugin>) {
+        let name = &plugin.manifest.name;
+        if self.used.borrow_mut().insert(name.clone(), Arc::clone(plugin)).is_some() {
+            return;
+        }
+        match settings(self.workspace, &plugin.manifest, self.from_workflow, self.warn) {
+            Ok(settings) => plugin.settings.set(settings).expect("set once, when the plugin is first used"),
+            Err(error) => drop(self.failure.borrow_mut().get_or_insert(error)),
+        }
     }
 
     fn providers(&self, node_type: &str) -> Vec<&Arc<LazyPlugin>> {
@@ -102,12 +134,12 @@ impl Catalog {
     }
 }
 
-impl NodeCatalog for Catalog {
+impl NodeCatalog for Catalog<'_> {
     fn find(&self, node_type: &str) -> Found {
         match self.providers(node_type).as_slice() {
             [] => Found::Nothing,
             [plugin] => {
-                self.used.borrow_mut().insert(plugin.manifest.name.clone(), Arc::clone(plugin));
+                self.mark_used(plugin);
                 Found::Plugin(plugin.node(node_type))
             }
             several => {
@@ -128,7 +160,7 @@ impl NodeCatalog for Catalog {
     }
 
     fn may_execute(&self, _program: &str) -> bool {
-        self.exec == Some(Exec::Allowed)
+        self.workspace.project().plugins.security.allow_exec == Some(Exec::Allowed)
     }
 }
 
@@ -176,24 +208,52 @@ impl LazyPlugin {
         effective
     }
 
-    fn verify_and_load(&self) -> Result<(), OpsError> {
+    /// Verifies the plugin's files and loads it, so that nothing runs before all of a plan's plugins are there.
+    ///
+    /// # Errors
+    /// The files are others than those that were installed, or the plugin cannot be loaded.
+    pub fn verify_and_load(&self) -> Result<(), OpsError> {
         self.installed.verify()?;
+        // The plan was made from the manifest as it stood before the files were verified.
+        if self.installed.manifest()? != self.manifest {
+            let message = "its manifest changed while the workflow was planned";
+            return Err(OpsError::Load { plugin: self.manifest.name.clone(), source: CallError::load(message) });
+        }
         let loaded = self.load().map(|_| ());
         loaded.map_err(|source| OpsError::Load { plugin: self.manifest.name.clone(), source })
     }
 
     fn load(&self) -> Result<&Arc<Plugin>, CallError> {
         let load = || {
-            let grants = Grants::new(&self.manifest.permissions, &self.granted, &self.settings)?;
+            let asked = rooted(&self.manifest.permissions, &self.base);
+            let settings = self.settings.get().ok_or_else(|| CallError::load("its settings were not joined"))?;
+            let grants = Grants::new(&asked, &self.granted, settings)?;
             let files = PluginFiles {
                 root: self.installed.root().to_owned(),
                 manifest: self.manifest.clone(),
                 tree: Some(self.installed.tree()),
             };
-            self.engine.load(files, grants, self.settings.clone(), Limits::default())
+            self.engine.load(files, grants, settings.clone(), Limits::default())
         };
         self.loaded.get_or_init(load).as_ref().map_err(Clone::clone)
     }
+}
+
+/// A project's plugins use folders of the project, wherever in it `pocket` was started.
+fn base(workspace: &Workspace) -> Result<PathBuf, OpsError> {
+    if workspace.is_project() {
+        return Ok(workspace.root().to_owned());
+    }
+    std::env::current_dir().map_err(OpsError::io("find the current folder from", Path::new(".")))
+}
+
+/// The same permissions with folders that do not depend on where the process runs.
+fn rooted(permissions: &Permissions, base: &Path) -> Permissions {
+    let root = |entry: &String| match entry.split_once(':') {
+        Some((access, path)) => format!("{access}:{}", base.join(path.trim_start_matches("./")).display()),
+        None => entry.clone(),
+    };
+    Permissions { filesystem: permissions.filesystem.iter().map(root).collect(), ..permissions.clone() }
 }
 
 fn engine(workspace: &Workspace) -> Result<Engine, OpsError> {
@@ -221,4 +281,16 @@ fn settings(
         warn(format!("`{}` has no setting `{unknown}`; it is not passed on", manifest.name));
     }
     Ok(joined.values())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_start_at_the_project() {
+        let filesystem = ["read:./data", "write:out", "read:/srv/shared"].map(str::to_owned).to_vec();
+        let rooted = rooted(&Permissions { filesystem, ..Permissions::default() }, Path::new("/project"));
+        assert_eq!(rooted.filesystem, ["read:/project/data", "write:/project/out", "read:/srv/shared"]);
+    }
 }

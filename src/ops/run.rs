@@ -7,7 +7,7 @@ use std::sync::Arc;
 use pocket_index::name::PluginName;
 use serde_json::{Map, Value};
 
-use super::catalog::Catalog;
+use super::catalog::{Catalog, LazyPlugin};
 use super::{OpsError, Reach, Workspace, plugins};
 use crate::project;
 use crate::registry::Network;
@@ -16,7 +16,7 @@ use crate::workflow::{self, Document, DocumentError, Plan, RunOptions, RunReport
 /// A workflow that is planned, with the plugins it uses.
 pub struct PlannedRun {
     plan: Arc<Plan>,
-    catalog: Catalog,
+    plugins: Vec<Arc<LazyPlugin>>,
 }
 
 /// Reads a workflow and plans it. Nothing of it or of its plugins runs.
@@ -43,7 +43,7 @@ pub fn plan(
         catalog = catalog.with_available(available(workspace));
     }
     let plan = Plan::new(&document, &catalog)?;
-    Ok(PlannedRun { plan: Arc::new(plan), catalog })
+    Ok(PlannedRun { plan: Arc::new(plan), plugins: catalog.into_used()? })
 }
 
 impl PlannedRun {
@@ -62,7 +62,7 @@ impl PlannedRun {
     /// # Errors
     /// A plugin that cannot be loaded, or the node at which the run failed.
     pub fn run(&self, input: Value, options: &RunOptions<'_>) -> Result<RunReport, OpsError> {
-        self.catalog.load_used()?;
+        self.plugins.iter().try_for_each(|plugin| plugin.verify_and_load())?;
         Ok(workflow::run(&self.plan, input, options)?)
     }
 }

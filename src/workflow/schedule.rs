@@ -129,7 +129,8 @@ impl<'g> Schedule<'g> {
             Event::Failed { step, error } => self.failed(step, error, commands),
         }
         self.release(commands);
-        if self.live.is_empty() && commands.is_empty() {
+        let nothing_follows = commands.iter().all(|command| matches!(command, Command::Recover(..)));
+        if self.live.is_empty() && nothing_follows {
             commands.push(Command::Done(self.result()));
         }
     }

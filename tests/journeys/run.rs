@@ -190,6 +190,19 @@ fn what_the_configuration_takes_away_is_not_in_the_plan() {
 }
 
 #[test]
+fn settings_matter_only_for_plugins_that_are_used() {
+    let sandbox = Sandbox::new();
+    sandbox.write("pocket.yaml", "plugins: {config: {redis-cache: {password: '${NOBODY_SETS_THIS}'}}}\n");
+    sandbox.pocket(&["plugin", "install", "redis-cache", "data-processor", "--yes"]).success();
+    sandbox.write("w.yaml", "name: w\nstart: a\nnodes: [{name: a, type: process-data}]\n");
+    sandbox.pocket(&["run", "w.yaml", "--input", "{\"items\": []}"]).success();
+    sandbox.write("w.yaml", "name: w\nstart: a\nnodes: [{name: a, type: redis-get, config: {key: x}}]\n");
+    sandbox
+        .pocket(&["run", "w.yaml"])
+        .failure(1, &["pocket.yaml", "NOBODY_SETS_THIS", "plugins.config.redis-cache.password"]);
+}
+
+#[test]
 fn a_fallback_value_is_the_nodes_output() {
     let sandbox = Sandbox::new();
     sandbox.write(
