@@ -1,13 +1,12 @@
 //! A registry as its client sees it: nothing it sends counts before it was checked.
 
-use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use bytes::Bytes;
 use pocket_index::config::{Config, LogRequirement};
 use pocket_index::digest::Digest;
 use pocket_index::limits::Limits;
-use pocket_index::log::{self, Checkpoint, NoteKey, TilePath, Tiles, TreeHead};
+use pocket_index::log::{self, Checkpoint, NoteKey, TilePath, TileSource as _, Tiles, TreeHead};
 use pocket_index::name::{PluginName, RegistryName, Target};
 use pocket_index::record::{ArchiveRecord, History, Policy};
 use pocket_index::search::SearchEntry;
@@ -41,7 +40,7 @@ pub struct Registry {
     log_key: NoteKey,
     checkpoint: Checkpoint,
     policy: Policy,
-    tiles: Mutex<(BTreeSet<TilePath>, Tiles)>,
+    tiles: Mutex<Tiles>,
     archives: ArchiveCache,
 }
 
@@ -142,7 +141,7 @@ impl Registry {
         let needed = log::tiles_for_consistency(head.size, self.checkpoint.size());
         self.fetch_tiles(needed).await?;
         let tiles = self.tiles.lock().expect("no holder of this lock panics");
-        log::check_consistency(head, &self.checkpoint, &tiles.1).map_err(|error| self.refused(error))
+        log::check_consistency(head, &self.checkpoint, &*tiles).map_err(|error| self.refused(error))
     }
 
     /// The events of a plugin, each checked; none if the registry does not have the plugin.
@@ -169,7 +168,7 @@ impl Registry {
             self.fetch_tiles(log::tiles_for_inclusion(entry.log(), self.checkpoint.size())).await?;
         }
         let tiles = self.tiles.lock().expect("no holder of this lock panics");
-        VerifiedRelease::check(history, version, &self.checkpoint, &tiles.1).map_err(|error| RegistryError::History {
+        VerifiedRelease::check(history, version, &self.checkpoint, &*tiles).map_err(|error| RegistryError::History {
             registry: self.location.to_string(),
             plugin: history.name().clone(),
             source: error.into(),
@@ -246,7 +245,7 @@ impl Registry {
     /// Fetches the tiles that are not here yet. A partial tile may have become a full one since the checkpoint.
     async fn fetch_tiles(&self, needed: Vec<TilePath>) -> Result<(), RegistryError> {
         for path in needed {
-            if self.tiles.lock().expect("no holder of this lock panics").0.contains(&path) {
+            if self.tiles.lock().expect("no holder of this lock panics").tile(&path).is_ok() {
                 continue;
             }
             let read = self.transport.read(&path.to_string(), TILE, Freshness::Immutable).await;
@@ -259,8 +258,7 @@ impl Registry {
             };
             let content = content.map_err(|source| self.transport_error(source))?;
             let mut tiles = self.tiles.lock().expect("no holder of this lock panics");
-            tiles.0.insert(path);
-            tiles.1.insert(path, content.to_vec());
+            tiles.insert(path, content.to_vec());
         }
         Ok(())
     }
