@@ -139,7 +139,7 @@ impl<'a> World<'a> {
         let cooldown = self.registries.iter().filter(|(_, (_, named))| named.min_release_age > 0);
         Request {
             locked: locked.collect(),
-            target: Some(Target::host()),
+            targets: vec![Target::host()],
             // Before 1970 nothing is too new.
             now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
             cooldown: cooldown
