@@ -56,14 +56,17 @@ impl History {
     ///
     /// What it does not check is the log: [`crate::verify::VerifiedRelease`] does, for the release that is installed.
     pub fn replay(name: &PluginName, text: &str, policy: &Policy) -> Result<Self, HistoryError> {
-        let mut history = Self { outline: Outline::read(name, text.to_owned(), policy)?, releases: BTreeMap::new() };
+        let mut history = Self {
+            outline: Outline::read(name, text.to_owned(), Arc::new(policy.clone()))?,
+            releases: BTreeMap::new(),
+        };
         history.read_releases()?;
         Ok(history)
     }
 
     /// A plugin that nobody has published yet.
     pub fn empty(name: PluginName, policy: &Policy) -> Self {
-        Self { outline: Outline::empty(name, policy), releases: BTreeMap::new() }
+        Self { outline: Outline::empty(name, Arc::new(policy.clone())), releases: BTreeMap::new() }
     }
 
     /// The plugin.

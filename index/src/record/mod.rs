@@ -206,4 +206,6 @@ impl Release {
 }
 
 #[cfg(test)]
+mod outline_tests;
+#[cfg(test)]
 mod tests;

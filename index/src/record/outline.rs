@@ -27,7 +27,7 @@ use crate::signature::PublicKey;
 #[derive(Debug, Clone)]
 pub struct Outline {
     name: PluginName,
-    policy: Policy,
+    policy: Arc<Policy>,
     text: String,
     lines: Vec<Digest>,
     last_log: Option<u64>,
@@ -65,7 +65,7 @@ impl Outline {
     ///
     /// # Errors
     /// The first line that does not hold: nothing after it can be judged.
-    pub fn read(name: &PluginName, text: String, policy: &Policy) -> Result<Self, HistoryError> {
+    pub fn read(name: &PluginName, text: String, policy: Arc<Policy>) -> Result<Self, HistoryError> {
         let mut outline = Self::empty(name.clone(), policy);
         if text.len() > MAX_FILE_BYTES {
             return Err(outline.refuse(0, Problem::FileTooLarge { bytes: text.len() }));
@@ -84,10 +84,10 @@ impl Outline {
     }
 
     /// A plugin that nobody has published yet.
-    pub(super) fn empty(name: PluginName, policy: &Policy) -> Self {
+    pub(super) fn empty(name: PluginName, policy: Arc<Policy>) -> Self {
         Self {
             name,
-            policy: policy.clone(),
+            policy,
             text: String::new(),
             lines: Vec::new(),
             last_log: None,
