@@ -99,6 +99,8 @@ pub enum Reason {
     UnmatchedDependency(PackageName, VersionReq),
     /// It needs versions of a plugin that were all passed over themselves.
     UnusableDependency(PackageName, VersionReq),
+    /// It needs versions of a plugin other than those that the project needs, itself or by what it cannot do without.
+    Conflict(PackageName, VersionReq),
     /// It needs another version of itself.
     NeedsAnotherSelf(VersionReq),
     /// Its record cannot be read.
@@ -192,6 +194,9 @@ impl fmt::Display for Reason {
             }
             Reason::UnusableDependency(package, requirement) => {
                 write!(f, "needs `{package}` `{requirement}`, of which no version can be used")
+            }
+            Reason::Conflict(package, requirement) => {
+                write!(f, "needs `{package}` `{requirement}`, which does not go with what the project needs")
             }
             Reason::NeedsAnotherSelf(requirement) => write!(f, "needs itself as `{requirement}`, which it is not"),
             Reason::Unreadable(why) => write!(f, "its record cannot be read: {why}"),

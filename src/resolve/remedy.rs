@@ -9,7 +9,7 @@ use super::ResolveError;
 use super::facts::Fact;
 use super::preferences::{Age, Reason, Request, runtime_word};
 use super::resolution::Resolution;
-use super::solver;
+use super::solver::{self, Pruning};
 use super::source::{Origin, PackageName, PackageVersion, RecordSource};
 
 /// Changes that are tried at most. Each is a search of its own.
@@ -118,7 +118,7 @@ struct Attempt {
 impl Attempt {
     fn prove(mut self, source: &dyn RecordSource) -> Option<Remedy> {
         self.request.steps = self.request.steps.min(TRY_STEPS);
-        let resolution = match solver::attempt(&self.request, source) {
+        let resolution = match solver::search(&self.request, source, Pruning::Forced) {
             Ok(resolution) => resolution,
             Err(ResolveError::NeedRecords(_) | ResolveError::NoSolution(_) | ResolveError::TooManySteps { .. }) => {
                 return None;

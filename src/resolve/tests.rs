@@ -341,6 +341,22 @@ fn a_search_ends_when_its_steps_are_used_up() {
 }
 
 #[test]
+fn two_thousand_versions_that_do_not_go_with_what_the_project_needs_cost_few_steps() {
+    let mut text = "a 1.0.0\n z 1.5000.0\n c 1.0.0: d ^1\n d 1.0.0: z =1.5000.0\n".to_owned();
+    for minor in 0..2_000 {
+        text += &format!("z 1.{minor}.0\n a 1.{minor}.1: b =1.{minor}.0\n b 1.{minor}.0: z =1.{minor}.0\n");
+    }
+    let records = world(&text);
+    for roots in [["a ^1", "z =1.5000.0"], ["a ^1", "c ^1"]] {
+        let resolution = resolve(&request(&roots), &records).unwrap();
+        assert!(resolution.plugins.iter().any(|chosen| chosen.release == locked("a 1.0.0")));
+        assert!(resolution.steps < 12, "{} steps", resolution.steps);
+        let highest = resolution.passed_over.iter().find(|passed| passed.release == locked("a 1.1999.1")).unwrap();
+        assert_eq!(highest.reason.to_string(), "needs `b` `=1.1999.0`, of which no version can be used");
+    }
+}
+
+#[test]
 fn two_thousand_versions_that_need_nothing_that_exists_cost_few_steps() {
     let dead = (0..2_000).map(|minor| format!("a 1.{minor}.1: ghost ={minor}.0.0\n"));
     let dead_inside =
