@@ -13,7 +13,7 @@ use pocket_index::search::SearchEntry;
 use pocket_index::signature::PublicKey;
 use pocket_index::verify::{VerifiedArchive, VerifiedRelease, VerifyError};
 use pocket_index::{bundled, layout};
-use semver::Version;
+use semver::{Version, VersionReq};
 use std::path::PathBuf;
 
 use super::error::{RegistryError, TransportError};
@@ -160,11 +160,21 @@ impl Registry {
     }
 
     /// The events of a plugin, its releases unread, in a file that the log vouches for; none if the registry does not have the
-    /// plugin. Several files asked for at once are gone through on several threads.
-    pub async fn outline(&self, plugin: &PluginName) -> Result<Option<Outline>, RegistryError> {
+    /// plugin. Several files asked for at once are gone through on several threads, and the releases that `likely` asks for
+    /// are read there too.
+    pub async fn outline(
+        &self,
+        plugin: &PluginName,
+        likely: Vec<VersionReq>,
+    ) -> Result<Option<Outline>, RegistryError> {
         let Some(text) = self.index_file(plugin).await? else { return Ok(None) };
         let (name, policy) = (plugin.clone(), Arc::clone(&self.policy));
-        let read = tokio::task::spawn_blocking(move || Outline::read(&name, text, policy)).await;
+        let read = move || {
+            let outline = Outline::read(&name, text, policy)?;
+            likely.iter().for_each(|requirement| outline.read_ahead(requirement));
+            Ok(outline)
+        };
+        let read = tokio::task::spawn_blocking(read).await;
         let outline = read.expect("reading a file does not panic").map_err(|error| self.refused_events(error))?;
         let Some(last) = outline.last_log() else { return Ok(None) };
         self.fetch_tiles(log::tiles_for_inclusion(last, self.checkpoint.size())).await?;

@@ -78,7 +78,7 @@ fn what_was_foreseen_is_nearly_all_that_is_needed() {
             if next.is_empty() {
                 break;
             }
-            world.fetched.extend(next);
+            world.fetched.extend(next.iter().map(|need| need.package.clone()));
         }
         let foreseen = world.fetched.len();
         while let Err(ResolveError::NeedRecords(next)) = resolve(&request, &world) {

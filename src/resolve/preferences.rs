@@ -120,6 +120,17 @@ impl Reason {
         (age < least).then_some(Reason::TooNew { age, least })
     }
 
+    /// The plugin that a version needs and cannot have.
+    pub(super) fn needed(&self) -> Option<&PackageName> {
+        match self {
+            Reason::MissingDependency(package)
+            | Reason::UnmatchedDependency(package, _)
+            | Reason::UnusableDependency(package, _)
+            | Reason::Conflict(package, _) => Some(package),
+            _ => None,
+        }
+    }
+
     /// The reason that the details give.
     pub(super) fn in_details(request: &Request, details: &Details) -> Option<Self> {
         let engine = Version::new(request.engine.major, request.engine.minor, request.engine.patch);

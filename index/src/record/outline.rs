@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-use semver::Version;
+use semver::{Version, VersionReq};
 
 use super::history::{MAX_FILE_BYTES, ReleaseEntry, Status};
 use super::ownership::{self, Owners};
@@ -142,6 +142,17 @@ impl Outline {
             }
         };
         Ok(Some(ReleaseEntry::new(Arc::clone(signed), listed)))
+    }
+
+    /// Reads the highest available release that a requirement matches, so that [`Outline::release`] has it at hand.
+    pub fn read_ahead(&self, requirement: &VersionReq) {
+        let is_likely = |(version, listed): &(&Version, &Listed)| {
+            *listed.status() == Status::Available && requirement.matches(version)
+        };
+        if let Some((version, _)) = self.listed().rev().find(is_likely) {
+            // An error is met again by whoever asks for the release.
+            let _ = self.release(version);
+        }
     }
 
     /// Asks the log for the file's last line. Every line names the one before by its digest, so this makes each of them the one
