@@ -4,6 +4,7 @@ mod catalog;
 mod error;
 pub mod info;
 pub mod install;
+mod leftovers;
 pub mod list;
 pub mod pack;
 pub mod plugins;

@@ -17,7 +17,7 @@ use semver::Version;
 pub use approval::{Approver, Ask, sentences};
 
 use super::sources::Source;
-use super::{OpsError, Reach, Workspace};
+use super::{OpsError, Reach, Workspace, leftovers};
 use crate::home::atomic;
 use crate::project::Lockfile;
 use crate::store::Store;
@@ -134,6 +134,7 @@ pub async fn install(
     approver: &dyn Approver,
 ) -> Result<Report, OpsError> {
     let store = request.folder.clone().map_or_else(|| workspace.store(), Store::at);
+    leftovers::sweep(workspace, &store)?;
     let old = workspace.read_lock()?;
     let old_lock = old.as_ref().map(|(lock, _)| lock);
     if let Some(report) = nothing_to_do(workspace, request, &store, old_lock)? {
