@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, an unexpected error should fail it right there")]
 
+mod archives;
 mod bad_input;
 mod demo;
 mod faults;
