@@ -9,7 +9,7 @@ use pocket_index::limits::Limits;
 use pocket_index::log::{self, Checkpoint, NoteKey, TilePath, TileSource as _, Tiles, TreeHead};
 use pocket_index::name::{PluginName, RegistryName, Target};
 use pocket_index::record::{ArchiveRecord, History, Policy};
-use pocket_index::search::SearchEntry;
+use pocket_index::search::{self, SearchEntry};
 use pocket_index::signature::PublicKey;
 use pocket_index::verify::{VerifiedArchive, VerifiedRelease, VerifyError};
 use pocket_index::{bundled, layout};
@@ -219,7 +219,8 @@ impl Registry {
     pub async fn search_entries(&self) -> Result<Vec<SearchEntry>, RegistryError> {
         let read = self.transport.read(layout::SEARCH, SEARCH_FILE, Freshness::Revalidate).await;
         let content = read.map_err(|source| self.transport_error(source))?;
-        serde_json::from_slice(&content).map_err(|error| self.refused(error))
+        let text = str::from_utf8(&content).map_err(|error| self.refused(error))?;
+        search::parse(text).map_err(|error| self.refused(error))
     }
 
     /// Sends a publish and returns the server's answer.

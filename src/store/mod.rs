@@ -98,23 +98,30 @@ impl Store {
     /// Takes a plugin's version out. Returns whether it was there.
     pub fn remove(&self, name: &PluginName, version: &Version) -> Result<bool, StoreError> {
         let Some(_lock) = self.lock_existing()? else { return Ok(false) };
+        // Without its stamp it does not count as installed, whatever comes in between.
+        unpack::remove_if_there(&self.stamp(name, version))?;
         let folder = self.folder(name, version);
-        if !folder.exists() {
-            return Ok(false);
-        }
-        // Renamed away first, so that a kill in between leaves no half-removed plugin under its name.
-        let grave = self.new_staging()?;
-        fs::rename(&folder, grave.path().join("removed")).map_err(io_error("remove", &folder))?;
-        let stamp = self.stamp(name, version);
-        match fs::remove_file(&stamp) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(io_error("remove", &stamp)(error));
-            }
-            _ => {}
+        let was_there = folder.exists();
+        if was_there {
+            // Renamed away first, so that a kill in between leaves no half-removed plugin under its name.
+            let grave = self.new_staging()?;
+            fs::rename(&folder, grave.path().join("removed")).map_err(io_error("remove", &folder))?;
         }
         // Left alone while other versions stand in it.
         let _ = fs::remove_dir(self.root.join(name.as_str()));
-        Ok(true)
+        Ok(was_there)
+    }
+
+    /// Removes what processes left that were killed while they wrote here. Where another process writes, it does nothing.
+    pub fn sweep(&self) -> Result<(), StoreError> {
+        let staging = self.staging();
+        if !fs::read_dir(&staging).is_ok_and(|mut left| left.next().is_some()) {
+            return Ok(());
+        }
+        match self.lock_file()?.try_lock() {
+            Ok(()) => remove_staging(&staging),
+            Err(_) => Ok(()),
+        }
     }
 
     fn folder(&self, name: &PluginName, version: &Version) -> PathBuf {
@@ -144,17 +151,22 @@ impl Store {
     /// that died, and is swept.
     fn lock(&self) -> Result<StoreLock, StoreError> {
         fs::create_dir_all(&self.root).map_err(io_error("create", &self.root))?;
-        let path = self.root.join(".lock");
-        let file =
-            File::options().create(true).truncate(false).write(true).open(&path).map_err(io_error("open", &path))?;
-        file.lock().map_err(io_error("lock", &path))?;
-        let staging = self.staging();
-        if let Err(error) = fs::remove_dir_all(&staging)
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            return Err(io_error("sweep", &staging)(error));
-        }
+        let file = self.lock_file()?;
+        file.lock().map_err(io_error("lock", &self.root))?;
+        remove_staging(&self.staging())?;
         Ok(StoreLock { _file: file })
+    }
+
+    fn lock_file(&self) -> Result<File, StoreError> {
+        let path = self.root.join(".lock");
+        File::options().create(true).truncate(false).write(true).open(&path).map_err(io_error("open", &path))
+    }
+}
+
+fn remove_staging(staging: &Path) -> Result<(), StoreError> {
+    match fs::remove_dir_all(staging) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io_error("sweep", staging)(error)),
+        _ => Ok(()),
     }
 }
 

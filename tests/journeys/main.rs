@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, an unexpected error should fail it right there")]
 
+mod archives;
 mod bad_input;
 mod demo;
+mod faults;
 mod install;
 mod owners;
 mod packages;
