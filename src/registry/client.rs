@@ -1,6 +1,6 @@
 //! A registry as its client sees it: nothing it sends counts before it was checked.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use pocket_index::config::{Config, LogRequirement};
@@ -8,7 +8,7 @@ use pocket_index::digest::Digest;
 use pocket_index::limits::Limits;
 use pocket_index::log::{self, Checkpoint, NoteKey, TilePath, TileSource as _, Tiles, TreeHead};
 use pocket_index::name::{PluginName, RegistryName, Target};
-use pocket_index::record::{ArchiveRecord, History, Policy};
+use pocket_index::record::{ArchiveRecord, History, HistoryError, Outline, Policy};
 use pocket_index::search::{self, SearchEntry};
 use pocket_index::signature::PublicKey;
 use pocket_index::verify::{VerifiedArchive, VerifiedRelease, VerifyError};
@@ -40,7 +40,7 @@ pub struct Registry {
     keys: Vec<PublicKey>,
     log_key: NoteKey,
     checkpoint: Checkpoint,
-    policy: Policy,
+    policy: Arc<Policy>,
     tiles: Mutex<Tiles>,
     archives: ArchiveCache,
 }
@@ -103,7 +103,7 @@ impl Registry {
             keys: config.keys,
             log_key,
             checkpoint,
-            policy,
+            policy: Arc::new(policy),
             tiles,
             archives,
         };
@@ -154,20 +154,30 @@ impl Registry {
 
     /// The events of a plugin, each checked; none if the registry does not have the plugin.
     pub async fn history(&self, plugin: &PluginName) -> Result<Option<History>, RegistryError> {
+        let Some(text) = self.index_file(plugin).await? else { return Ok(None) };
+        let history = History::replay(plugin, &text, &self.policy).map_err(|error| self.refused_events(error))?;
+        Ok(Some(history).filter(|history| !history.is_empty()))
+    }
+
+    /// The events of a plugin, its releases unread; none if the registry does not have the plugin. Several files asked for
+    /// at once are gone through on several threads.
+    pub async fn outline(&self, plugin: &PluginName) -> Result<Option<Outline>, RegistryError> {
+        let Some(text) = self.index_file(plugin).await? else { return Ok(None) };
+        let (name, policy) = (plugin.clone(), Arc::clone(&self.policy));
+        let read = tokio::task::spawn_blocking(move || Outline::read(&name, text, policy)).await;
+        let outline = read.expect("reading a file does not panic").map_err(|error| self.refused_events(error))?;
+        Ok(Some(outline).filter(|outline| !outline.is_empty()))
+    }
+
+    async fn index_file(&self, plugin: &PluginName) -> Result<Option<String>, RegistryError> {
         let path = layout::index_file(plugin);
         let content = match self.transport.read(&path, INDEX_FILE, Freshness::Revalidate).await {
             Ok(content) => content,
             Err(TransportError::NotFound { .. }) => return Ok(None),
             Err(source) => return Err(self.transport_error(source)),
         };
-        let refused = |source: Box<dyn std::error::Error + Send + Sync>| RegistryError::History {
-            registry: self.location.to_string(),
-            plugin: plugin.clone(),
-            source,
-        };
-        let text = str::from_utf8(&content).map_err(|error| refused(error.into()))?;
-        let history = History::replay(plugin, text, &self.policy).map_err(|error| refused(error.into()))?;
-        Ok(Some(history).filter(|history| !history.is_empty()))
+        let text = String::from_utf8(content.into()).map_err(|error| self.events_error(plugin, error))?;
+        Ok(Some(text))
     }
 
     /// A version that the log holds and that is not revoked.
@@ -176,11 +186,39 @@ impl Registry {
             self.fetch_tiles(log::tiles_for_inclusion(entry.log(), self.checkpoint.size())).await?;
         }
         let tiles = self.tiles.lock().expect("no holder of this lock panics");
-        VerifiedRelease::check(history, version, &self.checkpoint, &*tiles).map_err(|error| RegistryError::History {
-            registry: self.location.to_string(),
-            plugin: history.name().clone(),
-            source: error.into(),
-        })
+        VerifiedRelease::check(history, version, &self.checkpoint, &*tiles)
+            .map_err(|error| self.events_error(history.name(), error))
+    }
+
+    /// A version of an outline that is signed, not revoked, and in the log, as the file's last line is.
+    pub async fn chosen(&self, outline: &Outline, version: &Version) -> Result<VerifiedRelease, RegistryError> {
+        let entry = outline.release(version).map_err(|error| self.refused_events(error))?;
+        let entry = entry.ok_or_else(|| {
+            let (name, version) = (outline.name().clone(), version.clone());
+            self.events_error(outline.name(), VerifyError::UnknownVersion { name, version })
+        })?;
+        let size = self.checkpoint.size();
+        let leaves = [Some(entry.log()), outline.last_log()];
+        let tiles = leaves.into_iter().flatten().flat_map(|leaf| log::tiles_for_inclusion(leaf, size));
+        self.fetch_tiles(tiles.collect()).await?;
+        let tiles = self.tiles.lock().expect("no holder of this lock panics");
+        outline.check_last(&self.checkpoint, &*tiles).map_err(|error| self.events_error(outline.name(), error))?;
+        VerifiedRelease::check_entry(entry, &self.checkpoint, &*tiles)
+            .map_err(|error| self.events_error(outline.name(), error))
+    }
+
+    /// The error for events that fail a check.
+    pub fn refused_events(&self, error: HistoryError) -> RegistryError {
+        let plugin = error.name.clone();
+        self.events_error(&plugin, error)
+    }
+
+    fn events_error(
+        &self,
+        plugin: &PluginName,
+        error: impl std::error::Error + Send + Sync + 'static,
+    ) -> RegistryError {
+        RegistryError::History { registry: self.location.to_string(), plugin: plugin.clone(), source: Box::new(error) }
     }
 
     /// The archive for `target`, from the cache or the registry, verified.

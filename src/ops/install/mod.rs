@@ -6,6 +6,7 @@ mod approval;
 mod changes;
 mod direct;
 mod fetch;
+mod known;
 pub(super) mod locking;
 mod outdated;
 mod precise;
