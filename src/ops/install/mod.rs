@@ -11,13 +11,13 @@ mod wanted;
 
 use std::path::{Path, PathBuf};
 
-use pocket_index::name::PluginName;
+use pocket_index::name::{PluginName, Target};
 use semver::Version;
 
 pub use approval::{Approver, Ask, sentences};
 
 use super::sources::Source;
-use super::{OpsError, Reach, Workspace};
+use super::{OpsError, Reach, Workspace, plugins};
 use crate::home::atomic;
 use crate::project::Lockfile;
 use crate::store::Store;
@@ -152,8 +152,9 @@ pub async fn install(
     }
     approval::approve(&planned, old_lock, approver)?;
 
-    let archives = fetch::fetch(&world, &planned, &store, observer).await?;
-    let plugins = fetch::unpack(&planned, archives, &store, observer)?;
+    let others = plugins::stores(workspace)?;
+    let staged = fetch::fetch_and_stage(&world, &planned, &store, &others, &Target::host(), observer).await?;
+    let plugins = fetch::commit(staged, observer)?;
     remember_folder(workspace, request)?;
     if request.locking == Locking::Update {
         wanted.write(workspace, &resolution)?;
