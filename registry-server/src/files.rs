@@ -118,14 +118,18 @@ impl StaticFile {
         let range = format!("bytes {first}-{last}/{}", self.length);
         let mut response = self.answer(name, first, last - first + 1);
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-        response.headers_mut().insert(CONTENT_RANGE, HeaderValue::from_str(&range).expect("numbers are a header value"));
+        response
+            .headers_mut()
+            .insert(CONTENT_RANGE, HeaderValue::from_str(&range).expect("numbers are a header value"));
         response
     }
 
     fn no_answer(self) -> Response {
         let length = format!("bytes */{}", self.length);
         let mut response = StatusCode::RANGE_NOT_SATISFIABLE.into_response();
-        response.headers_mut().insert(CONTENT_RANGE, HeaderValue::from_str(&length).expect("a number is a header value"));
+        response
+            .headers_mut()
+            .insert(CONTENT_RANGE, HeaderValue::from_str(&length).expect("a number is a header value"));
         response
     }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use pocket_index::digest::{Digest, TreeDigest};
+use pocket_index::manifest::Runtime;
 use pocket_index::name::{PluginName, RegistryName, Target};
 use pocket_index::permissions::Permissions;
 use pocket_index::signature::PublicKey;
@@ -76,6 +77,10 @@ pub struct LockedPlugin {
     pub version: Version,
     /// Where it comes from.
     pub source: Source,
+    /// What runs it.
+    pub runtime: Runtime,
+    /// The engines it works with; none means any.
+    pub engine: Option<VersionReq>,
     /// Why its files are trusted.
     pub basis: Basis,
     /// Whose signatures were checked.
@@ -300,11 +305,13 @@ impl LockedRegistry {
 
 impl LockedPlugin {
     /// A plugin of which nothing else is known yet.
-    pub fn new(name: PluginName, version: Version, source: Source, basis: Basis) -> Self {
+    pub fn new(name: PluginName, version: Version, source: Source, runtime: Runtime, basis: Basis) -> Self {
         Self {
             name,
             version,
             source,
+            runtime,
+            engine: None,
             basis,
             signers: Vec::new(),
             permissions: Permissions::default(),

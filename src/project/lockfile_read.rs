@@ -29,7 +29,7 @@ pub enum LockError {
         found: u64,
     },
     /// A merge left both sides in it.
-    #[error("`pocket.lock` line {line}: a merge conflict; take one side, then run `pocket lock`")]
+    #[error("`pocket.lock` line {line}: a merge conflict; take one side, then run `pocket plugin lock`")]
     Conflict {
         /// The line of the first mark.
         line: usize,
@@ -152,6 +152,8 @@ fn plugin(mut fields: Fields<'_>) -> Read<LockedPlugin> {
     let name = fields.parsed("name")?;
     let version = fields.parsed("version")?;
     let source: Source = fields.parsed("source")?;
+    let runtime = fields.parsed("runtime")?;
+    let engine = fields.optional_parsed("pocket")?;
     let basis = basis(&mut fields)?;
     let signers = fields.list("signers", str::parse)?;
     let mut permissions = Permissions::default();
@@ -166,7 +168,19 @@ fn plugin(mut fields: Fields<'_>) -> Read<LockedPlugin> {
         archives.push(archive);
     }
     let unknown = fields.rest();
-    Ok(LockedPlugin { name, version, source, basis, signers, permissions, dependencies, archives, unknown })
+    Ok(LockedPlugin {
+        name,
+        version,
+        source,
+        runtime,
+        engine,
+        basis,
+        signers,
+        permissions,
+        dependencies,
+        archives,
+        unknown,
+    })
 }
 
 /// The word, and for `log` the place in it: evidence that is only claimed is none.
@@ -272,6 +286,14 @@ impl<'d> Fields<'d> {
     {
         let text = self.text(key)?;
         text.parse().map_err(|error| self.error(key, format!("`{key}`: {error}")))
+    }
+
+    fn optional_parsed<T>(&mut self, key: &'static str) -> Read<Option<T>>
+    where
+        T: FromStr,
+        T::Err: fmt::Display,
+    {
+        if self.table.contains_key(key) { self.parsed(key).map(Some) } else { Ok(None) }
     }
 
     fn number(&mut self, key: &'static str) -> Read<u64> {

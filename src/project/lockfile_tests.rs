@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use insta::assert_snapshot;
 use pocket_index::digest::{Digest, TreeDigest};
+use pocket_index::manifest::Runtime;
 use pocket_index::name::{PluginName, RegistryName, Target};
 use pocket_index::permissions::Permissions;
 use proptest::prelude::*;
@@ -28,7 +29,7 @@ fn plugin(name: &str, version: &str, source: Source) -> LockedPlugin {
     } else {
         Basis::Unsigned
     };
-    LockedPlugin::new(name.parse().unwrap(), version.parse().unwrap(), source, basis)
+    LockedPlugin::new(name.parse().unwrap(), version.parse().unwrap(), source, Runtime::Lua, basis)
 }
 
 fn needs(name: &str, version: &str, source: Source) -> LockedDependency {
@@ -53,6 +54,8 @@ fn sample() -> Lockfile {
         LockedRegistry::new(registry("bundled"), "https://plugins.example.com".to_owned(), trust),
     ];
     let mut weather = plugin("weather", "1.2.0", bundled());
+    weather.runtime = Runtime::Wasm;
+    weather.engine = Some(">=0.1, <2".parse().unwrap());
     weather.signers = vec![key(9)];
     weather.permissions = Permissions {
         http: vec!["api.example.com:443".to_owned()],
@@ -85,7 +88,7 @@ fn error(text: &str) -> String {
 #[test]
 fn a_lock_is_sorted_with_one_fact_a_line() {
     assert_snapshot!(sample().to_text(), @r#"
-    # Written by Pocket; commit it, and change it with `pocket plugin install` and `pocket plugin uninstall`.
+    # Written by Pocket; commit it, and change it with `pocket plugin install`, `update` and `uninstall`.
     version = 1
     revision = 1
 
@@ -110,6 +113,7 @@ fn a_lock_is_sorted_with_one_fact_a_line() {
     name = "geo"
     version = "1.9.0"
     source = "bundled"
+    runtime = "lua"
     trust = "log"
     event = "sha256:7717cbf90c63a3b096008763a02066239916fa9916f98254d1aa3b2470830fcd"
     log = 17
@@ -118,6 +122,7 @@ fn a_lock_is_sorted_with_one_fact_a_line() {
     name = "geo"
     version = "1.10.0"
     source = "bundled"
+    runtime = "lua"
     trust = "log"
     event = "sha256:e91dee3b412922e56d788d757cd30eaaae92b0846323abdb99eeb58b9cfe30c1"
     log = 17
@@ -126,18 +131,22 @@ fn a_lock_is_sorted_with_one_fact_a_line() {
     name = "mine"
     version = "0.1.0"
     source = "./plugins/mine"
+    runtime = "lua"
     trust = "local"
 
     [[plugin]]
     name = "proj"
     version = "2.0.0"
     source = "corp"
+    runtime = "lua"
     trust = "unsigned"
 
     [[plugin]]
     name = "weather"
     version = "1.2.0"
     source = "bundled"
+    runtime = "wasm"
+    pocket = ">=0.1, <2"
     trust = "log"
     event = "sha256:9f77034b1eb57d24f21ac7deb65c9cc99f63b72775e311f1f280ab2b6c2e06a2"
     log = 17
@@ -180,7 +189,7 @@ fn a_lock_that_is_read_and_written_has_the_same_bytes() {
 
 #[test]
 fn the_example_of_the_specification_is_written_as_it_stands_there() {
-    let specification = include_str!("../../index/README-lock.md");
+    let specification = include_str!("../../index/README.md");
     let blocks = specification.split("```toml\n").filter_map(|rest| rest.split("```").next());
     let example = blocks.into_iter().find(|block| block.starts_with("# Written by Pocket")).unwrap();
     assert_eq!(Lockfile::parse(example).unwrap().to_text(), example);
@@ -229,7 +238,7 @@ fn a_lock_of_a_newer_format_is_refused() {
 #[test]
 fn a_merge_conflict_is_named_with_its_line() {
     let text = sample().to_text().replacen("[[plugin]]", "<<<<<<< HEAD\n[[plugin]]", 1);
-    assert_snapshot!(error(&text), @"`pocket.lock` line 22: a merge conflict; take one side, then run `pocket lock`");
+    assert_snapshot!(error(&text), @"`pocket.lock` line 22: a merge conflict; take one side, then run `pocket plugin lock`");
 }
 
 #[test]
@@ -240,6 +249,8 @@ fn what_was_edited_is_named_with_line_and_column() {
         ("revision = 1", "revision = -1"),
         ("size = 4711", "size = \"4711\""),
         ("trust = \"local\"", "trust = \"blind\""),
+        ("runtime = \"wasm\"", "runtime = \"jvm\""),
+        ("pocket = \">=0.1, <2\"", "pocket = \"soon\""),
         ("trust = \"local\"", "trust = \"log\""),
         ("name = \"mine\"", "name = \"Mine\""),
         ("version = \"1.9.0\"", "version = \"1.9\""),
@@ -259,21 +270,23 @@ fn what_was_edited_is_named_with_line_and_column() {
     assert_snapshot!(all.join("\n"), @r#"
     `pocket.lock` line 1, column 1: `revision` is missing in the file
     `pocket.lock` line 3, column 12: `revision`: -1 is below 0
-    `pocket.lock` line 73, column 8: `size`: expected a whole number, found string
-    `pocket.lock` line 42, column 9: `trust`: `blind` is not one of `log`, `signature`, `digest`, `once`, `local`, `unsigned`
-    `pocket.lock` line 38, column 1: `event` is missing in a `[[plugin]]`
-    `pocket.lock` line 39, column 8: `name`: `Mine` is no plugin name: expected lower-case letters, digits and single hyphens, starting with a letter (`[a-z][a-z0-9]*(-[a-z0-9]+)*`)
+    `pocket.lock` line 79, column 8: `size`: expected a whole number, found string
+    `pocket.lock` line 45, column 9: `trust`: `blind` is not one of `log`, `signature`, `digest`, `once`, `local`, `unsigned`
+    `pocket.lock` line 58, column 11: `runtime`: `jvm` is no runtime: expected `native`, `lua` or `wasm`
+    `pocket.lock` line 59, column 10: `pocket`: unexpected character 's' while parsing major version number
+    `pocket.lock` line 40, column 1: `event` is missing in a `[[plugin]]`
+    `pocket.lock` line 41, column 8: `name`: `Mine` is no plugin name: expected lower-case letters, digits and single hyphens, starting with a letter (`[a-z][a-z0-9]*(-[a-z0-9]+)*`)
     `pocket.lock` line 24, column 11: `version`: unexpected end of input while parsing minor version number
-    `pocket.lock` line 30, column 1: `geo` 1.10.0 is here a second time; first in line 22
-    `pocket.lock` line 66, column 5: `dependencies`: `geo` is no dependency: expected a name, a version and perhaps a source
-    `pocket.lock` line 50, column 1: `weather` 1.2.0 needs `geo` 1.11.0 of `bundled`, which is not in the lock
-    `pocket.lock` line 62, column 5: `permissions`: `telepathy` is no permission; known are `env`, `http`, `network`, `filesystem`, `memory`, `timeout`
-    `pocket.lock` line 44, column 1: `proj` 2.0.0 comes from `corp2`, of which there is no `[[registry]]`
+    `pocket.lock` line 31, column 1: `geo` 1.10.0 is here a second time; first in line 22
+    `pocket.lock` line 72, column 5: `dependencies`: `geo` is no dependency: expected a name, a version and perhaps a source
+    `pocket.lock` line 54, column 1: `weather` 1.2.0 needs `geo` 1.11.0 of `bundled`, which is not in the lock
+    `pocket.lock` line 68, column 5: `permissions`: `telepathy` is no permission; known are `env`, `http`, `network`, `filesystem`, `memory`, `timeout`
+    `pocket.lock` line 47, column 1: `proj` 2.0.0 comes from `corp2`, of which there is no `[[registry]]`
     `pocket.lock` line 17, column 1: registry `bundled` is here a second time; first in line 5
-    `pocket.lock` line 78, column 10: target `x86_64-unknown-linux-gnu` is here a second time
-    `pocket.lock` line 77, column 10: duplicate key
-    `pocket.lock` line 74, column 10: `sha256`: `md5:7f05e155ff42c9a53343b5ffc3ddbadea9b37e795000fc7615788d6a7c1b24a1` is no digest: expected `sha256:` and 64 lower-case hexadecimal digits
-    `pocket.lock` line 75, column 12: invalid basic string, expected non-double-quote visible characters, `\`
+    `pocket.lock` line 84, column 10: target `x86_64-unknown-linux-gnu` is here a second time
+    `pocket.lock` line 83, column 10: duplicate key
+    `pocket.lock` line 80, column 10: `sha256`: `md5:7f05e155ff42c9a53343b5ffc3ddbadea9b37e795000fc7615788d6a7c1b24a1` is no digest: expected `sha256:` and 64 lower-case hexadecimal digits
+    `pocket.lock` line 81, column 12: invalid basic string, expected non-double-quote visible characters, `\`
     `pocket.lock` line 7, column 7: missing opening quote, expected `"`
     "#);
 }
@@ -305,7 +318,7 @@ fn a_lock_says_whether_it_fits_what_is_needed() {
 fn an_empty_lock_fits_a_project_that_needs_nothing() {
     let empty = Lockfile::default();
     assert_snapshot!(empty.to_text(), @"
-    # Written by Pocket; commit it, and change it with `pocket plugin install` and `pocket plugin uninstall`.
+    # Written by Pocket; commit it, and change it with `pocket plugin install`, `update` and `uninstall`.
     version = 1
     revision = 1
     ");

@@ -10,7 +10,7 @@ use super::lockfile_read::{REVISION, VERSION};
 
 /// What the file says of itself. The only comment: others are not kept.
 const HEADER: &str = "\
-# Written by Pocket; commit it, and change it with `pocket plugin install` and `pocket plugin uninstall`.
+# Written by Pocket; commit it, and change it with `pocket plugin install`, `update` and `uninstall`.
 ";
 
 impl Lockfile {
@@ -62,6 +62,10 @@ impl LockedPlugin {
         table.insert("name", value(self.name.as_str()));
         table.insert("version", value(self.version.to_string()));
         table.insert("source", value(self.source.to_string()));
+        table.insert("runtime", value(self.runtime.to_string()));
+        if let Some(engine) = &self.engine {
+            table.insert("pocket", value(engine.to_string()));
+        }
         table.insert("trust", value(self.basis.as_str()));
         if let Basis::Log(event) = self.basis {
             table.insert("event", value(event.digest.to_string()));

@@ -5,6 +5,7 @@
 mod bad_input;
 mod demo;
 mod install;
+mod packages;
 mod publish;
 mod refusals;
 mod run;

@@ -65,6 +65,11 @@ pub enum Runtime {
     Wasm,
 }
 
+impl Runtime {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Native, Self::Lua, Self::Wasm];
+}
+
 impl std::fmt::Display for Runtime {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(match self {
@@ -72,6 +77,20 @@ impl std::fmt::Display for Runtime {
             Self::Lua => "lua",
             Self::Wasm => "wasm",
         })
+    }
+}
+
+/// A word that names no runtime.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{}` is no runtime: expected `native`, `lua` or `wasm`", .0.escape_debug())]
+pub struct UnknownRuntime(String);
+
+impl std::str::FromStr for Runtime {
+    type Err = UnknownRuntime;
+
+    fn from_str(text: &str) -> Result<Self, UnknownRuntime> {
+        let found = Self::ALL.into_iter().find(|runtime| runtime.to_string() == text);
+        found.ok_or_else(|| UnknownRuntime(text.to_owned()))
     }
 }
 

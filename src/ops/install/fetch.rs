@@ -46,10 +46,9 @@ pub async fn fetch_and_stage(
     planned: &[Planned],
     store: &Store,
     others: &[Store],
-    target: &Target,
     observer: &dyn Observer,
 ) -> Result<Staged, OpsError> {
-    let standing = stream::iter(planned.iter().map(|one| standing(one, store, target)));
+    let standing = stream::iter(planned.iter().map(|one| standing(one, store, world.target())));
     let standing: Vec<Standing> = standing.buffered(AT_ONCE).try_collect().await?;
     if standing.iter().all(|one| *one == Standing::Installed) {
         return Ok(Staged { staging: None, plugins: planned.iter().map(|one| One::new(one, None)).collect() });
@@ -58,7 +57,6 @@ pub async fn fetch_and_stage(
         world,
         staging: Arc::new(store.stage()?),
         others,
-        target,
         observer,
         memory: Semaphore::new(IN_FLIGHT as usize),
         workers: Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)),
@@ -121,7 +119,6 @@ struct Stage<'a> {
     world: &'a World<'a>,
     staging: Arc<Staging>,
     others: &'a [Store],
-    target: &'a Target,
     observer: &'a dyn Observer,
     /// A permit for each MiB.
     memory: Semaphore,
@@ -132,7 +129,7 @@ struct Stage<'a> {
 impl Stage<'_> {
     async fn one(&self, planned: &Planned, standing: Standing) -> Result<One, OpsError> {
         let Standing::Needed(before) = standing else { return Ok(One::new(planned, None)) };
-        let tree = archive_for(&planned.locked, self.target).map(|archive| archive.tree);
+        let tree = archive_for(&planned.locked, self.world.target()).map(|archive| archive.tree);
         let staged = match self.copied(planned, tree).await? {
             Some(staged) => staged,
             None => self.fetched(planned).await?,
@@ -165,8 +162,8 @@ impl Stage<'_> {
         let registry = self.world.registry(registry).expect("a planned release comes from an opened registry");
         let mut progress =
             |received, expected| self.observer.step(Step::Downloading { name, version, received, expected });
-        let bytes = registry.archive(release, self.target, &mut progress).await?;
-        let (release, target) = (release.clone(), self.target.clone());
+        let bytes = registry.archive(release, self.world.target(), &mut progress).await?;
+        let (release, target) = (release.clone(), self.world.target().clone());
         let refused = {
             let (plugin, version) = (name.clone(), version.clone());
             |source: VerifyError| RegistryError::Archive { plugin, version, source: Box::new(source) }
@@ -189,7 +186,8 @@ impl Stage<'_> {
 
     /// MiB of an archive and its files, as the release promises them.
     fn needed_memory(&self, release: &VerifiedRelease) -> u32 {
-        let bytes = release.archive_for(self.target).map_or(0, |record| record.size.saturating_add(record.unpacked));
+        let bytes =
+            release.archive_for(self.world.target()).map_or(0, |record| record.size.saturating_add(record.unpacked));
         u32::try_from(bytes >> 20).unwrap_or(IN_FLIGHT).clamp(1, IN_FLIGHT)
     }
 }

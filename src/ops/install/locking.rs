@@ -55,8 +55,9 @@ async fn plan_release(world: &World<'_>, chosen: &Chosen, old: Option<&Lockfile>
     let release = registry.release(history, version).await?;
     let entry = release.entry();
     let event = LockedEvent { digest: entry.line(), log: entry.log() };
+    let source = Source::Registry(name.clone());
     let mut locked =
-        LockedPlugin::new(package.name.clone(), version.clone(), Source::Registry(name.clone()), Basis::Log(event));
+        LockedPlugin::new(package.name.clone(), version.clone(), source, entry.release().runtime, Basis::Log(event));
     locked.signers = entry.signers().to_vec();
     describe(&mut locked, entry.release(), chosen);
     Ok(Planned { locked, release: Some(release), package: package.clone() })
@@ -67,8 +68,8 @@ fn plan_direct(world: &World<'_>, chosen: &Chosen) -> Planned {
     let archive = world.direct(package).expect("a direct archive was verified before it was resolved");
     let source = source_of(&package.origin);
     let basis = if matches!(source, Source::Url(_)) { Basis::Digest } else { Basis::Local };
-    let mut locked = LockedPlugin::new(package.name.clone(), version.clone(), source, basis);
     let manifest = archive.manifest();
+    let mut locked = LockedPlugin::new(package.name.clone(), version.clone(), source, manifest.runtime, basis);
     let target = pocket_index::package::target_of(manifest, archive.archive());
     let file = pocket_index::archive::archive_file_name(&manifest.name, &manifest.version, &target);
     let record = LockedArchive::new(target, file, archive.size(), archive.digest(), archive.tree());
@@ -78,6 +79,7 @@ fn plan_direct(world: &World<'_>, chosen: &Chosen) -> Planned {
 }
 
 fn describe(locked: &mut LockedPlugin, release: &Release, chosen: &Chosen) {
+    locked.engine = release.engine.clone();
     locked.permissions = release.permissions.clone();
     locked.dependencies = chosen.dependencies.iter().map(dependency).collect();
     let archive = |record: &pocket_index::record::ArchiveRecord| {
@@ -178,7 +180,7 @@ pub fn archive_for_host(plugin: &LockedPlugin) -> Option<&LockedArchive> {
     archive_for(plugin, &Target::host())
 }
 
-/// The archive of a locked plugin for a target.
+/// The archive of a locked plugin that runs on `target`.
 pub fn archive_for<'a>(plugin: &'a LockedPlugin, target: &Target) -> Option<&'a LockedArchive> {
     let exact = plugin.archives.iter().find(|archive| archive.target == *target);
     exact.or_else(|| plugin.archives.iter().find(|archive| archive.target.is_any()))

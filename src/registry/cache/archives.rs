@@ -10,6 +10,9 @@ use super::{Partial, Trouble};
 use crate::home::atomic;
 use crate::registry::TransportError;
 
+const SUFFIX: &str = ".tar.gz";
+const PARTIAL_SUFFIX: &str = ".part";
+
 /// Archives by digest: `<two hex>/<sha256>.tar.gz`, and `….part` for what has come of one so far.
 #[derive(Debug, Clone)]
 pub struct ArchiveCache {
@@ -51,7 +54,21 @@ impl ArchiveCache {
 
     /// A place for an archive that is on its way, with what came of it before.
     pub(in crate::registry) fn partial(&self, digest: Digest, limit: u64) -> Partial {
-        Partial::open(self.path(digest), digest, limit, self.trouble.clone())
+        Partial::open(self.path(digest), PARTIAL_SUFFIX, digest, limit, self.trouble.clone())
+    }
+
+    /// The folder of the archives.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Whether a file below [`Self::root`] has the digest it is named by. What is still on its way has none, and is sound.
+    pub fn is_sound(&self, path: &Path) -> std::io::Result<bool> {
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return Ok(false) };
+        if name.ends_with(PARTIAL_SUFFIX) {
+            return Ok(true);
+        }
+        Ok(name.strip_suffix(SUFFIX) == Some(Digest::of(&fs::read(path)?).hex().as_str()))
     }
 
     /// What hears of everything that cannot be kept.
@@ -59,8 +76,9 @@ impl ArchiveCache {
         &self.trouble
     }
 
-    fn path(&self, digest: Digest) -> PathBuf {
+    /// Where an archive is, or would be.
+    pub fn path(&self, digest: Digest) -> PathBuf {
         let hex = digest.hex();
-        self.root.join(&hex[..2]).join(format!("{hex}.tar.gz"))
+        self.root.join(&hex[..2]).join(format!("{hex}{SUFFIX}"))
     }
 }

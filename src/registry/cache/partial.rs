@@ -26,9 +26,11 @@ struct PartialFile {
 }
 
 impl Partial {
-    /// Goes on with the file beside `finished`, of which no more than `limit` bytes are taken.
-    pub(super) fn open(finished: PathBuf, expected: Digest, limit: u64, trouble: Trouble) -> Self {
-        let path = finished.with_extension("part");
+    /// Goes on with the file that has this suffix beside `finished`, of which no more than `limit` bytes are taken.
+    pub(super) fn open(finished: PathBuf, suffix: &str, expected: Digest, limit: u64, trouble: Trouble) -> Self {
+        let mut path = finished.clone().into_os_string();
+        path.push(suffix);
+        let path = PathBuf::from(path);
         let mut partial = Self { expected: Some(expected), trouble, ..Self::default() };
         match open_locked(&path) {
             Ok(Some(file)) => {
