@@ -8,8 +8,10 @@ use super::ArchiveError;
 use super::header::{BLOCK, Block};
 use crate::limits::Limits;
 
-/// 64 KiB at a time: a size that an entry only claims is never reserved.
+/// 64 KiB at a time.
 const PIECE: usize = 64 << 10;
+/// 1 MiB: more is reserved for an entry only as it comes, for its size is only claimed.
+const RESERVED: usize = 1 << 20;
 
 pub(super) struct TarStream<'a> {
     gzip: GzDecoder<&'a [u8]>,
@@ -62,16 +64,14 @@ impl<'a> TarStream<'a> {
     /// An entry's content, without the zeros that fill its last block.
     pub(super) fn content(&mut self, size: u64, entry: &str) -> Result<Vec<u8>, ArchiveError> {
         let truncated = || ArchiveError::ContentTruncated { entry: entry.to_owned(), size };
-        let mut content = Vec::new();
-        let mut left = size;
-        let mut piece = vec![0; PIECE.min(usize::try_from(size).unwrap_or(PIECE))];
-        while left > 0 {
-            let count = piece.len().min(usize::try_from(left).unwrap_or(PIECE));
-            if self.fill(&mut piece[..count])? < count {
+        let size_or = |most: usize, size: u64| usize::try_from(size).unwrap_or(most).min(most);
+        let mut content = Vec::with_capacity(size_or(RESERVED, size));
+        while (content.len() as u64) < size {
+            let start = content.len();
+            content.resize(start + size_or(PIECE, size - start as u64), 0);
+            if self.fill(&mut content[start..])? < content.len() - start {
                 return Err(truncated());
             }
-            content.extend_from_slice(&piece[..count]);
-            left -= count as u64;
         }
         let mut padding = [0; BLOCK];
         let padding = &mut padding[..(BLOCK - content.len() % BLOCK) % BLOCK];
