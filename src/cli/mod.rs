@@ -1,9 +1,11 @@
 //! The command line: what can be typed, and what each verb prints.
 
+mod approval;
 mod arguments;
 mod commands;
 mod error;
 mod output;
+mod passphrase;
 mod progress;
 mod table;
 

@@ -1,7 +1,10 @@
 //! The verbs: each joins the rooms below into one thing that a user asks for.
 
+pub mod announce;
+pub mod cache;
 mod catalog;
 mod error;
+pub mod graph;
 pub mod info;
 pub mod install;
 mod leftovers;
@@ -14,6 +17,7 @@ pub mod search;
 pub mod settings;
 pub mod sources;
 pub mod uninstall;
+pub mod update;
 pub mod verify;
 mod workspace;
 

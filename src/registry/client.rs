@@ -1,6 +1,6 @@
 //! A registry as its client sees it: nothing it sends counts before it was checked.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use pocket_index::config::{Config, LogRequirement};
@@ -8,12 +8,13 @@ use pocket_index::digest::Digest;
 use pocket_index::limits::Limits;
 use pocket_index::log::{self, Checkpoint, NoteKey, TilePath, TileSource as _, Tiles, TreeHead};
 use pocket_index::name::{PluginName, RegistryName, Target};
-use pocket_index::record::{ArchiveRecord, History, Policy};
+use pocket_index::record::{ArchiveRecord, History, HistoryError, Outline, Policy};
 use pocket_index::search::{self, SearchEntry};
 use pocket_index::signature::PublicKey;
 use pocket_index::verify::{VerifiedArchive, VerifiedRelease, VerifyError};
 use pocket_index::{bundled, layout};
 use semver::Version;
+use std::path::PathBuf;
 
 use super::error::{RegistryError, TransportError};
 use super::transport::{Freshness, Transport};
@@ -22,9 +23,9 @@ use crate::home::Home;
 use crate::home::trust::{self, SeenRegistry};
 
 /// 64 KiB: a configuration and a checkpoint have a few hundred bytes.
-const SMALL_FILE: u64 = 64 << 10;
+pub(super) const SMALL_FILE: u64 = 64 << 10;
 /// 16 MiB: 10,000 releases of one plugin.
-const INDEX_FILE: u64 = 16 << 20;
+pub(super) const INDEX_FILE: u64 = 16 << 20;
 /// 8 KiB: a full tile has 256 hashes of 32 bytes.
 const TILE: u64 = 8 << 10;
 /// 64 MiB: 100,000 plugins with a line each.
@@ -39,7 +40,7 @@ pub struct Registry {
     keys: Vec<PublicKey>,
     log_key: NoteKey,
     checkpoint: Checkpoint,
-    policy: Policy,
+    policy: Arc<Policy>,
     tiles: Mutex<Tiles>,
     archives: ArchiveCache,
 }
@@ -51,6 +52,8 @@ pub struct Expected {
     pub key: Option<String>,
     /// A state that its log must have grown from.
     pub head: Option<TreeHead>,
+    /// A partial copy of the registry, read instead of it. It is as old as it is: only `head` bounds its age.
+    pub copy: Option<PathBuf>,
 }
 
 /// A registry, and whether it was met for the first time.
@@ -72,7 +75,10 @@ impl Registry {
     ) -> Result<Opened, RegistryError> {
         let shown = location.to_string();
         let transport_error = |source| RegistryError::Transport { registry: shown.clone(), source };
-        let transport = Transport::new(&location, &home.cache(), network).map_err(transport_error)?;
+        let transport = match &expected.copy {
+            Some(folder) => Transport::Folder(folder.clone()),
+            None => Transport::new(&location, &home.cache(), network).map_err(transport_error)?,
+        };
         let config =
             transport.read(layout::CONFIG, SMALL_FILE, Freshness::Revalidate).await.map_err(transport_error)?;
         let config = text(&config).and_then(|text| Ok(Config::parse(text, LogRequirement::Required)?));
@@ -81,7 +87,7 @@ impl Registry {
         let note =
             transport.read(layout::CHECKPOINT, SMALL_FILE, Freshness::Revalidate).await.map_err(transport_error)?;
 
-        let seen = recall(home, &location)?;
+        let seen = if expected.copy.is_some() { None } else { recall(home, &location)? };
         check_key(&shown, &log_key, expected.key.as_deref(), seen.as_ref(), home)?;
         let checkpoint = open_checkpoint(&shown, &note, &log_key)?;
         let policy = Policy::new(config.keys.iter().copied())
@@ -97,7 +103,7 @@ impl Registry {
             keys: config.keys,
             log_key,
             checkpoint,
-            policy,
+            policy: Arc::new(policy),
             tiles,
             archives,
         };
@@ -105,7 +111,9 @@ impl Registry {
         if let Some(head) = &expected.head {
             registry.check_grew_from(head).await?;
         }
-        registry.remember(home, seen.as_ref())?;
+        if expected.copy.is_none() {
+            registry.remember(home, seen.as_ref())?;
+        }
         let is_new = seen.is_none() && expected.key.is_none() && registry.location != Location::Bundled;
         let first_seen = is_new.then(|| registry.log_key.public().fingerprint().to_string());
         Ok(Opened { registry, first_seen })
@@ -146,20 +154,30 @@ impl Registry {
 
     /// The events of a plugin, each checked; none if the registry does not have the plugin.
     pub async fn history(&self, plugin: &PluginName) -> Result<Option<History>, RegistryError> {
+        let Some(text) = self.index_file(plugin).await? else { return Ok(None) };
+        let history = History::replay(plugin, &text, &self.policy).map_err(|error| self.refused_events(error))?;
+        Ok(Some(history).filter(|history| !history.is_empty()))
+    }
+
+    /// The events of a plugin, its releases unread; none if the registry does not have the plugin. Several files asked for
+    /// at once are gone through on several threads.
+    pub async fn outline(&self, plugin: &PluginName) -> Result<Option<Outline>, RegistryError> {
+        let Some(text) = self.index_file(plugin).await? else { return Ok(None) };
+        let (name, policy) = (plugin.clone(), Arc::clone(&self.policy));
+        let read = tokio::task::spawn_blocking(move || Outline::read(&name, text, policy)).await;
+        let outline = read.expect("reading a file does not panic").map_err(|error| self.refused_events(error))?;
+        Ok(Some(outline).filter(|outline| !outline.is_empty()))
+    }
+
+    async fn index_file(&self, plugin: &PluginName) -> Result<Option<String>, RegistryError> {
         let path = layout::index_file(plugin);
         let content = match self.transport.read(&path, INDEX_FILE, Freshness::Revalidate).await {
             Ok(content) => content,
             Err(TransportError::NotFound { .. }) => return Ok(None),
             Err(source) => return Err(self.transport_error(source)),
         };
-        let refused = |source: Box<dyn std::error::Error + Send + Sync>| RegistryError::History {
-            registry: self.location.to_string(),
-            plugin: plugin.clone(),
-            source,
-        };
-        let text = str::from_utf8(&content).map_err(|error| refused(error.into()))?;
-        let history = History::replay(plugin, text, &self.policy).map_err(|error| refused(error.into()))?;
-        Ok(Some(history).filter(|history| !history.is_empty()))
+        let text = String::from_utf8(content.into()).map_err(|error| self.events_error(plugin, error))?;
+        Ok(Some(text))
     }
 
     /// A version that the log holds and that is not revoked.
@@ -168,11 +186,39 @@ impl Registry {
             self.fetch_tiles(log::tiles_for_inclusion(entry.log(), self.checkpoint.size())).await?;
         }
         let tiles = self.tiles.lock().expect("no holder of this lock panics");
-        VerifiedRelease::check(history, version, &self.checkpoint, &*tiles).map_err(|error| RegistryError::History {
-            registry: self.location.to_string(),
-            plugin: history.name().clone(),
-            source: error.into(),
-        })
+        VerifiedRelease::check(history, version, &self.checkpoint, &*tiles)
+            .map_err(|error| self.events_error(history.name(), error))
+    }
+
+    /// A version of an outline that is signed, not revoked, and in the log, as the file's last line is.
+    pub async fn chosen(&self, outline: &Outline, version: &Version) -> Result<VerifiedRelease, RegistryError> {
+        let entry = outline.release(version).map_err(|error| self.refused_events(error))?;
+        let entry = entry.ok_or_else(|| {
+            let (name, version) = (outline.name().clone(), version.clone());
+            self.events_error(outline.name(), VerifyError::UnknownVersion { name, version })
+        })?;
+        let size = self.checkpoint.size();
+        let leaves = [Some(entry.log()), outline.last_log()];
+        let tiles = leaves.into_iter().flatten().flat_map(|leaf| log::tiles_for_inclusion(leaf, size));
+        self.fetch_tiles(tiles.collect()).await?;
+        let tiles = self.tiles.lock().expect("no holder of this lock panics");
+        outline.check_last(&self.checkpoint, &*tiles).map_err(|error| self.events_error(outline.name(), error))?;
+        VerifiedRelease::check_entry(entry, &self.checkpoint, &*tiles)
+            .map_err(|error| self.events_error(outline.name(), error))
+    }
+
+    /// The error for events that fail a check.
+    pub fn refused_events(&self, error: HistoryError) -> RegistryError {
+        let plugin = error.name.clone();
+        self.events_error(&plugin, error)
+    }
+
+    fn events_error(
+        &self,
+        plugin: &PluginName,
+        error: impl std::error::Error + Send + Sync + 'static,
+    ) -> RegistryError {
+        RegistryError::History { registry: self.location.to_string(), plugin: plugin.clone(), source: Box::new(error) }
     }
 
     /// The archive for `target`, from the cache or the registry, verified.
@@ -233,6 +279,16 @@ impl Registry {
         })
     }
 
+    /// The bytes of a file of the registry, at most `limit` of them.
+    pub(super) async fn read(&self, path: &str, limit: u64, freshness: Freshness) -> Result<Bytes, RegistryError> {
+        self.transport.read(path, limit, freshness).await.map_err(|source| self.transport_error(source))
+    }
+
+    /// The bytes of a tile that was fetched.
+    pub(super) fn tile(&self, path: &TilePath) -> Result<Vec<u8>, RegistryError> {
+        self.tiles.lock().expect("no holder of this lock panics").tile(path).map_err(|error| self.refused(error))
+    }
+
     async fn download(
         &self,
         record: &ArchiveRecord,
@@ -244,7 +300,7 @@ impl Registry {
     }
 
     /// Fetches the tiles that are not here yet. A partial tile may have become a full one since the checkpoint.
-    async fn fetch_tiles(&self, needed: Vec<TilePath>) -> Result<(), RegistryError> {
+    pub(super) async fn fetch_tiles(&self, needed: Vec<TilePath>) -> Result<(), RegistryError> {
         for path in needed {
             if self.tiles.lock().expect("no holder of this lock panics").tile(&path).is_ok() {
                 continue;
@@ -287,11 +343,11 @@ impl Registry {
         trust::remember(home, &now).map_err(|source| memory(&self.location, source))
     }
 
-    fn transport_error(&self, source: TransportError) -> RegistryError {
+    pub(super) fn transport_error(&self, source: TransportError) -> RegistryError {
         RegistryError::Transport { registry: self.location.to_string(), source }
     }
 
-    fn refused(&self, error: impl std::error::Error + Send + Sync + 'static) -> RegistryError {
+    pub(super) fn refused(&self, error: impl std::error::Error + Send + Sync + 'static) -> RegistryError {
         refused(&self.location.to_string(), error)
     }
 }

@@ -10,6 +10,7 @@
 
 mod explain;
 mod facts;
+mod foresight;
 mod index_set;
 mod matching;
 mod preferences;
@@ -32,6 +33,7 @@ use std::collections::BTreeSet;
 
 pub use explain::Explanation;
 pub use facts::{Fact, VersionList};
+pub use foresight::Foresight;
 pub use preferences::{Age, DEFAULT_STEPS, Denials, Reason, Request};
 pub use remedy::Remedy;
 pub use resolution::{Chosen, PassedOver, Resolution};
@@ -55,6 +57,11 @@ pub enum ResolveError {
         /// The steps that were allowed.
         steps: u32,
     },
+}
+
+/// The rule that a version breaks, as far as its details tell: engine, targets, denied runtime and permissions.
+pub fn rule_against(request: &Request, details: &Details) -> Option<Reason> {
+    Reason::in_details(request, details)
 }
 
 /// Chooses a version for everything that `request` needs.

@@ -7,6 +7,8 @@ mod bad_input;
 mod demo;
 mod faults;
 mod install;
+mod owners;
+mod packages;
 mod publish;
 mod refusals;
 mod run;

@@ -1,15 +1,18 @@
 //! The index file of one plugin: an event a line, append-only, each with its place, its signatures and the digest of the
 //! line before.
 //!
-//! [`Line`] is one line as it stands there, [`History`] what a file's lines add up to when every one of them holds.
+//! [`Line`] is one line as it stands there, [`History`] what a file's lines add up to when every one of them holds. [`Outline`] is
+//! the same for a reader that wants a few of many releases.
 
 mod check;
 mod describe;
 mod history;
 mod line;
+mod outline;
 mod ownership;
 mod policy;
 mod problem;
+mod sketch;
 
 use std::collections::BTreeMap;
 
@@ -27,6 +30,7 @@ pub use check::{EventError, MAX_ARCHIVES, MAX_OWNER_KEYS, MAX_REASON_BYTES};
 pub use history::{History, MAX_FILE_BYTES, ReleaseEntry, Status};
 pub(crate) use line::parse_event;
 pub use line::{LineError, MAX_INTEGER, MAX_LINE_BYTES, MAX_SIGNATURES, Place};
+pub use outline::{Listed, Outline};
 pub use ownership::{Owners, OwnershipError};
 pub use policy::Policy;
 pub use problem::{HistoryError, Problem};
@@ -203,5 +207,7 @@ impl Release {
     }
 }
 
+#[cfg(test)]
+mod outline_tests;
 #[cfg(test)]
 mod tests;

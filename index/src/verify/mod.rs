@@ -85,10 +85,24 @@ impl VerifiedRelease {
         checkpoint: &Checkpoint,
         tiles: &impl TileSource,
     ) -> Result<Self, VerifyError> {
-        let entry = installable(history, version)?;
-        let leaf = Leaf { name: history.name().clone(), seq: entry.seq(), line: entry.line() };
+        let unknown = || VerifyError::UnknownVersion { name: history.name().clone(), version: version.clone() };
+        Self::check_entry(history.release(version).ok_or_else(unknown)?.clone(), checkpoint, tiles)
+    }
+
+    /// Takes a release that was read out of an [`crate::record::Outline`] or a history, and asks the log for it, as
+    /// [`VerifiedRelease::check`] does.
+    ///
+    /// # Errors
+    /// It is revoked, or the log does not hold it.
+    pub fn check_entry(
+        entry: ReleaseEntry,
+        checkpoint: &Checkpoint,
+        tiles: &impl TileSource,
+    ) -> Result<Self, VerifyError> {
+        refuse_revoked(&entry)?;
+        let leaf = Leaf { name: entry.release().name.clone(), seq: entry.seq(), line: entry.line() };
         check_inclusion(checkpoint, &leaf, entry.log(), tiles)?;
-        Ok(Self { entry: entry.clone(), log: LogEvidence::Included(checkpoint.head().clone()) })
+        Ok(Self { entry, log: LogEvidence::Included(checkpoint.head().clone()) })
     }
 
     /// Takes a version from a checked history of a registry that has no log.
@@ -96,7 +110,10 @@ impl VerifiedRelease {
     /// # Errors
     /// There is no such version, or it is revoked.
     pub fn check_without_log(history: &History, version: &Version, _waiver: &LogWaiver) -> Result<Self, VerifyError> {
-        Ok(Self { entry: installable(history, version)?.clone(), log: LogEvidence::WaivedByUser })
+        let unknown = || VerifyError::UnknownVersion { name: history.name().clone(), version: version.clone() };
+        let entry = history.release(version).ok_or_else(unknown)?.clone();
+        refuse_revoked(&entry)?;
+        Ok(Self { entry, log: LogEvidence::WaivedByUser })
     }
 
     /// The release with its status, signers, and place in file and log.
@@ -244,15 +261,10 @@ fn check_release_archive(
     Ok(verified)
 }
 
-fn installable<'a>(history: &'a History, version: &Version) -> Result<&'a ReleaseEntry, VerifyError> {
-    let (name, version) = (history.name(), version);
-    let unknown = || VerifyError::UnknownVersion { name: name.clone(), version: version.clone() };
-    let entry = history.release(version).ok_or_else(unknown)?;
-    if let Status::Revoked { reason } = entry.status() {
-        let (name, version, reason) = (name.clone(), version.clone(), reason.clone());
-        return Err(VerifyError::Revoked { name, version, reason });
-    }
-    Ok(entry)
+fn refuse_revoked(entry: &ReleaseEntry) -> Result<(), VerifyError> {
+    let Status::Revoked { reason } = entry.status() else { return Ok(()) };
+    let Release { name, version, .. } = entry.release();
+    Err(VerifyError::Revoked { name: name.clone(), version: version.clone(), reason: reason.clone() })
 }
 
 fn check_contents(record: &ArchiveRecord, verified: &VerifiedArchive) -> Result<(), VerifyError> {

@@ -1,27 +1,39 @@
 //! One file a verb.
 
+mod announce;
+mod cache;
 #[cfg(feature = "registry")]
 mod demo;
 mod info;
 mod install;
 mod key;
 mod list;
+mod outdated;
 mod pack;
 mod publish;
 #[cfg(feature = "registry")]
 mod registry;
 mod run;
 mod search;
+mod tree;
 mod uninstall;
+mod vendor;
 mod verify;
+mod why;
 
 use std::process::ExitCode;
 
-use crate::ops::{OpsError, Reach};
+use pocket_index::signature::SecretKey;
+
+use crate::home::keys;
+use crate::ops::{OpsError, Reach, Scope, Workspace};
 use crate::registry::Network;
 
 use super::arguments::{Cli, Command, PluginCommand, RegistryArguments};
 use super::output::Output;
+use super::passphrase::Passphrases;
+
+use announce::Withdrawing;
 
 /// Runs the verb that was typed.
 pub fn run(cli: Cli, output: &Output) -> Result<ExitCode, OpsError> {
@@ -42,11 +54,23 @@ fn plugin(command: PluginCommand, output: &Output) -> Result<(), OpsError> {
     match command {
         PluginCommand::Install(arguments) => install::run(&arguments, output),
         PluginCommand::Uninstall(arguments) => uninstall::run(&arguments, output),
+        PluginCommand::Update(arguments) => install::update(&arguments, output),
+        PluginCommand::Lock(arguments) => install::lock(&arguments, output),
+        PluginCommand::Outdated(arguments) => outdated::run(&arguments, output),
+        PluginCommand::Tree(arguments) => tree::run(&arguments, output),
+        PluginCommand::Why { name } => why::run(&name, output),
+        PluginCommand::Vendor { folder, registry } => vendor::run(&folder, &registry, output),
+        PluginCommand::Cache(command) => cache::run(command, output),
         PluginCommand::List => list::run(output),
         PluginCommand::Info { name, registry } => info::run(&name, &registry, output),
         PluginCommand::Search { words, registry } => search::run(&words, &registry, output),
         PluginCommand::Pack { folder, out } => pack::run(&folder, &out, output),
         PluginCommand::Publish(arguments) => publish::run(&arguments, output),
+        PluginCommand::Yank(arguments) => announce::withdraw(Withdrawing::Yank, &arguments, output),
+        PluginCommand::Unyank(arguments) => announce::withdraw(Withdrawing::Unyank, &arguments, output),
+        PluginCommand::Revoke(arguments) => announce::withdraw(Withdrawing::Revoke, &arguments, output),
+        PluginCommand::Deprecate(arguments) => announce::deprecate(&arguments, output),
+        PluginCommand::Owner(command) => announce::owner(&command, output),
         PluginCommand::Verify { subject, registry } => verify::run(&subject, &registry, output),
     }
 }
@@ -55,6 +79,19 @@ fn plugin(command: PluginCommand, output: &Output) -> Result<(), OpsError> {
 fn reach(arguments: &RegistryArguments) -> Reach {
     let network = if arguments.offline { Network::Offline } else { Network::Online };
     Reach { registry: arguments.registry.clone(), network }
+}
+
+/// The nearest project's files or the user's own, with the right to change them.
+fn open_to_change(is_global: bool, output: &Output) -> Result<Workspace, OpsError> {
+    let scope = if is_global { Scope::User } else { Scope::Nearest };
+    Workspace::open_to_change(scope, &|| output.step("Waiting", "another process changes the same project"))
+}
+
+/// The private keys of these names.
+fn secrets(workspace: &Workspace, names: &[String], output: &Output) -> Result<Vec<SecretKey>, OpsError> {
+    let passphrases = Passphrases::new(output);
+    let load = |name: &String| keys::load(workspace.home(), name, &|name| passphrases.of_key(name));
+    Ok(names.iter().map(load).collect::<Result<_, _>>()?)
 }
 
 /// Runs a verb that waits for the network, on this thread.

@@ -10,10 +10,10 @@ use pocket_index::package;
 use pocket_index::record::{ArchiveRecord, Release};
 use pocket_index::verify::VerifiedArchive;
 use reqwest::Url;
-use semver::{Comparator, Op, Version, VersionReq};
 
 use super::Request;
 use super::records::World;
+use super::wanted::exactly;
 use crate::ops::{OpsError, Workspace};
 use crate::project::{Dependency, DependencySource, Source as LockedSource};
 use crate::registry::{ArchiveCache, Http, Network, TransportError};
@@ -128,18 +128,6 @@ fn add(
     let candidate = Candidate { version: version.clone(), status: Status::Available, published_at: 0 };
     world.add_direct(package, candidate, details, archive);
     Ok((name, Dependency { requirement: exactly(&version), source }))
-}
-
-/// `=1.2.0`: an archive is one version.
-fn exactly(version: &Version) -> VersionReq {
-    let comparator = Comparator {
-        op: Op::Exact,
-        major: version.major,
-        minor: Some(version.minor),
-        patch: Some(version.patch),
-        pre: version.pre.clone(),
-    };
-    VersionReq { comparators: vec![comparator] }
 }
 
 /// The path from the project's folder, with `/` between its parts: the same on every machine that has the project.

@@ -1,69 +1,57 @@
 //! The world as the resolver sees it: the registries' records, fetched as they are needed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures_util::future::try_join_all;
 use pocket_index::digest::Digest;
 use pocket_index::log::NodeHash;
 use pocket_index::name::{RegistryName, Target};
-use pocket_index::record::{History, Status as EventStatus};
+use pocket_index::record::{Outline, Status as EventStatus};
 use pocket_index::verify::VerifiedArchive;
 use semver::Version;
 
-use super::{Observer, Step};
+use super::known::Known;
+use super::rules::{cooldowns, rules};
+use super::{Observer, Request, Step};
 use crate::ops::workspace::NamedRegistry;
 use crate::ops::{OpsError, Workspace};
 use crate::project::{Lockfile, Source};
 use crate::registry::{Network, Registry};
 use crate::resolve::{
-    Candidate, Denials, Details, Lookup, Need, Origin, PackageName, PackageVersion, RecordSource, Records, Request,
-    Resolution, ResolveError, Status, Unreadable, resolve,
+    self, Candidate, Details, Foresight, Lookup, Need, Origin, PackageName, PackageVersion, RecordSource, Resolution,
+    ResolveError,
 };
 
 /// The registries in use, and what was read from them so far.
 pub struct World<'a> {
     workspace: &'a Workspace,
+    rules: resolve::Request,
+    target: Target,
+    takes_copies: bool,
     network: Network,
     lock: Option<&'a Lockfile>,
     observer: &'a dyn Observer,
     registries: BTreeMap<RegistryName, (Registry, NamedRegistry)>,
-    histories: BTreeMap<PackageName, History>,
     direct: BTreeMap<PackageName, VerifiedArchive>,
     known: Known,
-}
-
-/// Records with the names that were looked up, so that what is missing differs from what was not asked for yet.
-#[derive(Default)]
-struct Known {
-    records: Records,
-    fetched: BTreeSet<PackageName>,
-}
-
-impl RecordSource for Known {
-    fn candidates(&self, package: &PackageName) -> Lookup<'_> {
-        if self.fetched.contains(package) { self.records.candidates(package) } else { Lookup::Pending }
-    }
-
-    fn details(&self, package: &PackageName, position: usize) -> Result<&Details, Unreadable> {
-        self.records.details(package, position)
-    }
 }
 
 impl<'a> World<'a> {
     pub fn new(
         workspace: &'a Workspace,
-        network: Network,
+        request: &Request,
         lock: Option<&'a Lockfile>,
         observer: &'a dyn Observer,
     ) -> Self {
         Self {
             workspace,
-            network,
+            rules: rules(workspace, request, lock),
+            target: request.target(),
+            takes_copies: request.takes_copies(),
+            network: request.reach.network,
             lock,
             observer,
             registries: BTreeMap::new(),
-            histories: BTreeMap::new(),
             direct: BTreeMap::new(),
             known: Known::default(),
         }
@@ -77,8 +65,7 @@ impl<'a> World<'a> {
         details: Details,
         archive: VerifiedArchive,
     ) {
-        self.known.fetched.insert(package.clone());
-        self.known.records.add(package.clone(), candidate, details);
+        self.known.add_direct(package.clone(), candidate, details);
         self.direct.insert(package, archive);
     }
 
@@ -97,9 +84,33 @@ impl<'a> World<'a> {
         self.registries.values().map(|(registry, _)| registry)
     }
 
-    /// The history that a resolved plugin was chosen from.
-    pub fn history(&self, package: &PackageName) -> Option<&History> {
-        self.histories.get(package)
+    /// What the registry says of a plugin that was fetched.
+    pub fn outline(&self, package: &PackageName) -> Option<&Outline> {
+        self.known.outline(package)
+    }
+
+    /// The names of the opened registries.
+    pub fn names(&self) -> Vec<RegistryName> {
+        self.registries.keys().cloned().collect()
+    }
+
+    /// What a version needs; none if its records were not fetched.
+    pub fn needs_of(&self, release: &PackageVersion) -> Option<Vec<Need>> {
+        let Lookup::Known(candidates) = self.known.candidates(&release.package) else { return None };
+        let position = candidates.iter().position(|candidate| candidate.version == release.version)?;
+        self.known.details(&release.package, position).ok().map(|details| details.dependencies.clone())
+    }
+
+    /// Fetches the records of those of these plugins that no resolution asked for.
+    pub async fn fetch_missing(&mut self, packages: &BTreeSet<PackageName>) -> Result<(), OpsError> {
+        let is_missing = |package: &&PackageName| matches!(self.known.candidates(package), Lookup::Pending);
+        let missing = packages.iter().filter(is_missing).cloned().collect();
+        self.fetch_records(missing).await
+    }
+
+    /// What the plugins are unpacked for.
+    pub fn target(&self) -> &Target {
+        &self.target
     }
 
     /// Who hears what happens.
@@ -109,7 +120,8 @@ impl<'a> World<'a> {
 
     /// Uses a registry that was named on the command line.
     pub async fn use_registry(&mut self, named: NamedRegistry) -> Result<(), OpsError> {
-        let opened = self.workspace.open_named(&named, self.lock, self.network).await?;
+        let copy = if self.takes_copies { self.workspace.copy_of(&named)? } else { None };
+        let opened = self.workspace.open_copied(&named, copy, self.lock, self.network).await?;
         if let Some(fingerprint) = &opened.first_seen {
             let registry = named.location.to_string();
             self.observer.step(Step::MetRegistry { registry, fingerprint });
@@ -120,37 +132,44 @@ impl<'a> World<'a> {
 
     /// Chooses versions, fetching records until none is missing.
     pub async fn resolve(&mut self, needs: &[Need]) -> Result<Resolution, OpsError> {
+        self.fetch_foreseen(needs).await?;
         loop {
             let request = self.request(needs);
-            match resolve(&request, &self.known) {
+            let outcome = resolve::resolve(&request, &self.known);
+            self.refuse_records()?;
+            match outcome {
                 Err(ResolveError::NeedRecords(packages)) => self.fetch_records(packages).await?,
                 outcome => return outcome.map_err(OpsError::Resolve),
             }
         }
     }
 
-    fn request(&self, needs: &[Need]) -> Request {
-        let engine = env!("CARGO_PKG_VERSION").parse().expect("cargo checks the version");
-        let security = &self.workspace.project().plugins.security;
-        let locked = self.lock.iter().flat_map(|lock| &lock.plugins).map(|plugin| PackageVersion {
-            package: PackageName { name: plugin.name.clone(), origin: origin(&plugin.source) },
-            version: plugin.version.clone(),
-        });
-        let cooldown = self.registries.iter().filter(|(_, (_, named))| named.min_release_age > 0);
-        Request {
-            locked: locked.collect(),
-            targets: vec![Target::host()],
-            // Before 1970 nothing is too new.
-            now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
-            cooldown: cooldown
-                .map(|(name, (_, named))| (Origin::Registry(name.clone()), named.min_release_age))
-                .collect(),
-            denied: Denials {
-                runtimes: security.denied_runtimes.clone(),
-                permissions: security.denied_permissions.iter().map(|word| word.as_str().to_owned()).collect(),
-            },
-            ..Request::new(needs.to_vec(), engine)
+    /// Fetches what will probably be needed: level by level of the graph, each level at once.
+    async fn fetch_foreseen(&mut self, needs: &[Need]) -> Result<(), OpsError> {
+        let mut foresight = Foresight::new(&self.request(needs));
+        loop {
+            // A registry that was just opened may have a rule of its own.
+            let next = foresight.advance(&self.request(needs), &self.known);
+            self.refuse_records()?;
+            if next.is_empty() {
+                return Ok(());
+            }
+            self.fetch_records(next).await?;
         }
+    }
+
+    /// A record that does not hold ends everything: the file it stands in was tampered with, and to choose another version
+    /// would be to do what the tampering was for.
+    fn refuse_records(&mut self) -> Result<(), OpsError> {
+        match self.known.take_refused() {
+            Some(refused) => Err(self.registries[&refused.registry].0.refused_events(refused.error).into()),
+            None => Ok(()),
+        }
+    }
+
+    fn request(&self, needs: &[Need]) -> resolve::Request {
+        let registries = self.registries.iter().map(|(name, (_, named))| (name, named.min_release_age));
+        resolve::Request { roots: needs.to_vec(), cooldown: cooldowns(registries).collect(), ..self.rules.clone() }
     }
 
     async fn fetch_records(&mut self, packages: BTreeSet<PackageName>) -> Result<(), OpsError> {
@@ -163,34 +182,20 @@ impl<'a> World<'a> {
             }
         }
         let fetches = packages.into_iter().map(|package| async {
-            let history = match &package.origin {
-                Origin::Registry(name) => self.registries[name].0.history(&package.name).await?,
+            let outline = match &package.origin {
+                Origin::Registry(name) => self.registries[name].0.outline(&package.name).await?,
                 // A direct archive is added before anything is resolved; another one does not exist.
                 Origin::Direct(_) => None,
             };
-            Ok::<_, OpsError>((package, history))
+            Ok::<_, OpsError>((package, outline))
         });
-        for (package, history) in try_join_all(fetches).await? {
-            self.add_history(package, history);
+        for (package, outline) in try_join_all(fetches).await? {
+            match package.origin.clone() {
+                Origin::Registry(registry) => self.known.add(package, registry, outline),
+                Origin::Direct(_) => self.known.add_missing(package),
+            }
         }
         Ok(())
-    }
-
-    fn add_history(&mut self, package: PackageName, history: Option<History>) {
-        self.known.fetched.insert(package.clone());
-        let (Some(history), Origin::Registry(registry)) = (history, &package.origin) else { return };
-        for entry in history.releases() {
-            // A dependency on a registry whose name is none makes the version unusable, not the plugin.
-            let Ok(details) = Details::from_release(entry.release(), registry) else { continue };
-            let status = match entry.status() {
-                EventStatus::Available => Status::Available,
-                EventStatus::Yanked { .. } => Status::Yanked,
-                EventStatus::Revoked { .. } => Status::Revoked,
-            };
-            let candidate = Candidate { version: entry.release().version.clone(), status, published_at: entry.at() };
-            self.known.records.add(package.clone(), candidate, details);
-        }
-        self.histories.insert(package, history);
     }
 }
 
@@ -207,9 +212,9 @@ pub fn root_digest(root: NodeHash) -> Digest {
     Digest::from_bytes(*root.as_bytes())
 }
 
-/// The release of a history, for messages about what was passed over.
-pub fn yanked_reason(history: &History, version: &Version) -> Option<String> {
-    match history.release(version)?.status() {
+/// Why a version was yanked, if it was.
+pub fn yanked_reason(outline: &Outline, version: &Version) -> Option<String> {
+    match outline.find(version)?.status() {
         EventStatus::Yanked { reason } => Some(reason.clone()),
         _ => None,
     }

@@ -71,6 +71,12 @@ impl Wanted {
         self.dependencies.iter().map(need).collect()
     }
 
+    /// What `pocket.yaml` says of a plugin.
+    pub fn requirement_of(&self, package: &PackageName) -> Option<&VersionReq> {
+        let dependency = self.dependencies.get(&package.name)?;
+        (self.package(&package.name) == *package).then_some(&dependency.requirement)
+    }
+
     /// Writes the typed dependencies into `pocket.yaml`.
     pub fn write(&self, workspace: &Workspace, resolution: &Resolution) -> Result<(), OpsError> {
         if self.typed.is_empty() {
@@ -177,8 +183,17 @@ impl Wanted {
 
 /// `^1.2.0`: what works with this version, as `cargo add` writes it.
 fn compatible_with(version: &Version) -> VersionReq {
+    requirement(Op::Caret, version)
+}
+
+/// `=1.2.0`: this version alone.
+pub fn exactly(version: &Version) -> VersionReq {
+    requirement(Op::Exact, version)
+}
+
+fn requirement(op: Op, version: &Version) -> VersionReq {
     let comparator = Comparator {
-        op: Op::Caret,
+        op,
         major: version.major,
         minor: Some(version.minor),
         patch: Some(version.patch),
