@@ -6,6 +6,7 @@ mod error;
 pub mod graph;
 pub mod info;
 pub mod install;
+mod leftovers;
 pub mod list;
 pub mod pack;
 pub mod plugins;

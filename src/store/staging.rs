@@ -53,7 +53,7 @@ impl Store {
     pub fn stage(&self) -> Result<Staging, StoreError> {
         // Nobody else makes or sweeps one meanwhile, so that a folder is never seen without its lock being held.
         let _lock = self.lock()?;
-        let all = self.root.join(".staging");
+        let all = self.all_staging();
         fs::create_dir_all(&all).map_err(io_error("create", &all))?;
         sweep(&all)?;
         let mut builder = tempfile::Builder::new();
@@ -63,6 +63,23 @@ impl Store {
         file.try_lock().map_err(|error| io_error("lock", &lock_path)(error.into()))?;
         fs::create_dir(&path).map_err(io_error("create", &path))?;
         Ok(Staging { store: self.clone(), path, lock_path, next: AtomicU32::new(0), _lock: file })
+    }
+
+    /// Removes what processes left that were killed while they wrote here. Where the store cannot be written, or another process
+    /// writes at this moment, it does nothing.
+    pub fn sweep(&self) -> Result<(), StoreError> {
+        let all = self.all_staging();
+        if !fs::read_dir(&all).is_ok_and(|mut left| left.next().is_some()) {
+            return Ok(());
+        }
+        match self.lock_file() {
+            Ok((_, file)) if file.try_lock().is_ok() => sweep(&all),
+            _ => Ok(()),
+        }
+    }
+
+    fn all_staging(&self) -> PathBuf {
+        self.root.join(".staging")
     }
 }
 
@@ -92,22 +109,22 @@ impl Drop for Staging {
     }
 }
 
-/// Removes what no living process holds.
+/// Removes what no living process holds: folders, and the locks of folders that are gone. The store's lock is held.
 fn sweep(all: &Path) -> Result<(), StoreError> {
     for entry in fs::read_dir(all).map_err(io_error("read", all))? {
         let path = entry.map_err(io_error("read", all))?.path();
-        if path.extension().is_some_and(|extension| extension == "lock") {
-            continue;
-        }
-        let lock_path = path.with_extension("lock");
+        let (path, lock_path) = (path.with_extension(""), path.with_extension("lock"));
         if is_held(&lock_path) {
             continue;
         }
-        let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-        removed.map_err(io_error("sweep", &path))?;
-        let _ = fs::remove_file(&lock_path);
+        remove(&path).and_then(|()| remove(&lock_path)).map_err(io_error("sweep", &path))?;
     }
     Ok(())
+}
+
+fn remove(path: &Path) -> std::io::Result<()> {
+    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    removed.or_else(|error| if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }
 
 /// Whether a living process holds the lock at `path`. One that cannot be asked counts as held.
@@ -130,9 +147,11 @@ mod tests {
         let dead = folder.path().join(".staging/dead");
         fs::create_dir_all(dead.join("unpacked")).unwrap();
         fs::write(folder.path().join(".staging/dead.lock"), "").unwrap();
+        fs::write(folder.path().join(".staging/alone.lock"), "").unwrap();
         let other = store.stage().unwrap();
         assert!(living.path().is_dir() && other.path().is_dir());
         assert!(!dead.exists() && !dead.with_extension("lock").exists());
+        assert!(!dead.with_file_name("alone.lock").exists());
         drop((living, other));
         assert_eq!(fs::read_dir(folder.path().join(".staging")).unwrap().count(), 0);
     }

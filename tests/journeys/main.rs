@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod demo;
+mod faults;
 mod install;
 mod packages;
 mod publish;

@@ -26,7 +26,7 @@ pub use rules::Freedom;
 pub use vendor::{Vendored, vendor};
 
 use super::sources::Source;
-use super::{OpsError, Reach, Workspace, plugins};
+use super::{OpsError, Reach, Workspace, leftovers, plugins};
 use crate::home::atomic;
 use crate::project::Lockfile;
 use crate::store::Store;
@@ -195,6 +195,7 @@ pub async fn install(
 ) -> Result<Report, OpsError> {
     refuse_foreign_files(request)?;
     let store = request.folder.clone().map_or_else(|| workspace.store(), Store::at);
+    leftovers::sweep(workspace, &store)?;
     let old = workspace.read_lock()?;
     let old_lock = old.as_ref().map(|(lock, _)| lock);
     if let Some(report) = nothing_to_do(workspace, request, &store, old_lock)? {

@@ -9,5 +9,5 @@ mod server;
 pub use author::Author;
 pub use proxy::{Fault, FaultyProxy};
 pub use redis::Redis;
-pub use sandbox::{Outcome, Sandbox};
+pub use sandbox::{Outcome, POCKET, Sandbox};
 pub use server::TestRegistry;
