@@ -74,11 +74,12 @@ fn what_is_in_the_stores_way_is_told_and_left() {
     let sandbox = Sandbox::new();
     sandbox.write("pocket.yaml", "");
     sandbox.write("taken", "mine");
-    symlink("nowhere", sandbox.path("dangling")).unwrap();
     let before = sandbox.snapshot();
+    symlink("nowhere", sandbox.path("dangling")).unwrap();
     let install = |folder: &str| sandbox.pocket(&["plugin", "install", "data-processor", "--dir", folder]);
     install("taken").failure(1, &["`taken` is a file, and plugins need a folder there", "move it away"]);
     install("dangling").failure(1, &["`dangling` is a link to nothing", "move it away"]);
+    fs::remove_file(sandbox.path("dangling")).unwrap();
     assert_eq!(sandbox.snapshot(), before);
 }
 
