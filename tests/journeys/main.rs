@@ -13,4 +13,6 @@ mod publish;
 mod refusals;
 mod run;
 mod sources;
+mod store;
 mod support;
+mod transport;
