@@ -2,6 +2,7 @@
 
 mod catalog;
 mod error;
+mod forges;
 pub mod info;
 pub mod install;
 pub mod list;

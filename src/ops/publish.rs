@@ -6,7 +6,7 @@ use pocket_index::digest::Digest;
 use pocket_index::package::{self, Package};
 use pocket_index::publish::PublishHeader;
 use pocket_index::record::{Event, Release};
-use pocket_index::signature::PublicKey;
+use pocket_index::signature::{PublicKey, SecretKey};
 
 use super::{OpsError, Reach, Workspace, pack};
 use crate::home::keys;
@@ -51,8 +51,7 @@ pub async fn publish(
     let secret = keys::load(workspace.home(), key)?;
     let registry = workspace.open_registry(reach).await?;
 
-    let event = Event::from(release.clone()).to_text();
-    let header = PublishHeader { signatures: vec![secret.sign_event("release", &event)], event };
+    let header = sign(release.clone(), &secret);
     let mut published =
         Published { release, key: secret.public(), registry: registry.location().to_string(), log: None };
     if sending == Sending::Upload {
@@ -61,6 +60,12 @@ pub async fn publish(
         see_it(workspace, reach, &published.release).await?;
     }
     Ok(published)
+}
+
+/// The release's event with a signature: what a registry takes, and what stands beside archives on a forge.
+pub(super) fn sign(release: Release, secret: &SecretKey) -> PublishHeader {
+    let event = Event::from(release).to_text();
+    PublishHeader { signatures: vec![secret.sign_event("release", &event)], event }
 }
 
 /// The header, then the archives in the event's order.

@@ -206,6 +206,7 @@ fn archive(fields: &mut Fields<'_>) -> Read<LockedArchive> {
         size: fields.number("size")?,
         sha256: fields.parsed("sha256")?,
         tree: fields.parsed("tree")?,
+        url: fields.optional_parsed("url")?,
         unknown: fields.rest(),
     })
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use reqwest::header::{ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, RETRY_AFTER};
+use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode, Url};
 
 use super::error::TransportError;
@@ -20,6 +21,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 /// Without a byte for this long, the server counts as stalled.
 const STALL: Duration = Duration::from_secs(30);
 const CONNECT: Duration = Duration::from_secs(10);
+/// More is a loop.
+const MOST_REDIRECTS: usize = 10;
 
 /// A client whose connections are shared by everything one run fetches.
 #[derive(Debug, Clone)]
@@ -35,11 +38,37 @@ pub(super) enum Answer {
     NotModified,
 }
 
+/// An answer of any status.
+pub(super) struct Reply {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
 impl Http {
     /// Makes a client. Nothing is sent.
     pub fn new() -> Result<Self, TransportError> {
+        Self::with(Policy::custom(|attempt| {
+            let from = attempt.previous().last().cloned();
+            match from.map_or(Ok(()), |from| check_redirect(&from, attempt.url())) {
+                Err(reason) => attempt.error(reason),
+                Ok(()) if attempt.previous().len() > MOST_REDIRECTS => attempt.error("there are too many redirects"),
+                Ok(()) => attempt.follow(),
+            }
+        }))
+    }
+
+    /// A client that leaves redirects to its user.
+    pub(super) fn without_redirects() -> Result<Self, TransportError> {
+        Self::with(Policy::none())
+    }
+
+    fn with(redirects: Policy) -> Result<Self, TransportError> {
         install_crypto();
         let client = Client::builder()
+            .redirect(redirects)
+            // An address can carry a secret in its query, which is not the next server's business.
+            .referer(false)
             .user_agent(concat!("pocket/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT)
             .read_timeout(STALL)
@@ -78,6 +107,31 @@ impl Http {
                 outcome => return outcome.map_err(|(error, _)| error),
             }
         }
+    }
+
+    /// One answer, whatever its status. Only a server that fails or stays away is asked again.
+    pub(super) async fn get_once(&self, url: &Url, headers: HeaderMap, limit: u64) -> Result<Reply, TransportError> {
+        let mut attempt = 1;
+        loop {
+            let tried = self.try_get_once(url, headers.clone(), limit).await;
+            let may_pass = match &tried {
+                Ok(reply) => matches!(reply.status, 500 | 502 | 503 | 504),
+                Err(error) => error.may_pass(),
+            };
+            if !may_pass || attempt == ATTEMPTS {
+                return tried;
+            }
+            tokio::time::sleep(pause(attempt)).await;
+            attempt += 1;
+        }
+    }
+
+    async fn try_get_once(&self, url: &Url, headers: HeaderMap, limit: u64) -> Result<Reply, TransportError> {
+        let sent = self.client.get(url.clone()).headers(headers).send().await;
+        let response = sent.map_err(|source| unreachable(url, source))?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = read_body(url, response, limit, &mut |_, _| {}).await?;
+        Ok(Reply { status, headers, body })
     }
 
     /// Sends `body` once: a repeated upload must be the caller's decision. Returns the status and the answer.
@@ -146,10 +200,22 @@ async fn read_body(
 
 fn unreachable(url: &Url, source: reqwest::Error) -> TransportError {
     let source = source.without_url();
+    if source.is_redirect() {
+        let reason = std::error::Error::source(&source).map_or_else(|| source.to_string(), ToString::to_string);
+        return TransportError::Redirected { url: shown(url), reason };
+    }
     if source.is_timeout() && !source.is_connect() {
         TransportError::TimedOut { url: shown(url), source }
     } else {
         TransportError::Unreachable { url: shown(url), source }
+    }
+}
+
+/// What came encrypted must not go on in the clear: somebody on the way could read and change it.
+pub(super) fn check_redirect(from: &Url, to: &Url) -> Result<(), String> {
+    match (from.scheme(), to.scheme()) {
+        ("https", "https") | ("http", "http" | "https") => Ok(()),
+        (from, to) => Err(format!("the redirect leads from `{from}:` to `{to}:`")),
     }
 }
 
@@ -173,4 +239,22 @@ pub(crate) fn install_crypto() {
         // Fails only if another part of the process installed one first, which then serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redirects_lead_to_encryption_and_never_away_from_it() {
+        let may = |from: &str, to: &str| {
+            let url = |text: &str| Url::parse(text).expect("a URL");
+            check_redirect(&url(from), &url(to)).is_ok()
+        };
+        assert!(may("http://a.example/", "https://b.example/"));
+        assert!(may("https://a.example/", "https://b.example/"));
+        assert!(may("http://a.example/", "http://b.example/"));
+        assert!(!may("https://a.example/", "http://a.example/"));
+        assert!(!may("http://a.example/", "file:///etc/passwd"));
+    }
 }

@@ -3,6 +3,7 @@
 mod cache;
 mod client;
 mod error;
+pub mod forge;
 mod http;
 mod location;
 mod transport;

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod demo;
+mod forge;
 mod install;
 mod publish;
 mod refusals;

@@ -8,7 +8,7 @@ use crate::cli::arguments::InstallArguments;
 use crate::cli::error::count;
 use crate::cli::output::Output;
 use crate::cli::progress::Progress;
-use crate::ops::install::{self, Approver, Ask, Locking, Report, Request, Unpacked};
+use crate::ops::install::{self, Approver, Ask, Consent, Locking, Report, Request, Unpacked, Unvouched};
 use crate::ops::sources::Source;
 use crate::ops::{OpsError, Scope, Workspace};
 use crate::registry::Network;
@@ -69,6 +69,18 @@ impl Approver for Answer<'_> {
                 if is_yes(&question("Grant this? [y/N] ")?) { Ok(()) } else { Err(OpsError::Declined) }
             }
         }
+    }
+
+    /// `--yes` grants permissions; bytes that nobody vouches for are another question.
+    fn trust_once(&self, unvouched: &Unvouched) -> Result<Consent, OpsError> {
+        let (Self::Yes(output) | Self::Ask(output)) = self;
+        if !output.can_ask() {
+            return Ok(Consent::NobodyThere);
+        }
+        output.notice(&format!("nobody vouches for {}:", unvouched.source));
+        unvouched.archives.iter().for_each(|(file, digest)| output.notice(&format!("  {digest}  {file}")));
+        let answer = question("Trust these bytes, this once? pocket.lock will say so. [y/N] ")?;
+        Ok(if is_yes(&answer) { Consent::Given } else { Consent::Refused })
     }
 }
 

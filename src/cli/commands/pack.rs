@@ -1,14 +1,21 @@
 //! `pocket plugin pack`.
 
-use std::path::Path;
-
 use serde_json::json;
 
+use crate::cli::arguments::PackArguments;
 use crate::cli::output::Output;
+use crate::home::Home;
 use crate::ops::{OpsError, pack};
 
-pub fn run(folder: &Path, out: &Path, output: &Output) -> Result<(), OpsError> {
-    let packed = pack::pack(folder, out)?;
+pub fn run(arguments: &PackArguments, output: &Output) -> Result<(), OpsError> {
+    let PackArguments { folder, out, sign, key } = arguments;
+    let packed = if *sign {
+        let (packed, signed) = pack::pack_signed(folder, out, &Home::discover()?, key)?;
+        output.step("Signed", format!("{} with {}", signed.path.display(), signed.key.fingerprint()));
+        packed
+    } else {
+        pack::pack(folder, out)?
+    };
     let documents: Vec<_> = packed
         .iter()
         .map(|archive| {

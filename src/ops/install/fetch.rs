@@ -41,7 +41,7 @@ async fn fetch_one(
         return Ok(None);
     }
     let (Some(release), Origin::Registry(registry)) = (&planned.release, &planned.package.origin) else {
-        return Ok(world.direct(&planned.package).cloned());
+        return Ok(world.direct(&planned.package).map(|direct| direct.archive.clone()));
     };
     let registry = world.registry(registry).expect("a planned release comes from an opened registry");
     let mut progress = |received, expected| observer.step(Step::Downloading { name, version, received, expected });

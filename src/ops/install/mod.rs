@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use pocket_index::name::PluginName;
 use semver::Version;
 
-pub use approval::{Approver, Ask, sentences};
+pub use approval::{Approver, Ask, Consent, sentences};
+pub use direct::{DirectError, Unvouched};
 
 use super::sources::Source;
 use super::{OpsError, Reach, Workspace};
@@ -140,7 +141,7 @@ pub async fn install(
         return Ok(report);
     }
     let mut world = World::new(workspace, request.reach.network, old_lock, observer);
-    let wanted = Wanted::collect(workspace, request, &mut world).await?;
+    let wanted = Wanted::collect(workspace, request, &mut world, approver).await?;
     let resolution = world.resolve(&wanted.needs()).await?;
     observer.step(Step::Resolved { plugins: resolution.plugins.len() });
     let planned = locking::plan(&mut world, &resolution, old_lock).await?;
@@ -172,6 +173,9 @@ fn nothing_to_do(
     let Some(lock) = lock.filter(|_| request.sources.is_empty()) else { return Ok(None) };
     let default = workspace.registry(request.reach.registry.as_deref())?.name;
     if lock.satisfies(&workspace.project().plugins.dependencies, &default).is_err() {
+        return Ok(None);
+    }
+    if !direct::is_unchanged(workspace, lock) {
         return Ok(None);
     }
     let mut plugins = Vec::new();

@@ -8,9 +8,9 @@ use pocket_index::digest::Digest;
 use pocket_index::log::NodeHash;
 use pocket_index::name::{RegistryName, Target};
 use pocket_index::record::{History, Status as EventStatus};
-use pocket_index::verify::VerifiedArchive;
 use semver::Version;
 
+use super::direct::DirectArchive;
 use super::{Observer, Step};
 use crate::ops::workspace::NamedRegistry;
 use crate::ops::{OpsError, Workspace};
@@ -29,7 +29,7 @@ pub struct World<'a> {
     observer: &'a dyn Observer,
     registries: BTreeMap<RegistryName, (Registry, NamedRegistry)>,
     histories: BTreeMap<PackageName, History>,
-    direct: BTreeMap<PackageName, VerifiedArchive>,
+    direct: BTreeMap<PackageName, DirectArchive>,
     known: Known,
 }
 
@@ -70,21 +70,20 @@ impl<'a> World<'a> {
     }
 
     /// Adds an archive that the project names itself; it is the only version there.
-    pub fn add_direct(
-        &mut self,
-        package: PackageName,
-        candidate: Candidate,
-        details: Details,
-        archive: VerifiedArchive,
-    ) {
+    pub fn add_direct(&mut self, package: PackageName, candidate: Candidate, details: Details, archive: DirectArchive) {
         self.known.fetched.insert(package.clone());
         self.known.records.add(package.clone(), candidate, details);
         self.direct.insert(package, archive);
     }
 
     /// The archive that the project names itself.
-    pub fn direct(&self, package: &PackageName) -> Option<&VerifiedArchive> {
+    pub fn direct(&self, package: &PackageName) -> Option<&DirectArchive> {
         self.direct.get(package)
+    }
+
+    /// The lock as it was.
+    pub fn lock(&self) -> Option<&'a Lockfile> {
+        self.lock
     }
 
     /// An opened registry.
@@ -199,6 +198,7 @@ pub fn origin(source: &Source) -> Origin {
     match source {
         Source::Registry(name) => Origin::Registry(name.clone()),
         Source::Url(place) | Source::Path(place) => Origin::Direct(place.clone()),
+        Source::Release(repository) => Origin::Direct(repository.to_string()),
     }
 }
 

@@ -1,10 +1,12 @@
 //! What the journeys stand on: a sandbox with a home and a project, a real registry server, a real Redis.
 
+mod forge;
 mod proxy;
 mod redis;
 mod sandbox;
 mod server;
 
+pub use forge::TestForge;
 pub use proxy::{Fault, FaultyProxy};
 pub use redis::Redis;
 pub use sandbox::{Outcome, Sandbox};

@@ -105,10 +105,24 @@ impl Sandbox {
         self.run(&self.folder.path().join("other-home"), arguments, "")
     }
 
+    /// Runs `pocket` at a terminal, at which somebody types `input`. What the terminal shows is the standard output.
+    pub fn pocket_at_a_terminal(&self, arguments: &[&str], input: &str) -> Outcome {
+        let words = [&[env!("CARGO_BIN_EXE_pocket")], arguments].concat();
+        let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
+        let mut command = Command::new("script");
+        // `script` is of util-linux: it runs a command at a terminal of its own.
+        command.args(["--quiet", "--return", "--flush", "--command", &quoted.join(" "), "/dev/null"]);
+        self.finish(command, &self.home(), input)
+    }
+
     fn run(&self, home: &Path, arguments: &[&str], input: &str) -> Outcome {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pocket"));
+        command.args(arguments);
+        self.finish(command, home, input)
+    }
+
+    fn finish(&self, mut command: Command, home: &Path, input: &str) -> Outcome {
         command
-            .args(arguments)
             .current_dir(self.project())
             .env("POCKET_HOME", home)
             .env_remove("POCKET_REGISTRY")
