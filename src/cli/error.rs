@@ -78,6 +78,7 @@ fn exit_code(error: &OpsError) -> u8 {
         | OpsError::NoEvidence { .. }
         | OpsError::Revoked { .. }
         | OpsError::LockDiffers { .. } => VERIFICATION_REFUSED,
+        OpsError::Origin(_) => VERIFICATION_REFUSED,
         OpsError::Direct(error) if direct::is_refusal(error) => VERIFICATION_REFUSED,
         OpsError::Store(error) if is_refusal_of_files(error) => VERIFICATION_REFUSED,
         OpsError::Registry(error) if is_refusal(error) => VERIFICATION_REFUSED,
@@ -113,6 +114,10 @@ fn hint(error: &OpsError) -> Option<String> {
             Some("`pocket plugin pack FOLDER` makes an archive that registries take".to_owned())
         }
         OpsError::Direct(error) => direct::hint(error),
+        OpsError::Origin(error) => Some(direct::origin_hint(error)),
+        OpsError::NoRegistry { name, .. } => {
+            Some(format!("say where it is: `registries: {{{name}: \"https://…\"}}` in pocket.yaml"))
+        }
         OpsError::NotApproved { .. } => {
             Some("read what they ask for above, then repeat the command with --yes".to_owned())
         }

@@ -8,7 +8,7 @@ use pocket_index::package::PackageError;
 use pocket_index::verify::VerifyError;
 use semver::Version;
 
-use super::install::DirectError;
+use super::install::{DirectError, OriginError};
 use crate::engine::CallError;
 use crate::home::HomeError;
 use crate::project::{EditError, ExpandError, LockError, ManifestError};
@@ -131,6 +131,9 @@ pub enum OpsError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A name that means another plugin than before.
+    #[error(transparent)]
+    Origin(#[from] OriginError),
     /// A release, URL or file that the project names itself.
     #[error(transparent)]
     Direct(Box<DirectError>),

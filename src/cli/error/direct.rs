@@ -1,7 +1,7 @@
 //! The next step for plugins that the project names itself.
 
 use super::transport_hint;
-use crate::ops::install::DirectError;
+use crate::ops::install::{DirectError, OriginError};
 use crate::registry::forge::ForgeError;
 
 /// Whether it is refused for what it is, and not for what is missing.
@@ -60,6 +60,21 @@ pub fn hint(error: &DirectError) -> Option<String> {
         }
         DirectError::NotTrusted(_) | DirectError::NoPlugin { .. } | DirectError::Undescribed { .. } => return None,
     })
+}
+
+pub fn origin_hint(error: &OriginError) -> String {
+    match error {
+        OriginError::Switched { name, locked, now } => format!(
+            "name one: `pocket plugin install {name} --registry {now}` to change, or `{name}: {{version: \"*\", registry: \
+             {locked}}}` in pocket.yaml to keep it"
+        ),
+        OriginError::Moved { name, .. } => format!(
+            "if it is meant to be another registry, give it another name; if `{name}` was set up anew, remove pocket.lock"
+        ),
+        OriginError::Clash { name, .. } => {
+            format!("name one registry for `{name}` in pocket.yaml, and another version")
+        }
+    }
 }
 
 fn forge_hint(error: &ForgeError) -> Option<String> {

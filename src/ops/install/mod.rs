@@ -6,6 +6,7 @@ mod approval;
 mod direct;
 mod fetch;
 pub(super) mod locking;
+mod origins;
 mod records;
 mod wanted;
 
@@ -16,6 +17,7 @@ use semver::Version;
 
 pub use approval::{Approver, Ask, Consent, sentences};
 pub use direct::{DirectError, Unvouched};
+pub use origins::OriginError;
 
 use super::sources::Source;
 use super::{OpsError, Reach, Workspace};
@@ -145,6 +147,8 @@ pub async fn install(
     let resolution = world.resolve(&wanted.needs()).await?;
     observer.step(Step::Resolved { plugins: resolution.plugins.len() });
     let planned = locking::plan(&mut world, &resolution, old_lock).await?;
+    origins::refuse_clashes(&planned)?;
+    origins::tell_switches(&world, &planned, old_lock);
     let lock = locking::lock(&world, &planned, old_lock);
     let text = lock.to_text();
     let old_text = old.as_ref().map(|(_, text)| text.as_str());

@@ -11,11 +11,12 @@ use pocket_index::record::{History, Status as EventStatus};
 use semver::Version;
 
 use super::direct::DirectArchive;
+use super::origins::OriginError;
 use super::{Observer, Step};
 use crate::ops::workspace::NamedRegistry;
 use crate::ops::{OpsError, Workspace};
 use crate::project::{Lockfile, Source};
-use crate::registry::{Network, Registry};
+use crate::registry::{Location, Network, Opened, Registry, RegistryError};
 use crate::resolve::{
     Candidate, Denials, Details, Lookup, Need, Origin, PackageName, PackageVersion, RecordSource, Records, Request,
     Resolution, ResolveError, Status, Unreadable, resolve,
@@ -108,13 +109,34 @@ impl<'a> World<'a> {
 
     /// Uses a registry that was named on the command line.
     pub async fn use_registry(&mut self, named: NamedRegistry) -> Result<(), OpsError> {
-        let opened = self.workspace.open_named(&named, self.lock, self.network).await?;
+        let opened = self.open(&named).await?;
         if let Some(fingerprint) = &opened.first_seen {
             let registry = named.location.to_string();
             self.observer.step(Step::MetRegistry { registry, fingerprint });
         }
         self.registries.insert(named.name.clone(), (opened.registry, named));
         Ok(())
+    }
+
+    /// Opens a registry that may have moved since it was locked: it must still be the same log.
+    async fn open(&self, named: &NamedRegistry) -> Result<Opened, OpsError> {
+        let url = named.location.to_string();
+        let locked = self.lock.and_then(|lock| lock.registry(&named.name)).filter(|locked| locked.url != url);
+        let Some(locked) = locked else {
+            return self.workspace.open_named(named, self.lock, self.network).await;
+        };
+        let moved = || OriginError::Moved { name: named.name.clone(), locked: locked.url.clone(), url: url.clone() };
+        // The bundled one comes with the program and has nothing to compare with.
+        if named.location == Location::Bundled || matches!(locked.url.parse(), Ok(Location::Bundled)) {
+            return Err(moved().into());
+        }
+        let opened = self.workspace.open_named(named, self.lock, self.network).await.map_err(|error| match error {
+            OpsError::Registry(cause) if matches!(*cause, RegistryError::KeyChanged { .. }) => moved().into(),
+            other => other,
+        })?;
+        let text = format!("the registry `{}` is at {url} now, the lock knows it at {}", named.name, locked.url);
+        self.observer.step(Step::Warning { text });
+        Ok(opened)
     }
 
     /// Chooses versions, fetching records until none is missing.

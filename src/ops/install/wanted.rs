@@ -8,6 +8,7 @@ use pocket_index::repository::Repository;
 use semver::{Comparator, Op, Version, VersionReq};
 
 use super::direct::{self, Asked, Direct};
+use super::origins;
 use super::records::World;
 use super::{Approver, Locking, Request};
 use crate::home::atomic;
@@ -63,6 +64,8 @@ impl Wanted {
         for source in &request.sources {
             wanted.add_typed(source, &named.name, &direct, world).await?;
         }
+        let is_said = |name: &PluginName| request.reach.registry.is_some() && wanted.typed.contains_key(name);
+        origins::refuse_silent_switches(&wanted.dependencies, &is_said, &wanted.default, world.lock())?;
         for (name, dependency) in &wanted.dependencies {
             if world.direct(&wanted.package(name)).is_none() {
                 direct.add_known(world, name, dependency).await?;
