@@ -28,6 +28,7 @@
 //! | `~/.pocket/plugins/<name>/<version>/` | [`store`], by one rename | [`store`], [`engine`] |
 //! | `~/.pocket/plugins/<name>/<version>.tree` | [`store`], after that rename | [`store`] |
 //! | `~/.pocket/plugins/.staging/`, `.lock` | [`store`] | [`store`] |
+//! | `~/.pocket/projects/<id>.lock` | [`home`]: held while a project is changed | [`home`] |
 //! | `~/.pocket/stores` | [`home`]: folders that `--dir` installed to | [`ops`] |
 //! | `~/.pocket/keys/<name>.key` | [`home`], mode 0600 | [`home`] |
 //! | `~/.pocket/trust/<id>.toml` | [`registry`]: a registry's key and newest checkpoint | [`registry`] |

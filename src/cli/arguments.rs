@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use pocket_index::name::PluginName;
+use pocket_index::name::{PluginName, Target};
+use semver::Version;
 
 /// A package manager for plugins, and the engine that runs them.
 #[derive(Debug, Parser)]
@@ -87,6 +88,29 @@ pub enum PluginCommand {
     Install(InstallArguments),
     /// Take plugins out of the project
     Uninstall(UninstallArguments),
+    /// Move plugins to the newest versions that fit, and show what changes
+    Update(UpdateArguments),
+    /// Show which plugins have newer versions
+    Outdated(OutdatedArguments),
+    /// Show what needs what
+    Tree(TreeArguments),
+    /// Show why a plugin is there: every way from the project to it
+    Why {
+        /// The plugin
+        name: PluginName,
+    },
+    /// Write pocket.lock without unpacking anything
+    Lock(LockArguments),
+    /// Copy everything that is locked into a folder, to install from without a network
+    Vendor {
+        /// The folder; name it as `plugins.vendor` in pocket.yaml to install from it
+        folder: PathBuf,
+        #[command(flatten)]
+        registry: RegistryArguments,
+    },
+    /// Show, check or empty the cache of downloads
+    #[command(subcommand)]
+    Cache(CacheCommand),
     /// List the plugins
     List,
     /// Show a plugin: its nodes, settings and permissions
@@ -145,9 +169,84 @@ pub struct InstallArguments {
     /// Unpack to this folder instead of ~/.pocket/plugins
     #[arg(long, value_name = "FOLDER")]
     pub dir: Option<PathBuf>,
+    /// Unpack what runs on another machine, such as aarch64-unknown-linux-gnu
+    #[arg(long, value_name = "TRIPLE")]
+    pub target: Option<Target>,
+    /// Show what would change, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
     /// Grant what the plugins ask for without a question
     #[arg(long, short, visible_alias = "allow-permissions")]
     pub yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct UpdateArguments {
+    /// The plugins; without one, all
+    pub plugins: Vec<PluginName>,
+    #[command(flatten)]
+    pub registry: RegistryArguments,
+    /// Move one plugin to exactly this version, older ones too
+    #[arg(long, value_name = "VERSION")]
+    pub precise: Option<Version>,
+    /// Show what would change, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Update the user's own plugins, whatever project this folder is in
+    #[arg(long)]
+    pub global: bool,
+    /// Grant what the plugins ask for without a question
+    #[arg(long, short, visible_alias = "allow-permissions")]
+    pub yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct LockArguments {
+    #[command(flatten)]
+    pub registry: RegistryArguments,
+    /// Write nothing; fail if pocket.lock would change
+    #[arg(long)]
+    pub check: bool,
+    /// Lock the user's own plugins, whatever project this folder is in
+    #[arg(long)]
+    pub global: bool,
+    /// Grant what the plugins ask for without a question
+    #[arg(long, short, visible_alias = "allow-permissions")]
+    pub yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct OutdatedArguments {
+    #[command(flatten)]
+    pub registry: RegistryArguments,
+    /// Look at the user's own plugins, whatever project this folder is in
+    #[arg(long)]
+    pub global: bool,
+    /// Exit with 1 if a newer version fits
+    #[arg(long)]
+    pub check: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct TreeArguments {
+    /// Begin at this plugin instead of the project
+    pub name: Option<PluginName>,
+    /// Show what needs a plugin instead of what it needs
+    #[arg(long, short)]
+    pub invert: bool,
+    /// Show this many levels
+    #[arg(long, value_name = "LEVELS")]
+    pub depth: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum CacheCommand {
+    /// Print where the cache is
+    Dir,
+    /// Remove everything that can be fetched or made again
+    Clean,
+    /// Digest every cached archive again, and remove those that are damaged
+    Verify,
 }
 
 #[derive(Debug, Args)]
@@ -155,8 +254,6 @@ pub struct UninstallArguments {
     /// The plugins
     #[arg(required = true)]
     pub plugins: Vec<PluginName>,
-    #[command(flatten)]
-    pub registry: RegistryArguments,
     /// Uninstall for the user, whatever project this folder is in
     #[arg(long)]
     pub global: bool,

@@ -124,10 +124,17 @@ fn hint(error: &OpsError) -> Option<String> {
         OpsError::LockStale { .. } => {
             Some("run `pocket plugin install` without --locked and commit pocket.lock".to_owned())
         }
+        OpsError::NotVendored { folder, .. } => Some(format!("run `pocket plugin vendor {}`", folder.display())),
+        OpsError::Outdated { .. } => Some("run `pocket plugin update`".to_owned()),
+        OpsError::ForeignTarget { .. } => Some("name one with --dir FOLDER".to_owned()),
+        OpsError::Imprecise { name, .. } => Some(format!(
+            "`pocket plugin why {name}` shows what needs it; `pocket plugin info {name}` lists its versions"
+        )),
         OpsError::NoPlugin { near, .. } if !near.is_empty() => Some(format!("did you mean {}?", quoted(near))),
         OpsError::NoPlugin { .. } => Some("`pocket plugin search WORD` lists what there is".to_owned()),
         OpsError::NotInstalled { .. } => Some("run `pocket plugin install`".to_owned()),
         OpsError::Store(error) => store_hint(error),
+        OpsError::Yanked { .. } => Some("install another version; only locks that hold it keep it".to_owned()),
         OpsError::Revoked { .. } => Some("install another version, and find out why this one was revoked".to_owned()),
         OpsError::Run(error) => run_hint(&error.kind),
         OpsError::FolderInUse { .. } => Some("name an empty or a new folder".to_owned()),

@@ -1,5 +1,6 @@
 //! The command line: what can be typed, and what each verb prints.
 
+mod approval;
 mod arguments;
 mod commands;
 mod error;

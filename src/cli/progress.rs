@@ -7,7 +7,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use pocket_index::name::PluginName;
 use semver::Version;
 
-use crate::ops::install::{Observer, Step};
+use crate::ops::install::{Change, Observer, Step};
 
 use super::error::count;
 use super::output::Output;
@@ -38,6 +38,27 @@ impl<'a> Progress<'a> {
     }
 }
 
+/// A change as it is shown: a verb and what it did, then a line for each permission that comes or goes.
+pub fn change_lines(change: &Change) -> Vec<(&'static str, String)> {
+    let name = &change.name;
+    let source = change.former_source.as_ref().map(|former| format!(", from {} instead of {former}", change.source));
+    let source = source.unwrap_or_default();
+    let first = match (&change.before, &change.after) {
+        (Some(before), Some(after)) if before == after => ("Changing", format!("`{name}` {after}{source}")),
+        (Some(before), Some(after)) if before > after => {
+            ("Downgrading", format!("`{name}` {before} -> {after}{source}"))
+        }
+        (Some(before), Some(after)) => ("Updating", format!("`{name}` {before} -> {after}{source}")),
+        (None, Some(after)) => ("Adding", format!("`{name}` {after}")),
+        (Some(before), None) => ("Removing", format!("`{name}` {before}")),
+        (None, None) => return Vec::new(),
+    };
+    let gains = change.gains.iter().map(|gain| ("", format!("  + {gain}")));
+    // What leaves takes its permissions with it; that needs no line each.
+    let loses = change.loses.iter().filter(|_| change.after.is_some()).map(|lost| ("", format!("  - {lost}")));
+    std::iter::once(first).chain(gains).chain(loses).collect()
+}
+
 impl Bars {
     fn advance(&self, name: &PluginName, version: &Version, received: u64, expected: Option<u64>) {
         let mut downloads = self.downloads.lock().expect("no holder of this lock panics");
@@ -66,6 +87,10 @@ impl Observer for Progress<'_> {
                 if let Some(bars) = &self.bars {
                     bars.advance(name, version, received, expected);
                 }
+            }
+            Step::Planned { changes } => {
+                let moved = changes.iter().filter(|change| change.before.is_some());
+                moved.flat_map(change_lines).for_each(|(verb, line)| self.line(verb, &line));
             }
             Step::Verified { name, version } => self.line("Verified", &format!("`{name}` {version}")),
             Step::Installed { name, version } => self.line("Installed", &format!("`{name}` {version}")),

@@ -4,6 +4,7 @@ pub mod atomic;
 pub mod keys;
 pub mod publishers;
 pub mod trust;
+pub mod turn;
 
 use std::path::{Path, PathBuf};
 
@@ -103,6 +104,11 @@ impl Home {
     /// The user's private keys.
     pub fn keys(&self) -> PathBuf {
         self.root.join("keys")
+    }
+
+    /// Locks of the projects that are being changed.
+    fn turns(&self) -> PathBuf {
+        self.root.join("projects")
     }
 
     /// Remembers a folder that plugins were unpacked to with `--dir`, so that runs find them there.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use pocket_index::archive::ArchiveError;
-use pocket_index::name::{PluginName, RegistryName};
+use pocket_index::name::{PluginName, RegistryName, Target};
 use pocket_index::package::PackageError;
 use pocket_index::verify::VerifyError;
 use semver::Version;
@@ -156,6 +156,36 @@ pub enum OpsError {
         /// What would change.
         reason: String,
     },
+    /// Plugins for another machine, with no folder of their own.
+    #[error("plugins for `{target}` need a folder of their own")]
+    ForeignTarget {
+        /// What they run on.
+        target: Target,
+    },
+    /// A version that was asked for precisely, and something else needs another one.
+    #[error("`{name}` cannot be {version}{}", instead(chosen))]
+    Imprecise {
+        /// The plugin.
+        name: PluginName,
+        /// The version that was asked for.
+        version: Version,
+        /// What would be chosen.
+        chosen: Vec<Version>,
+    },
+    /// A registry without a copy in the folder that `plugins.vendor` names.
+    #[error("the registry `{registry}` has no copy in `{}`", folder.display())]
+    NotVendored {
+        /// The registry.
+        registry: RegistryName,
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// `--check`, and plugins are out of date.
+    #[error("plugins are out of date: {plugins}")]
+    Outdated {
+        /// How many would move.
+        plugins: usize,
+    },
     /// No such plugin.
     #[error("there is no plugin `{name}` in {place}")]
     NoPlugin {
@@ -173,6 +203,16 @@ pub enum OpsError {
         name: PluginName,
         /// Its version.
         version: Version,
+    },
+    /// A yanked release that was asked for.
+    #[error("`{name}` {version} was yanked: {reason}")]
+    Yanked {
+        /// The plugin.
+        name: PluginName,
+        /// Its version.
+        version: Version,
+        /// Why.
+        reason: String,
     },
     /// A revoked release.
     #[error("`{name}` {version} was revoked: {reason}")]
@@ -275,6 +315,15 @@ pub enum OpsError {
         /// What happened.
         message: String,
     },
+}
+
+fn instead(chosen: &[Version]) -> String {
+    let chosen: Vec<_> = chosen.iter().map(ToString::to_string).collect();
+    if chosen.is_empty() {
+        ": nothing needs it".to_owned()
+    } else {
+        format!(": what needs it is met by {}", chosen.join(", "))
+    }
 }
 
 /// Errors with many facts are boxed, so that what succeeds does not carry their size.

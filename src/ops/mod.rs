@@ -1,8 +1,10 @@
 //! The verbs: each joins the rooms below into one thing that a user asks for.
 
+pub mod cache;
 mod catalog;
 mod error;
 mod forges;
+pub mod graph;
 pub mod info;
 pub mod install;
 pub mod list;
@@ -14,6 +16,7 @@ pub mod search;
 pub mod settings;
 pub mod sources;
 pub mod uninstall;
+pub mod update;
 pub mod verify;
 mod workspace;
 

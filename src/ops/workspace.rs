@@ -9,7 +9,10 @@ use serde_json::{Map, Value};
 use super::OpsError;
 use super::settings::{Layer, Origin};
 use crate::home::Home;
-use crate::project::{LOCK_FILE, Lockfile, MANIFEST_FILE, ProjectManifest, RegistryTrust, Signing, find_project};
+use crate::home::turn::{self, Turn};
+use crate::project::{
+    LOCK_FILE, LockedRegistry, Lockfile, MANIFEST_FILE, ProjectManifest, RegistryTrust, Signing, find_project,
+};
 use crate::registry::{Expected, Location, Network, Opened, Registry};
 use crate::store::Store;
 
@@ -44,6 +47,8 @@ pub struct Workspace {
     project: ProjectManifest,
     /// The user's own configuration, which the project's wins over.
     user: ProjectManifest,
+    /// The right to change the project's files, where it was asked for.
+    turn: Option<Turn>,
 }
 
 /// A registry by the name it has here.
@@ -85,14 +90,26 @@ impl Workspace {
 
     /// The same from another folder than the current one.
     pub fn open_from(home: Home, folder: &Path, scope: Scope) -> Result<Self, OpsError> {
+        let found = find_root(&home, folder, scope);
+        Self::read(home, found, None)
+    }
+
+    /// The same to change it: waits until no other process changes it, and keeps others waiting until it is dropped. `waiting`
+    /// is called once if there is another one.
+    pub fn open_to_change(scope: Scope, waiting: &dyn Fn()) -> Result<Self, OpsError> {
+        let home = Home::discover()?;
+        let here = std::env::current_dir().map_err(OpsError::io("find the current folder from", Path::new(".")))?;
+        let found = find_root(&home, &here, scope);
+        let turn = turn::take(&home, found.as_deref().unwrap_or(home.root()), waiting)?;
+        // Read only now: another process may have just written.
+        Self::read(home, found, Some(turn))
+    }
+
+    fn read(home: Home, found: Option<PathBuf>, turn: Option<Turn>) -> Result<Self, OpsError> {
         let user = read_manifest(&home.root().join(MANIFEST_FILE))?;
-        let found = match scope {
-            Scope::Nearest => find_project(folder),
-            Scope::User => None,
-        };
-        match found.filter(|root| root != home.root()) {
-            Some(root) => Ok(Self { project: read_manifest(&root.join(MANIFEST_FILE))?, root, home, user }),
-            None => Ok(Self { root: home.root().to_owned(), project: user.clone(), home, user }),
+        match found {
+            Some(root) => Ok(Self { project: read_manifest(&root.join(MANIFEST_FILE))?, root, home, user, turn }),
+            None => Ok(Self { root: home.root().to_owned(), project: user.clone(), home, user, turn }),
         }
     }
 
@@ -101,7 +118,7 @@ impl Workspace {
         let path = self.manifest_path();
         let project = ProjectManifest::parse(text).map_err(|source| OpsError::Project { path, source })?;
         let user = if self.is_project() { self.user } else { project.clone() };
-        Ok(Self { home: self.home, root: self.root, project, user })
+        Ok(Self { home: self.home, root: self.root, project, user, turn: self.turn })
     }
 
     /// The user's home.
@@ -192,7 +209,19 @@ impl Workspace {
         lock: Option<&Lockfile>,
         network: Network,
     ) -> Result<Opened, OpsError> {
+        self.open_copied(named, None, lock, network).await
+    }
+
+    /// The same from a copy in the project, if there is one.
+    pub async fn open_copied(
+        &self,
+        named: &NamedRegistry,
+        copy: Option<PathBuf>,
+        lock: Option<&Lockfile>,
+        network: Network,
+    ) -> Result<Opened, OpsError> {
         let mut expected = locked_state(named, lock);
+        expected.copy = copy;
         if named.key.is_some() {
             expected.key.clone_from(&named.key);
         }
@@ -217,6 +246,27 @@ impl Workspace {
                 .map_err(|source| OpsError::Expand { path, source })
         };
         files.into_iter().map(read).collect()
+    }
+
+    /// The folder with copies that `plugins.vendor` names.
+    pub fn vendor(&self) -> Option<PathBuf> {
+        self.project.plugins.vendor.as_ref().map(|folder| self.root.join(folder))
+    }
+
+    /// The copy of a registry in the folder that `plugins.vendor` names. The bundled registry is at hand anyway.
+    ///
+    /// # Errors
+    /// The folder has no copy of it.
+    pub fn copy_of(&self, named: &NamedRegistry) -> Result<Option<PathBuf>, OpsError> {
+        let Some(folder) = self.vendor().filter(|_| named.location != Location::Bundled) else { return Ok(None) };
+        let copy = folder.join(named.name.as_str());
+        if copy.is_dir() { Ok(Some(copy)) } else { Err(OpsError::NotVendored { registry: named.name.clone(), folder }) }
+    }
+
+    /// Whether a registry's releases must have an age before they are picked.
+    pub fn has_cooldown(&self) -> bool {
+        let registries = [&self.project, &self.user].into_iter().flat_map(|file| file.registries.values());
+        registries.filter_map(|registry| registry.min_release_age).any(|age| age > 0)
     }
 
     /// Whether this is a project, and not the user's own plugins.
@@ -268,21 +318,31 @@ impl Workspace {
     }
 }
 
+/// The project's folder; none for the user's own plugins.
+fn find_root(home: &Home, folder: &Path, scope: Scope) -> Option<PathBuf> {
+    match scope {
+        Scope::Nearest => find_project(folder).filter(|root| root != home.root()),
+        Scope::User => None,
+    }
+}
+
 /// What a lock says of the registry of that name: wherever it is today, it is the same log. The bundled one comes with the
 /// program and is made anew with it; there, each locked event is compared instead.
 fn locked_state(named: &NamedRegistry, lock: Option<&Lockfile>) -> Expected {
     let locked = lock.and_then(|lock| lock.registry(&named.name));
-    match locked.map(|locked| &locked.trust) {
-        Some(RegistryTrust::Signed { log, .. }) if named.location != Location::Bundled => Expected {
-            key: Some(log.key.clone()),
-            head: Some(TreeHead {
-                origin: log.origin.clone(),
-                size: log.size,
-                root: NodeHash::from_bytes(*log.root.as_bytes()),
-            }),
-        },
+    match locked.map(|locked| (&locked.trust, locked_head(locked))) {
+        Some((RegistryTrust::Signed { log, .. }, head)) if named.location != Location::Bundled => {
+            Expected { key: Some(log.key.clone()), head, copy: None }
+        }
         _ => Expected::default(),
     }
+}
+
+/// The state of a registry's log that a lock saw.
+pub fn locked_head(locked: &LockedRegistry) -> Option<TreeHead> {
+    let RegistryTrust::Signed { log, .. } = &locked.trust else { return None };
+    let root = NodeHash::from_bytes(*log.root.as_bytes());
+    Some(TreeHead { origin: log.origin.clone(), size: log.size, root })
 }
 
 fn read_manifest(path: &Path) -> Result<ProjectManifest, OpsError> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pocket_index::digest::Digest;
 use pocket_index::manifest::Runtime;
-use pocket_index::name::{PluginName, RegistryName};
+use pocket_index::name::{PluginName, RegistryName, Target};
 use pocket_index::permissions::Word;
 use pocket_index::repository::Repository;
 use semver::VersionReq;
@@ -32,6 +32,10 @@ pub struct PluginSettings {
     pub directories: Option<Vec<String>>,
     /// Whether plugins in those folders are loaded without being named.
     pub autoload: Option<Autoload>,
+    /// What every chosen version must run on, so that the lock is the same on every machine; empty for the machine that resolves.
+    pub targets: Vec<Target>,
+    /// A folder with copies of what is installed, read instead of the network; relative to the file.
+    pub vendor: Option<String>,
     /// The plugins that the project needs.
     pub dependencies: BTreeMap<PluginName, Dependency>,
     /// Plugins' settings as written, `${NAME}` not yet replaced.

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pocket_index::manifest::Runtime;
 use pocket_index::name::PluginName;
 use pocket_index::permissions::Word;
 use pocket_index::repository::Repository;
@@ -17,7 +16,6 @@ use super::yaml::{self, Field, ManifestError, Yaml};
 
 type Read<T> = Result<T, ManifestError>;
 
-const RUNTIMES: [(&str, Runtime); 3] = [("native", Runtime::Native), ("lua", Runtime::Lua), ("wasm", Runtime::Wasm)];
 const LOG_LEVELS: [(&str, LogLevel); 6] = [
     ("off", LogLevel::Off),
     ("error", LogLevel::Error),
@@ -52,12 +50,15 @@ impl ProjectManifest {
 }
 
 fn plugins(field: &Field<'_>) -> Read<PluginSettings> {
-    let fields = field.keys(&["directories", "autoload", "dependencies", "config", "security"])?;
+    let known = ["directories", "autoload", "targets", "vendor", "dependencies", "config", "security"];
+    let fields = field.keys(&known)?;
     let folder = |field: &Field<'_>| field.text().map(str::to_owned);
     let autoload = |field: &Field<'_>| Ok(if field.flag()? { Autoload::On } else { Autoload::Off });
     Ok(PluginSettings {
         directories: fields.get("directories").map(|field| field.list(folder)).transpose()?,
         autoload: fields.get("autoload").map(autoload).transpose()?,
+        targets: fields.get("targets").map(|field| field.list(Field::parsed)).transpose()?.unwrap_or_default(),
+        vendor: fields.get("vendor").map(folder).transpose()?,
         dependencies: fields.get("dependencies").map(|field| field.named(dependency)).transpose()?.unwrap_or_default(),
         config: fields.get("config").map(|field| field.named(settings)).transpose()?.unwrap_or_default(),
         security: fields.get("security").map(security).transpose()?.unwrap_or_default(),
@@ -116,7 +117,7 @@ fn security(field: &Field<'_>) -> Read<Security> {
     let known = ["default_permissions", "permissions", "allow_exec", "denied_runtimes", "denied_permissions"];
     let fields = field.keys(&known)?;
     let exec = |field: &Field<'_>| Ok(if field.flag()? { Exec::Allowed } else { Exec::Refused });
-    let runtimes = |field: &Field<'_>| field.list(|item| item.word(&RUNTIMES));
+    let runtimes = |field: &Field<'_>| field.list(Field::parsed);
     let denied = |field: &Field<'_>| field.list(|item| item.word(&Word::ALL.map(|word| (word.as_str(), word))));
     Ok(Security {
         default_permissions: fields.get("default_permissions").map(permission_words).transpose()?,
@@ -239,6 +240,8 @@ mod tests {
 plugins:
   directories: ["./plugins", "~/.pocket/plugins"]
   autoload: true
+  targets: [x86_64-unknown-linux-gnu, aarch64-apple-darwin]
+  vendor: ./vendor
   dependencies:
     geo: ^1.2          # the usual form
     redis-cache: { version: ">=1, <3", registry: corp }
@@ -271,6 +274,8 @@ log_level: debug
         let manifest = ProjectManifest::parse(WHOLE).unwrap();
         let plugins = &manifest.plugins;
         assert_eq!(plugins.autoload, Some(Autoload::On));
+        assert_eq!(plugins.targets, ["x86_64-unknown-linux-gnu", "aarch64-apple-darwin"].map(|t| t.parse().unwrap()));
+        assert_eq!(plugins.vendor.as_deref(), Some("./vendor"));
         assert_eq!(plugins.dependencies["geo"], Dependency::new("^1.2".parse().unwrap()));
         assert_eq!(plugins.dependencies["pinned"].requirement, "1.2".parse().unwrap());
         assert_eq!(

@@ -65,7 +65,19 @@ impl ArchiveCache {
         write(&self.path(digest), content)
     }
 
-    fn path(&self, digest: Digest) -> PathBuf {
+    /// The folder of the archives.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Whether a file below [`Self::root`] has the digest it is named by.
+    pub fn is_sound(&self, path: &Path) -> std::io::Result<bool> {
+        let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".tar.gz"));
+        Ok(name == Some(Digest::of(&fs::read(path)?).hex().as_str()))
+    }
+
+    /// Where an archive is, or would be.
+    pub fn path(&self, digest: Digest) -> PathBuf {
         let hex = digest.hex();
         self.root.join(&hex[..2]).join(format!("{hex}.tar.gz"))
     }

@@ -14,6 +14,7 @@ use pocket_index::signature::PublicKey;
 use pocket_index::verify::{VerifiedArchive, VerifiedRelease, VerifyError};
 use pocket_index::{bundled, layout};
 use semver::Version;
+use std::path::PathBuf;
 
 use super::error::{RegistryError, TransportError};
 use super::transport::{Freshness, Transport};
@@ -22,9 +23,9 @@ use crate::home::Home;
 use crate::home::trust::{self, SeenRegistry};
 
 /// 64 KiB: a configuration and a checkpoint have a few hundred bytes.
-const SMALL_FILE: u64 = 64 << 10;
+pub(super) const SMALL_FILE: u64 = 64 << 10;
 /// 16 MiB: 10,000 releases of one plugin.
-const INDEX_FILE: u64 = 16 << 20;
+pub(super) const INDEX_FILE: u64 = 16 << 20;
 /// 8 KiB: a full tile has 256 hashes of 32 bytes.
 const TILE: u64 = 8 << 10;
 /// 64 MiB: 100,000 plugins with a line each.
@@ -51,6 +52,8 @@ pub struct Expected {
     pub key: Option<String>,
     /// A state that its log must have grown from.
     pub head: Option<TreeHead>,
+    /// A partial copy of the registry, read instead of it. It is as old as it is: only `head` bounds its age.
+    pub copy: Option<PathBuf>,
 }
 
 /// A registry, and whether it was met for the first time.
@@ -72,7 +75,10 @@ impl Registry {
     ) -> Result<Opened, RegistryError> {
         let shown = location.to_string();
         let transport_error = |source| RegistryError::Transport { registry: shown.clone(), source };
-        let transport = Transport::new(&location, &home.cache(), network).map_err(transport_error)?;
+        let transport = match &expected.copy {
+            Some(folder) => Transport::Folder(folder.clone()),
+            None => Transport::new(&location, &home.cache(), network).map_err(transport_error)?,
+        };
         let config =
             transport.read(layout::CONFIG, SMALL_FILE, Freshness::Revalidate).await.map_err(transport_error)?;
         let config = text(&config).and_then(|text| Ok(Config::parse(text, LogRequirement::Required)?));
@@ -81,7 +87,7 @@ impl Registry {
         let note =
             transport.read(layout::CHECKPOINT, SMALL_FILE, Freshness::Revalidate).await.map_err(transport_error)?;
 
-        let seen = recall(home, &location)?;
+        let seen = if expected.copy.is_some() { None } else { recall(home, &location)? };
         check_key(&shown, &log_key, expected.key.as_deref(), seen.as_ref(), home)?;
         let checkpoint = open_checkpoint(&shown, &note, &log_key)?;
         let policy = Policy::new(config.keys.iter().copied())
@@ -105,7 +111,9 @@ impl Registry {
         if let Some(head) = &expected.head {
             registry.check_grew_from(head).await?;
         }
-        registry.remember(home, seen.as_ref())?;
+        if expected.copy.is_none() {
+            registry.remember(home, seen.as_ref())?;
+        }
         let is_new = seen.is_none() && expected.key.is_none() && registry.location != Location::Bundled;
         let first_seen = is_new.then(|| registry.log_key.public().fingerprint().to_string());
         Ok(Opened { registry, first_seen })
@@ -232,6 +240,16 @@ impl Registry {
         })
     }
 
+    /// The bytes of a file of the registry, at most `limit` of them.
+    pub(super) async fn read(&self, path: &str, limit: u64, freshness: Freshness) -> Result<Bytes, RegistryError> {
+        self.transport.read(path, limit, freshness).await.map_err(|source| self.transport_error(source))
+    }
+
+    /// The bytes of a tile that was fetched.
+    pub(super) fn tile(&self, path: &TilePath) -> Result<Vec<u8>, RegistryError> {
+        self.tiles.lock().expect("no holder of this lock panics").tile(path).map_err(|error| self.refused(error))
+    }
+
     async fn download(
         &self,
         record: &ArchiveRecord,
@@ -243,7 +261,7 @@ impl Registry {
     }
 
     /// Fetches the tiles that are not here yet. A partial tile may have become a full one since the checkpoint.
-    async fn fetch_tiles(&self, needed: Vec<TilePath>) -> Result<(), RegistryError> {
+    pub(super) async fn fetch_tiles(&self, needed: Vec<TilePath>) -> Result<(), RegistryError> {
         for path in needed {
             if self.tiles.lock().expect("no holder of this lock panics").tile(&path).is_ok() {
                 continue;
@@ -286,11 +304,11 @@ impl Registry {
         trust::remember(home, &now).map_err(|source| memory(&self.location, source))
     }
 
-    fn transport_error(&self, source: TransportError) -> RegistryError {
+    pub(super) fn transport_error(&self, source: TransportError) -> RegistryError {
         RegistryError::Transport { registry: self.location.to_string(), source }
     }
 
-    fn refused(&self, error: impl std::error::Error + Send + Sync + 'static) -> RegistryError {
+    pub(super) fn refused(&self, error: impl std::error::Error + Send + Sync + 'static) -> RegistryError {
         refused(&self.location.to_string(), error)
     }
 }

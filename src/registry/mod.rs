@@ -2,6 +2,7 @@
 
 mod cache;
 mod client;
+mod copy;
 mod error;
 pub mod forge;
 mod http;

@@ -57,6 +57,11 @@ pub enum ResolveError {
     },
 }
 
+/// The rule that a version breaks, as far as its details tell: engine, targets, denied runtime and permissions.
+pub fn rule_against(request: &Request, details: &Details) -> Option<Reason> {
+    Reason::in_details(request, details)
+}
+
 /// Chooses a version for everything that `request` needs.
 ///
 /// # Errors

@@ -23,8 +23,8 @@ pub struct Request {
     pub locked: BTreeSet<PackageVersion>,
     /// The engine that will run the plugins. A pre-release counts as the version it leads to.
     pub engine: Version,
-    /// What the plugins must run on; none takes any target.
-    pub target: Option<Target>,
+    /// What the plugins must run on: a version needs an archive for each of these, or one for any target. Empty takes any.
+    pub targets: Vec<Target>,
     /// The time: seconds since 1970-01-01 UTC.
     pub now: u64,
     /// How old a version must be, in seconds, by origin.
@@ -42,7 +42,7 @@ impl Request {
             roots,
             locked: BTreeSet::new(),
             engine,
-            target: None,
+            targets: Vec::new(),
             now: 0,
             cooldown: BTreeMap::new(),
             denied: Denials::default(),
@@ -75,10 +75,10 @@ pub enum Reason {
         /// The engine that asks.
         has: Version,
     },
-    /// It has no archive for the target.
+    /// It has no archive for some of the targets.
     Target {
-        /// The target that was asked for.
-        wanted: Target,
+        /// Those of the targets asked for that it has nothing for.
+        missing: Vec<Target>,
         /// What it has archives for.
         offered: Vec<Target>,
     },
@@ -124,10 +124,9 @@ impl Reason {
         if let Some(needs) = details.engine.as_ref().filter(|needs| !needs.matches(&engine)) {
             return Some(Reason::Engine { needs: needs.clone(), has: request.engine.clone() });
         }
-        if let Some(wanted) = &request.target
-            && !details.targets.iter().any(|offered| offered.is_any() || offered == wanted)
-        {
-            return Some(Reason::Target { wanted: wanted.clone(), offered: details.targets.clone() });
+        let missing = unserved(&request.targets, &details.targets);
+        if !missing.is_empty() {
+            return Some(Reason::Target { missing, offered: details.targets.clone() });
         }
         if request.denied.runtimes.contains(&details.runtime) {
             return Some(Reason::Runtime(details.runtime));
@@ -136,6 +135,13 @@ impl Reason {
             permission_words(&details.permissions).filter(|word| request.denied.permissions.contains(*word)).collect();
         (!denied.is_empty()).then_some(Reason::Permissions(denied))
     }
+}
+
+/// Those of `wanted` that no archive is for; sorted, each once.
+fn unserved(wanted: &[Target], offered: &[Target]) -> Vec<Target> {
+    let is_served = |wanted: &&Target| offered.iter().any(|offered| offered.is_any() || offered == *wanted);
+    let missing: BTreeSet<_> = wanted.iter().filter(|wanted| !is_served(wanted)).cloned().collect();
+    missing.into_iter().collect()
 }
 
 fn is_locked(request: &Request, package: &PackageName, version: &Version) -> bool {
@@ -163,15 +169,15 @@ impl fmt::Display for Reason {
             Reason::Yanked => f.write_str("yanked"),
             Reason::Revoked => f.write_str("revoked"),
             Reason::Engine { needs, has } => write!(f, "works with engine `{needs}`, this one is {has}"),
-            Reason::Target { wanted, offered } => {
-                let offered: Vec<_> = offered.iter().map(|target| format!("`{target}`")).collect();
-                let offered = if offered.is_empty() { "no target".to_owned() } else { offered.join(", ") };
-                write!(f, "made for {offered}, not for `{wanted}`")
+            Reason::Target { missing, offered } if offered.is_empty() => {
+                write!(f, "made for no target, not for {}", quoted(missing, " or "))
+            }
+            Reason::Target { missing, offered } => {
+                write!(f, "made for {}, not for {}", quoted(offered, ", "), quoted(missing, " or "))
             }
             Reason::Runtime(runtime) => write!(f, "its runtime `{}` is denied", runtime_word(*runtime)),
             Reason::Permissions(words) => {
-                let words: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
-                write!(f, "asks for {}, which is denied", words.join(" and "))
+                write!(f, "asks for {}, which is denied", quoted(words, " and "))
             }
             Reason::TooNew { age, least } => {
                 write!(f, "published {} ago, `min_release_age` is {}", Age(*age), Age(*least))
@@ -187,6 +193,11 @@ impl fmt::Display for Reason {
             Reason::Unreadable(why) => write!(f, "its record cannot be read: {why}"),
         }
     }
+}
+
+/// `a`, `b`.
+pub(super) fn quoted(all: &[impl fmt::Display], between: &str) -> String {
+    all.iter().map(|one| format!("`{one}`")).collect::<Vec<_>>().join(between)
 }
 
 /// The word for a runtime in manifests and settings.

@@ -37,7 +37,7 @@ pub(super) fn locked(text: &str) -> PackageVersion {
 }
 
 /// A line a version: `name version [flag…] [: need, need…]`. Flags: `yanked`, `revoked`, `native`, `engine=>=2`, `age=3` (days),
-/// `target=…`, `asks=http`; a line `name pending` for a plugin that was not fetched.
+/// `target=…+…`, `asks=http`; a line `name pending` for a plugin that was not fetched.
 pub(super) fn world(text: &str) -> Records {
     let mut records = Records::default();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
@@ -65,7 +65,9 @@ pub(super) fn world(text: &str) -> Records {
                 ("age", days) => candidate.published_at = NOW - days.parse::<u64>().unwrap() * DAY,
                 ("native", _) => details.runtime = Runtime::Native,
                 ("engine", engines) => details.engine = Some(engines.parse().unwrap()),
-                ("target", target) => details.targets = vec![target.parse().unwrap()],
+                ("target", targets) => {
+                    details.targets = targets.split('+').map(|target| target.parse().unwrap()).collect()
+                }
                 ("asks", "http") => details.permissions.http = vec!["example.com:443".to_owned()],
                 other => panic!("unknown flag {other:?}"),
             }
@@ -185,7 +187,7 @@ fn each_rule_passes_versions_over_and_keeps_its_reason() {
          c 1.0.0 revoked",
     );
     let mut request = request(&["a ^1"]);
-    request.target = Some("x86_64-unknown-linux-gnu".parse().unwrap());
+    request.targets = vec!["x86_64-unknown-linux-gnu".parse().unwrap()];
     request.cooldown.insert(package("a").origin, 7 * DAY);
     request.denied.runtimes.insert(Runtime::Native);
     request.denied.permissions.insert("http_client".to_owned());
@@ -202,6 +204,26 @@ fn each_rule_passes_versions_over_and_keeps_its_reason() {
     `a` 1.7.0: needs `ghost`, which does not exist
     `a` 1.8.0: needs `b` `^7`, which no published version matches
     `a` 1.9.0: needs `c` `^1`, of which no version can be used
+    ");
+}
+
+#[test]
+fn every_target_that_was_asked_for_is_served() {
+    let records = world(
+        "a 1.0.0 target=x86_64-unknown-linux-gnu+aarch64-apple-darwin+riscv64gc-unknown-linux-gnu
+         a 1.1.0 target=x86_64-unknown-linux-gnu
+         a 1.2.0 target=riscv64gc-unknown-linux-gnu
+         b 1.0.0",
+    );
+    let mut request = request(&["a", "b"]);
+    assert_eq!(picked(&request, &records), "a 1.2.0, b 1.0.0");
+    request.targets = ["x86_64-unknown-linux-gnu", "aarch64-apple-darwin"].map(|text| text.parse().unwrap()).to_vec();
+    let resolution = resolve(&request, &records).unwrap();
+    assert_eq!(resolution.plugins[0].release, locked("a 1.0.0"));
+    let reasons: Vec<_> = resolution.passed_over.iter().map(|passed| passed.reason.to_string()).collect();
+    assert_snapshot!(reasons.join("\n"), @"
+    made for `x86_64-unknown-linux-gnu`, not for `aarch64-apple-darwin`
+    made for `riscv64gc-unknown-linux-gnu`, not for `aarch64-apple-darwin` or `x86_64-unknown-linux-gnu`
     ");
 }
 

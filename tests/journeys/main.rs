@@ -7,6 +7,7 @@ mod demo;
 mod forge;
 mod install;
 mod local;
+mod packages;
 mod publish;
 mod refusals;
 mod registries;

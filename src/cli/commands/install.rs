@@ -1,102 +1,95 @@
-//! `pocket plugin install`.
+//! `pocket plugin install`, `update` and `lock`: one way from what is wanted to what is locked and unpacked.
 
-use std::io::{BufRead as _, Write as _};
+use serde_json::{Value, json};
 
-use serde_json::json;
-
-use crate::cli::arguments::InstallArguments;
+use crate::cli::approval::Approval;
+use crate::cli::arguments::{InstallArguments, LockArguments, UpdateArguments};
 use crate::cli::error::count;
 use crate::cli::output::Output;
-use crate::cli::progress::Progress;
-use crate::ops::install::{self, Approver, Ask, Consent, Locking, Report, Request, Unpacked, Unvouched};
+use crate::cli::progress::{Progress, change_lines};
+use crate::ops::install::{self, Change, Extent, Locking, Report, Request, Unpacked};
 use crate::ops::sources::Source;
-use crate::ops::{OpsError, Scope, Workspace};
+use crate::ops::{OpsError, Workspace, update};
 use crate::registry::Network;
 
-use super::{block_on, reach};
+use super::{block_on, open_to_change, reach};
 
 pub fn run(arguments: &InstallArguments, output: &Output) -> Result<(), OpsError> {
-    let scope = if arguments.global { Scope::User } else { Scope::Nearest };
-    let workspace = Workspace::open(scope)?;
+    let workspace = open_to_change(arguments.global, output)?;
     let mut reach = reach(&arguments.registry);
     if arguments.frozen {
         reach.network = Network::Offline;
     }
-    let locked = arguments.locked || arguments.frozen;
     let request = Request {
         sources: arguments.plugins.iter().map(|given| Source::parse(given)).collect::<Result<_, _>>()?,
-        reach,
-        locking: if locked { Locking::Locked } else { Locking::Update },
+        locking: if arguments.locked || arguments.frozen { Locking::Locked } else { Locking::Update },
+        extent: if arguments.dry_run { Extent::Plan } else { Extent::Install },
         folder: arguments.dir.clone(),
+        target: arguments.target.clone(),
+        ..Request::new(reach)
     };
-    let approver = if arguments.yes { Answer::Yes(output) } else { Answer::Ask(output) };
+    perform(&workspace, &request, &approval(arguments.yes, output), output)
+}
+
+pub fn update(arguments: &UpdateArguments, output: &Output) -> Result<(), OpsError> {
+    let workspace = open_to_change(arguments.global, output)?;
+    let freedom = update::freedom(&workspace, &arguments.plugins, arguments.precise.as_ref())?;
+    let extent = if arguments.dry_run { Extent::Plan } else { Extent::Install };
+    let request = Request { freedom, extent, ..Request::new(reach(&arguments.registry)) };
+    perform(&workspace, &request, &approval(arguments.yes, output), output)
+}
+
+pub fn lock(arguments: &LockArguments, output: &Output) -> Result<(), OpsError> {
+    let workspace = open_to_change(arguments.global, output)?;
+    let locking = if arguments.check { Locking::Locked } else { Locking::Update };
+    let request = Request { locking, extent: Extent::Lock, ..Request::new(reach(&arguments.registry)) };
+    perform(&workspace, &request, &approval(arguments.yes, output), output)
+}
+
+fn approval(is_given: bool, output: &Output) -> Approval<'_> {
+    if is_given { Approval::Given(output) } else { Approval::Asked(output) }
+}
+
+fn perform(workspace: &Workspace, request: &Request, approval: &Approval<'_>, output: &Output) -> Result<(), OpsError> {
     let progress = Progress::new(output);
-    let report = block_on(install::install(&workspace, &request, &progress, &approver))?;
-    show(&report, output);
+    let report = block_on(install::install(workspace, request, &progress, approval))?;
+    show(&report, request.extent, output);
     Ok(())
 }
 
-fn show(report: &Report, output: &Output) {
+fn show(report: &Report, extent: Extent, output: &Output) {
     let plugin = |(name, version, unpacked): &(_, _, Unpacked)| json!({ "name": name, "version": version, "unpacked": *unpacked == Unpacked::Now });
-    let document = json!({ "lock": report.lock, "plugins": report.plugins.iter().map(plugin).collect::<Vec<_>>() });
+    let document = json!({
+        "lock": report.lock,
+        "written": extent != Extent::Plan,
+        "changes": report.changes.iter().map(change_document).collect::<Vec<_>>(),
+        "plugins": report.plugins.iter().map(plugin).collect::<Vec<_>>(),
+    });
     let new = report.plugins.iter().filter(|(.., unpacked)| *unpacked == Unpacked::Now).count();
-    output.step("Finished", format!("{}, {new} new", count(report.plugins.len(), "plugin")));
-    output.result(&document, String::new);
-}
-
-/// Who says yes to permissions.
-enum Answer<'a> {
-    /// `--yes` did.
-    Yes(&'a Output),
-    /// The person at the terminal does.
-    Ask(&'a Output),
-}
-
-impl Approver for Answer<'_> {
-    fn approve(&self, asks: &[Ask]) -> Result<(), OpsError> {
-        match self {
-            Self::Yes(output) => {
-                asks.iter().for_each(|ask| output.step("Granted", sentence(ask)));
-                Ok(())
-            }
-            Self::Ask(output) => {
-                asks.iter().for_each(|ask| output.notice(&sentence(ask)));
-                if !output.can_ask() {
-                    return Err(OpsError::NotApproved {
-                        plugins: asks.iter().map(|ask| format!("`{}`", ask.name)).collect(),
-                    });
-                }
-                if is_yes(&question("Grant this? [y/N] ")?) { Ok(()) } else { Err(OpsError::Declined) }
-            }
-        }
+    let all = count(report.plugins.len(), "plugin");
+    match extent {
+        Extent::Plan => {}
+        Extent::Lock => output.step("Finished", all),
+        Extent::Install => output.step("Finished", format!("{all}, {new} new")),
     }
+    output.result(&document, || if extent == Extent::Plan { plan_text(&report.changes) } else { String::new() });
+}
 
-    /// `--yes` grants permissions; bytes that nobody vouches for are another question.
-    fn trust_once(&self, unvouched: &Unvouched) -> Result<Consent, OpsError> {
-        let (Self::Yes(output) | Self::Ask(output)) = self;
-        if !output.can_ask() {
-            return Ok(Consent::NobodyThere);
-        }
-        output.notice(&format!("nobody vouches for {}:", unvouched.source));
-        unvouched.archives.iter().for_each(|(file, digest)| output.notice(&format!("  {digest}  {file}")));
-        let answer = question("Trust these bytes, this once? pocket.lock will say so. [y/N] ")?;
-        Ok(if is_yes(&answer) { Consent::Given } else { Consent::Refused })
+fn plan_text(changes: &[Change]) -> String {
+    match changes {
+        [] => "nothing would change\n".to_owned(),
+        changes => changes.iter().flat_map(change_lines).map(|(verb, line)| format!("{verb:>12} {line}\n")).collect(),
     }
 }
 
-fn sentence(ask: &Ask) -> String {
-    format!("`{}` {} {}", ask.name, ask.version, ask.sentences.join(", "))
-}
-
-fn question(text: &str) -> Result<String, OpsError> {
-    let terminal = std::path::Path::new("terminal");
-    let mut stderr = std::io::stderr();
-    write!(stderr, "{text}").and_then(|()| stderr.flush()).map_err(OpsError::io("write to the", terminal))?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).map_err(OpsError::io("read from the", terminal))?;
-    Ok(answer)
-}
-
-fn is_yes(answer: &str) -> bool {
-    matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+fn change_document(change: &Change) -> Value {
+    json!({
+        "name": change.name,
+        "source": change.source,
+        "former_source": change.former_source,
+        "before": change.before,
+        "after": change.after,
+        "gains": change.gains,
+        "loses": change.loses,
+    })
 }

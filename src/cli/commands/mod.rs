@@ -1,23 +1,28 @@
 //! One file a verb.
 
+mod cache;
 #[cfg(feature = "registry")]
 mod demo;
 mod info;
 mod install;
 mod key;
 mod list;
+mod outdated;
 mod pack;
 mod publish;
 #[cfg(feature = "registry")]
 mod registry;
 mod run;
 mod search;
+mod tree;
 mod uninstall;
+mod vendor;
 mod verify;
+mod why;
 
 use std::process::ExitCode;
 
-use crate::ops::{OpsError, Reach};
+use crate::ops::{OpsError, Reach, Scope, Workspace};
 use crate::registry::Network;
 
 use super::arguments::{Cli, Command, PluginCommand, RegistryArguments};
@@ -42,6 +47,13 @@ fn plugin(command: PluginCommand, output: &Output) -> Result<(), OpsError> {
     match command {
         PluginCommand::Install(arguments) => install::run(&arguments, output),
         PluginCommand::Uninstall(arguments) => uninstall::run(&arguments, output),
+        PluginCommand::Update(arguments) => install::update(&arguments, output),
+        PluginCommand::Lock(arguments) => install::lock(&arguments, output),
+        PluginCommand::Outdated(arguments) => outdated::run(&arguments, output),
+        PluginCommand::Tree(arguments) => tree::run(&arguments, output),
+        PluginCommand::Why { name } => why::run(&name, output),
+        PluginCommand::Vendor { folder, registry } => vendor::run(&folder, &registry, output),
+        PluginCommand::Cache(command) => cache::run(command, output),
         PluginCommand::List => list::run(output),
         PluginCommand::Info { name, registry } => info::run(&name, &registry, output),
         PluginCommand::Search { words, registry } => search::run(&words, &registry, output),
@@ -55,6 +67,12 @@ fn plugin(command: PluginCommand, output: &Output) -> Result<(), OpsError> {
 fn reach(arguments: &RegistryArguments) -> Reach {
     let network = if arguments.offline { Network::Offline } else { Network::Online };
     Reach { registry: arguments.registry.clone(), network }
+}
+
+/// The nearest project's files or the user's own, with the right to change them.
+fn open_to_change(is_global: bool, output: &Output) -> Result<Workspace, OpsError> {
+    let scope = if is_global { Scope::User } else { Scope::Nearest };
+    Workspace::open_to_change(scope, &|| output.step("Waiting", "another process changes the same project"))
 }
 
 /// Runs a verb that waits for the network, on this thread.

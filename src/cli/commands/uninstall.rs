@@ -4,11 +4,12 @@ use serde_json::json;
 
 use crate::cli::arguments::UninstallArguments;
 use crate::cli::output::Output;
-use crate::ops::{OpsError, Scope, Workspace, uninstall};
+use crate::ops::{OpsError, uninstall};
+
+use super::open_to_change;
 
 pub fn run(arguments: &UninstallArguments, output: &Output) -> Result<(), OpsError> {
-    let scope = if arguments.global { Scope::User } else { Scope::Nearest };
-    let removed = uninstall::uninstall(Workspace::open(scope)?, &arguments.plugins)?;
+    let removed = uninstall::uninstall(open_to_change(arguments.global, output)?, &arguments.plugins)?;
     for one in &removed {
         output.step("Removed", format!("`{}` {}", one.name, one.version));
     }

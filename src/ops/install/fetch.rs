@@ -2,10 +2,9 @@
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use pocket_index::limits::Limits;
-use pocket_index::name::Target;
 use pocket_index::verify::VerifiedArchive;
 
-use super::locking::{Planned, archive_for_host};
+use super::locking::{Planned, archive_for};
 use super::records::World;
 use super::{Observer, Step, Unpacked, label};
 use crate::ops::OpsError;
@@ -34,7 +33,7 @@ async fn fetch_one(
     observer: &dyn Observer,
 ) -> Result<Option<VerifiedArchive>, OpsError> {
     let (name, version) = label(planned);
-    if let Some(archive) = archive_for_host(&planned.locked)
+    if let Some(archive) = archive_for(&planned.locked, world.target())
         && let Some(installed) = store.find(name, version, archive.tree)?
         && installed.verify().is_ok()
     {
@@ -45,7 +44,7 @@ async fn fetch_one(
     };
     let registry = world.registry(registry).expect("a planned release comes from an opened registry");
     let mut progress = |received, expected| observer.step(Step::Downloading { name, version, received, expected });
-    let archive = registry.archive(release, &Target::host(), &Limits::default(), &mut progress).await;
+    let archive = registry.archive(release, world.target(), &Limits::default(), &mut progress).await;
     let archive = archive.map_err(|error: RegistryError| OpsError::from(error))?;
     observer.step(Step::Verified { name, version });
     Ok(Some(archive))

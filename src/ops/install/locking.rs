@@ -181,7 +181,8 @@ pub fn archive_for_host(plugin: &LockedPlugin) -> Option<&LockedArchive> {
     archive_for(plugin, &Target::host())
 }
 
-fn archive_for<'a>(plugin: &'a LockedPlugin, target: &Target) -> Option<&'a LockedArchive> {
+/// The archive of a locked plugin that runs on `target`.
+pub fn archive_for<'a>(plugin: &'a LockedPlugin, target: &Target) -> Option<&'a LockedArchive> {
     let exact = plugin.archives.iter().find(|archive| archive.target == *target);
     exact.or_else(|| plugin.archives.iter().find(|archive| archive.target.is_any()))
 }

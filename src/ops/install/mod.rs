@@ -3,21 +3,30 @@
 //! Nothing is written before everything is known and approved; `pocket.lock` is written last.
 
 mod approval;
+mod changes;
 mod direct;
 mod fetch;
 pub(super) mod locking;
 mod origins;
+mod outdated;
+mod precise;
 mod records;
+mod rules;
+mod vendor;
 mod wanted;
 
 use std::path::{Path, PathBuf};
 
-use pocket_index::name::PluginName;
+use pocket_index::name::{PluginName, Target};
 use semver::Version;
 
 pub use approval::{Approver, Ask, Consent, sentences};
+pub use changes::Change;
 pub use direct::{DirectError, Unvouched};
 pub use origins::OriginError;
+pub use outdated::{Outdated, outdated};
+pub use rules::Freedom;
+pub use vendor::{Vendored, vendor};
 
 use super::sources::Source;
 use super::{OpsError, Reach, Workspace};
@@ -37,8 +46,50 @@ pub struct Request {
     pub reach: Reach,
     /// Whether the lock may change.
     pub locking: Locking,
+    /// Which versions of the lock may be left for others.
+    pub freedom: Freedom,
+    /// How far to go.
+    pub extent: Extent,
     /// Another folder than the user's for the unpacked files.
     pub folder: Option<PathBuf>,
+    /// What the plugins are unpacked for; none is this machine.
+    pub target: Option<Target>,
+}
+
+impl Request {
+    /// Installs what `pocket.yaml` names, for this machine, with the lock's versions where they fit.
+    pub fn new(reach: Reach) -> Self {
+        Self {
+            sources: Vec::new(),
+            reach,
+            locking: Locking::Update,
+            freedom: Freedom::Keep,
+            extent: Extent::Install,
+            folder: None,
+            target: None,
+        }
+    }
+
+    /// Whether copies in the project will do: where nothing but the lock's versions is wanted, no other ones are looked for.
+    fn takes_copies(&self) -> bool {
+        self.sources.is_empty() && self.freedom == Freedom::Keep && self.extent == Extent::Install
+    }
+
+    /// What the plugins are unpacked for.
+    fn target(&self) -> Target {
+        self.target.clone().unwrap_or_else(Target::host)
+    }
+}
+
+/// How far an install goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Extent {
+    /// It finds out what would change, and writes nothing.
+    Plan,
+    /// It writes `pocket.yaml` and `pocket.lock`.
+    Lock,
+    /// It also unpacks the plugins.
+    Install,
 }
 
 /// Whether the lock may change.
@@ -76,6 +127,11 @@ pub enum Step<'a> {
         /// Bytes in all, if known.
         expected: Option<u64>,
     },
+    /// The lock will change.
+    Planned {
+        /// How.
+        changes: &'a [Change],
+    },
     /// An archive is what its release says.
     Verified {
         /// The plugin.
@@ -111,6 +167,8 @@ pub trait Observer {
 /// What an install left.
 #[derive(Debug, Clone)]
 pub struct Report {
+    /// What differs from the lock before.
+    pub changes: Vec<Change>,
     /// Every plugin of the lock, and whether this install unpacked it.
     pub plugins: Vec<(PluginName, Version, Unpacked)>,
     /// Where the lock is.
@@ -120,6 +178,8 @@ pub struct Report {
 /// Whether a plugin's files were there before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unpacked {
+    /// They are not: the request did not ask for it.
+    No,
     /// They were.
     Before,
     /// They were unpacked now.
@@ -136,15 +196,18 @@ pub async fn install(
     observer: &dyn Observer,
     approver: &dyn Approver,
 ) -> Result<Report, OpsError> {
+    refuse_foreign_files(request)?;
     let store = request.folder.clone().map_or_else(|| workspace.store(), Store::at);
     let old = workspace.read_lock()?;
     let old_lock = old.as_ref().map(|(lock, _)| lock);
     if let Some(report) = nothing_to_do(workspace, request, &store, old_lock)? {
         return Ok(report);
     }
-    let mut world = World::new(workspace, request.reach.network, old_lock, observer);
-    let wanted = Wanted::collect(workspace, request, &mut world, approver).await?;
-    let resolution = world.resolve(&wanted.needs()).await?;
+    let mut world = World::new(workspace, request, old_lock, observer).asking(approver);
+    let wanted = Wanted::collect(workspace, request, &mut world).await?;
+    let needs = wanted.needs();
+    let resolution = world.resolve(&needs).await?;
+    precise::refuse_another(&request.freedom, &mut world, &needs, &resolution, old_lock).await?;
     observer.step(Step::Resolved { plugins: resolution.plugins.len() });
     let planned = locking::plan(&mut world, &resolution, old_lock).await?;
     origins::refuse_clashes(&planned)?;
@@ -155,42 +218,69 @@ pub async fn install(
     if request.locking == Locking::Locked {
         refuse_change(workspace, old_text, &text)?;
     }
+    let changes = changes::between(old_lock, &lock);
+    let mut report = Report { changes, plugins: not_unpacked(&planned), lock: workspace.lock_path() };
+    if request.extent == Extent::Plan {
+        return Ok(report);
+    }
+    observer.step(Step::Planned { changes: &report.changes });
     approval::approve(&planned, old_lock, approver)?;
 
-    let archives = fetch::fetch(&world, &planned, &store, observer).await?;
-    let plugins = fetch::unpack(&planned, archives, &store, observer)?;
-    remember_folder(workspace, request)?;
+    if request.extent == Extent::Install {
+        let archives = fetch::fetch(&world, &planned, &store, observer).await?;
+        report.plugins = fetch::unpack(&planned, archives, &store, observer)?;
+        remember_folder(workspace, request)?;
+    }
     if request.locking == Locking::Update {
         wanted.write(workspace, &resolution)?;
         write_lock(workspace, old_text, &text, observer)?;
     }
-    Ok(Report { plugins, lock: workspace.lock_path() })
+    Ok(report)
 }
 
-/// The quick way: nothing was typed, the lock fits `pocket.yaml`, and everything in it is unpacked.
+/// Files for another machine under the user's own plugins would be taken for this machine's.
+fn refuse_foreign_files(request: &Request) -> Result<(), OpsError> {
+    match &request.target {
+        Some(target) if *target != Target::host() && request.folder.is_none() && request.extent == Extent::Install => {
+            Err(OpsError::ForeignTarget { target: target.clone() })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn not_unpacked(planned: &[Planned]) -> Vec<(PluginName, Version, Unpacked)> {
+    let label = |one: &Planned| (one.locked.name.clone(), one.locked.version.clone(), Unpacked::No);
+    planned.iter().map(label).collect()
+}
+
+/// The quick way: nothing was typed, the lock fits `pocket.yaml` and today's rules, and everything in it is unpacked.
 fn nothing_to_do(
     workspace: &Workspace,
     request: &Request,
     store: &Store,
     lock: Option<&Lockfile>,
 ) -> Result<Option<Report>, OpsError> {
-    let Some(lock) = lock.filter(|_| request.sources.is_empty()) else { return Ok(None) };
+    let is_plain = request.sources.is_empty() && request.freedom == Freedom::Keep && request.extent == Extent::Install;
+    let Some(lock) = lock.filter(|_| is_plain) else { return Ok(None) };
+    if workspace.has_cooldown() || !rules::permit(&rules::rules(workspace, request, Some(lock)), lock) {
+        return Ok(None);
+    }
     let default = workspace.registry(request.reach.registry.as_deref())?.name;
     if lock.satisfies(&workspace.project().plugins.dependencies, &default).is_err() {
         return Ok(None);
     }
-    if !direct::is_unchanged(workspace, lock) {
+    if !direct::is_unchanged(workspace, lock, &request.target()) {
         return Ok(None);
     }
     let mut plugins = Vec::new();
     for plugin in &lock.plugins {
-        let Some(archive) = locking::archive_for_host(plugin) else { return Ok(None) };
+        let Some(archive) = locking::archive_for(plugin, &request.target()) else { return Ok(None) };
         if store.find(&plugin.name, &plugin.version, archive.tree)?.is_none() {
             return Ok(None);
         }
         plugins.push((plugin.name.clone(), plugin.version.clone(), Unpacked::Before));
     }
-    Ok(Some(Report { plugins, lock: workspace.lock_path() }))
+    Ok(Some(Report { changes: Vec::new(), plugins, lock: workspace.lock_path() }))
 }
 
 fn refuse_change(workspace: &Workspace, old: Option<&str>, new: &str) -> Result<(), OpsError> {

@@ -1,7 +1,6 @@
 //! The world as the resolver sees it: the registries' records, fetched as they are needed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures_util::future::try_join_all;
 use pocket_index::digest::Digest;
@@ -12,22 +11,27 @@ use semver::Version;
 
 use super::direct::DirectArchive;
 use super::origins::OriginError;
-use super::{Observer, Step};
+use super::rules::{cooldowns, rules};
+use super::{Approver, Observer, Request, Step};
 use crate::ops::workspace::NamedRegistry;
 use crate::ops::{OpsError, Workspace};
 use crate::project::{Lockfile, Source};
 use crate::registry::{Location, Network, Opened, Registry, RegistryError};
 use crate::resolve::{
-    Candidate, Denials, Details, Lookup, Need, Origin, PackageName, PackageVersion, RecordSource, Records, Request,
-    Resolution, ResolveError, Status, Unreadable, resolve,
+    self, Candidate, Details, Lookup, Need, Origin, PackageName, PackageVersion, RecordSource, Records, Resolution,
+    ResolveError, Status, Unreadable,
 };
 
 /// The registries in use, and what was read from them so far.
 pub struct World<'a> {
     workspace: &'a Workspace,
+    rules: resolve::Request,
+    target: Target,
+    takes_copies: bool,
     network: Network,
     lock: Option<&'a Lockfile>,
     observer: &'a dyn Observer,
+    approver: Option<&'a dyn Approver>,
     registries: BTreeMap<RegistryName, (Registry, NamedRegistry)>,
     histories: BTreeMap<PackageName, History>,
     direct: BTreeMap<PackageName, DirectArchive>,
@@ -54,20 +58,34 @@ impl RecordSource for Known {
 impl<'a> World<'a> {
     pub fn new(
         workspace: &'a Workspace,
-        network: Network,
+        request: &Request,
         lock: Option<&'a Lockfile>,
         observer: &'a dyn Observer,
     ) -> Self {
         Self {
             workspace,
-            network,
+            rules: rules(workspace, request, lock),
+            target: request.target(),
+            takes_copies: request.takes_copies(),
+            network: request.reach.network,
             lock,
             observer,
+            approver: None,
             registries: BTreeMap::new(),
             histories: BTreeMap::new(),
             direct: BTreeMap::new(),
             known: Known::default(),
         }
+    }
+
+    /// The same with somebody who may be asked.
+    pub fn asking(self, approver: &'a dyn Approver) -> Self {
+        Self { approver: Some(approver), ..self }
+    }
+
+    /// Who may be asked; none where nothing is to be changed.
+    pub fn approver(&self) -> Option<&'a dyn Approver> {
+        self.approver
     }
 
     /// Adds an archive that the project names itself; it is the only version there.
@@ -102,6 +120,30 @@ impl<'a> World<'a> {
         self.histories.get(package)
     }
 
+    /// The names of the opened registries.
+    pub fn names(&self) -> Vec<RegistryName> {
+        self.registries.keys().cloned().collect()
+    }
+
+    /// What a version needs; none if its records were not fetched.
+    pub fn needs_of(&self, release: &PackageVersion) -> Option<Vec<Need>> {
+        let Lookup::Known(candidates) = self.known.candidates(&release.package) else { return None };
+        let position = candidates.iter().position(|candidate| candidate.version == release.version)?;
+        self.known.details(&release.package, position).ok().map(|details| details.dependencies.clone())
+    }
+
+    /// Fetches the records of those of these plugins that no resolution asked for.
+    pub async fn fetch_missing(&mut self, packages: &BTreeSet<PackageName>) -> Result<(), OpsError> {
+        let is_missing = |package: &&PackageName| matches!(self.known.candidates(package), Lookup::Pending);
+        let missing = packages.iter().filter(is_missing).cloned().collect();
+        self.fetch_records(missing).await
+    }
+
+    /// What the plugins are unpacked for.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
     /// Who hears what happens.
     pub fn observer(&self) -> &dyn Observer {
         self.observer
@@ -122,15 +164,15 @@ impl<'a> World<'a> {
     async fn open(&self, named: &NamedRegistry) -> Result<Opened, OpsError> {
         let url = named.location.to_string();
         let locked = self.lock.and_then(|lock| lock.registry(&named.name)).filter(|locked| locked.url != url);
-        let Some(locked) = locked else {
-            return self.workspace.open_named(named, self.lock, self.network).await;
-        };
+        let copy = if self.takes_copies { self.workspace.copy_of(named)? } else { None };
+        let opening = self.workspace.open_copied(named, copy, self.lock, self.network);
+        let Some(locked) = locked else { return opening.await };
         let moved = || OriginError::Moved { name: named.name.clone(), locked: locked.url.clone(), url: url.clone() };
         // The bundled one comes with the program and has nothing to compare with.
         if named.location == Location::Bundled || matches!(locked.url.parse(), Ok(Location::Bundled)) {
             return Err(moved().into());
         }
-        let opened = self.workspace.open_named(named, self.lock, self.network).await.map_err(|error| match error {
+        let opened = opening.await.map_err(|error| match error {
             OpsError::Registry(cause) if matches!(*cause, RegistryError::KeyChanged { .. }) => moved().into(),
             other => other,
         })?;
@@ -143,35 +185,16 @@ impl<'a> World<'a> {
     pub async fn resolve(&mut self, needs: &[Need]) -> Result<Resolution, OpsError> {
         loop {
             let request = self.request(needs);
-            match resolve(&request, &self.known) {
+            match resolve::resolve(&request, &self.known) {
                 Err(ResolveError::NeedRecords(packages)) => self.fetch_records(packages).await?,
                 outcome => return outcome.map_err(OpsError::Resolve),
             }
         }
     }
 
-    fn request(&self, needs: &[Need]) -> Request {
-        let engine = env!("CARGO_PKG_VERSION").parse().expect("cargo checks the version");
-        let security = &self.workspace.project().plugins.security;
-        let locked = self.lock.iter().flat_map(|lock| &lock.plugins).map(|plugin| PackageVersion {
-            package: PackageName { name: plugin.name.clone(), origin: origin(&plugin.source) },
-            version: plugin.version.clone(),
-        });
-        let cooldown = self.registries.iter().filter(|(_, (_, named))| named.min_release_age > 0);
-        Request {
-            locked: locked.collect(),
-            target: Some(Target::host()),
-            // Before 1970 nothing is too new.
-            now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
-            cooldown: cooldown
-                .map(|(name, (_, named))| (Origin::Registry(name.clone()), named.min_release_age))
-                .collect(),
-            denied: Denials {
-                runtimes: security.denied_runtimes.clone(),
-                permissions: security.denied_permissions.iter().map(|word| word.as_str().to_owned()).collect(),
-            },
-            ..Request::new(needs.to_vec(), engine)
-        }
+    fn request(&self, needs: &[Need]) -> resolve::Request {
+        let registries = self.registries.iter().map(|(name, (_, named))| (name, named.min_release_age));
+        resolve::Request { roots: needs.to_vec(), cooldown: cooldowns(registries).collect(), ..self.rules.clone() }
     }
 
     async fn fetch_records(&mut self, packages: BTreeSet<PackageName>) -> Result<(), OpsError> {

@@ -10,7 +10,7 @@ use semver::{Comparator, Op, Version, VersionReq};
 use super::direct::{self, Asked, Direct};
 use super::origins;
 use super::records::World;
-use super::{Approver, Locking, Request};
+use super::{Locking, Request};
 use crate::home::atomic;
 use crate::ops::sources::{Source, release_page};
 use crate::ops::{OpsError, Workspace, forges};
@@ -39,11 +39,10 @@ enum Typed {
 
 impl Wanted {
     /// Reads what was typed; archives that are named by URL or file are fetched and verified here.
-    pub async fn collect(
-        workspace: &Workspace,
-        request: &Request,
-        world: &mut World<'_>,
-        approver: &dyn Approver,
+    pub async fn collect<'w>(
+        workspace: &'w Workspace,
+        request: &'w Request,
+        world: &mut World<'w>,
     ) -> Result<Self, OpsError> {
         let named = workspace.registry(request.reach.registry.as_deref())?;
         let default = workspace.registry(None)?;
@@ -60,7 +59,7 @@ impl Wanted {
             wanted.new_registry = (!is_configured).then(|| (named.name.clone(), named.location.to_string()));
             world.use_registry(named.clone()).await?;
         }
-        let direct = Direct::new(workspace, request, approver, wanted.default.clone());
+        let direct = Direct::new(workspace, request, world, wanted.default.clone());
         for source in &request.sources {
             wanted.add_typed(source, &named.name, &direct, world).await?;
         }
@@ -80,6 +79,12 @@ impl Wanted {
             Need::required(self.package(name), dependency.requirement.clone())
         };
         self.dependencies.iter().map(need).collect()
+    }
+
+    /// What `pocket.yaml` says of a plugin.
+    pub fn requirement_of(&self, package: &PackageName) -> Option<&VersionReq> {
+        let dependency = self.dependencies.get(&package.name)?;
+        (self.package(&package.name) == *package).then_some(&dependency.requirement)
     }
 
     /// Writes the typed dependencies into `pocket.yaml`.
@@ -182,7 +187,7 @@ impl Wanted {
             (Some(ForgeWanted::Tag(_)), _) => {
                 let package = PackageName { name: name.clone(), origin: Origin::Direct(repository.to_string()) };
                 let chosen = world.direct(&package).expect("it was added just now");
-                (direct::exactly(&chosen.archive.manifest().version), Typed::Requirement)
+                (exactly(&chosen.archive.manifest().version), Typed::Requirement)
             }
             (None, Some((_, requirement))) => (requirement, Typed::Requirement),
             (Some(ForgeWanted::Latest) | None, _) => (VersionReq::STAR, Typed::NameOnly),
@@ -225,8 +230,17 @@ impl Wanted {
 
 /// `^1.2.0`: what works with this version, as `cargo add` writes it.
 fn compatible_with(version: &Version) -> VersionReq {
+    requirement(Op::Caret, version)
+}
+
+/// `=1.2.0`: this version alone.
+pub fn exactly(version: &Version) -> VersionReq {
+    requirement(Op::Exact, version)
+}
+
+fn requirement(op: Op, version: &Version) -> VersionReq {
     let comparator = Comparator {
-        op: Op::Caret,
+        op,
         major: version.major,
         minor: Some(version.minor),
         patch: Some(version.patch),

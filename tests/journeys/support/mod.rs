@@ -1,11 +1,13 @@
 //! What the journeys stand on: a sandbox with a home and a project, a real registry server, a real Redis.
 
+mod author;
 mod forge;
 mod proxy;
 mod redis;
 mod sandbox;
 mod server;
 
+pub use author::Author;
 pub use forge::TestForge;
 pub use proxy::{Fault, FaultyProxy};
 pub use redis::Redis;

@@ -70,6 +70,11 @@ impl Sandbox {
         self.folder.path().join("home")
     }
 
+    /// The home of [`Self::pocket_elsewhere`].
+    pub fn other_home(&self) -> PathBuf {
+        self.folder.path().join("other-home")
+    }
+
     pub fn project(&self) -> PathBuf {
         self.folder.path().join("project")
     }
@@ -102,7 +107,7 @@ impl Sandbox {
 
     /// Runs `pocket` in the same project with another, empty home: another machine.
     pub fn pocket_elsewhere(&self, arguments: &[&str]) -> Outcome {
-        self.run(&self.folder.path().join("other-home"), arguments, "")
+        self.run(&self.other_home(), arguments, "")
     }
 
     /// Runs `pocket` at a terminal, at which somebody types `input`. What the terminal shows is the standard output.

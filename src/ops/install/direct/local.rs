@@ -10,10 +10,11 @@ use pocket_index::package::Package;
 use pocket_index::verify::{VerifiedArchive, VerifyError};
 
 use super::error::DirectError;
-use super::{Direct, DirectArchive, exactly, locked, locked_archive, standalone, verify};
+use super::{Direct, DirectArchive, locked, locked_archive, standalone, verify};
 use crate::ops::install::Locking;
-use crate::ops::install::locking::archive_for_host;
+use crate::ops::install::locking::archive_for;
 use crate::ops::install::records::World;
+use crate::ops::install::wanted::exactly;
 use crate::ops::{OpsError, Workspace};
 use crate::project::{
     Basis, Dependency, DependencySource, LockedPlugin, Lockfile, Source as LockedSource, dependency_line,
@@ -28,10 +29,10 @@ impl Direct<'_> {
         let relative = relative_to(self.workspace.root(), path);
         let source = LockedSource::path(&relative);
         let archives = read(path)?;
-        let archive = for_host(&archives).ok_or_else(|| no_archive(path, &archives))?.clone();
+        let archive = of_target(&archives, &self.target).ok_or_else(|| self.no_archive(path, &archives))?.clone();
         let version = archive.manifest().version.clone();
         if self.locking == Locking::Locked {
-            refuse_change(&archive, &relative, locked(world, &source, None))?;
+            self.refuse_change(&archive, &relative, locked(world, &source, None))?;
         }
         let locked = archives.iter().map(locked_archive).collect();
         let direct = DirectArchive { archive, archives: locked, basis: Basis::Local, signers: Vec::new() };
@@ -55,15 +56,46 @@ impl Direct<'_> {
         }
         Ok(self.add_path(world, &place)?.0)
     }
+
+    fn no_archive(&self, path: &Path, archives: &[VerifiedArchive]) -> OpsError {
+        let manifest = archives.first().expect("a path becomes one archive or more").manifest();
+        let source = VerifyError::NoArchive {
+            name: manifest.name.clone(),
+            version: manifest.version.clone(),
+            target: self.target.clone(),
+            available: archives.iter().map(|archive| locked_archive(archive).target).collect(),
+        };
+        OpsError::Unverified { archive: path.display().to_string(), source: Box::new(source) }
+    }
+
+    fn refuse_change(
+        &self,
+        archive: &VerifiedArchive,
+        path: &str,
+        locked: Option<&LockedPlugin>,
+    ) -> Result<(), OpsError> {
+        let Some(plugin) = locked else { return Ok(()) };
+        let known = archive_for(plugin, &self.target).map(|known| known.tree);
+        match known.filter(|known| *known != archive.tree()) {
+            Some(known) => Err(DirectError::LocalChanged {
+                name: plugin.name.clone(),
+                path: path.to_owned(),
+                locked: known,
+                found: archive.tree(),
+            }
+            .into()),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Whether every local plugin of the lock still has the files that were installed.
-pub fn is_unchanged(workspace: &Workspace, lock: &Lockfile) -> bool {
+pub fn is_unchanged(workspace: &Workspace, lock: &Lockfile, target: &Target) -> bool {
     let is_same = |plugin: &LockedPlugin| {
         let LockedSource::Path(path) = &plugin.source else { return true };
         let archives = read(&workspace.root().join(path)).unwrap_or_default();
-        let found = for_host(&archives).map(VerifiedArchive::tree);
-        found.is_some() && found == archive_for_host(plugin).map(|archive| archive.tree)
+        let found = of_target(&archives, target).map(VerifiedArchive::tree);
+        found.is_some() && found == archive_for(plugin, target).map(|archive| archive.tree)
     };
     lock.plugins.iter().all(is_same)
 }
@@ -85,36 +117,11 @@ fn read(path: &Path) -> Result<Vec<VerifiedArchive>, OpsError> {
     packed.iter().map(|content| verify(&shown, content, Digest::of(content))).collect()
 }
 
-/// The archive for this machine.
-fn for_host(archives: &[VerifiedArchive]) -> Option<&VerifiedArchive> {
+/// The archive for a target: its own, else the one that runs everywhere.
+fn of_target<'a>(archives: &'a [VerifiedArchive], wanted: &Target) -> Option<&'a VerifiedArchive> {
     let target = |archive: &VerifiedArchive| locked_archive(archive).target;
-    let exact = archives.iter().find(|archive| target(archive) == Target::host());
+    let exact = archives.iter().find(|archive| target(archive) == *wanted);
     exact.or_else(|| archives.iter().find(|archive| target(archive).is_any()))
-}
-
-fn no_archive(path: &Path, archives: &[VerifiedArchive]) -> OpsError {
-    let manifest = archives.first().expect("a path becomes one archive or more").manifest();
-    let source = VerifyError::NoArchive {
-        name: manifest.name.clone(),
-        version: manifest.version.clone(),
-        target: Target::host(),
-        available: archives.iter().map(|archive| locked_archive(archive).target).collect(),
-    };
-    OpsError::Unverified { archive: path.display().to_string(), source: Box::new(source) }
-}
-
-fn refuse_change(archive: &VerifiedArchive, path: &str, locked: Option<&LockedPlugin>) -> Result<(), OpsError> {
-    let Some(plugin) = locked else { return Ok(()) };
-    match archive_for_host(plugin).map(|known| known.tree).filter(|known| *known != archive.tree()) {
-        Some(known) => Err(DirectError::LocalChanged {
-            name: plugin.name.clone(),
-            path: path.to_owned(),
-            locked: known,
-            found: archive.tree(),
-        }
-        .into()),
-        None => Ok(()),
-    }
 }
 
 /// The path from the project's folder, with `/` between its parts: the same on every machine that has the project.

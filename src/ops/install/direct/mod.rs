@@ -12,19 +12,17 @@ mod standalone;
 mod unsigned;
 mod url;
 
-use std::collections::BTreeSet;
-
 use pocket_index::digest::Digest;
 use pocket_index::limits::Limits;
-use pocket_index::name::{PluginName, RegistryName};
+use pocket_index::name::{PluginName, RegistryName, Target};
 use pocket_index::package;
 use pocket_index::record::Release;
 use pocket_index::signature::PublicKey;
 use pocket_index::verify::VerifiedArchive;
-use semver::{Comparator, Op, Version, VersionReq};
 
 use super::records::World;
-use super::{Approver, Locking, Request};
+use super::wanted::exactly;
+use super::{Approver, Freedom, Locking, Request};
 use crate::ops::{OpsError, Workspace};
 use crate::project::{Basis, Dependency, DependencySource, LockedArchive, LockedPlugin, Source as LockedSource};
 use crate::registry::Network;
@@ -38,19 +36,22 @@ pub use release::Asked;
 /// What every direct source needs to know of this install.
 pub struct Direct<'a> {
     pub workspace: &'a Workspace,
-    pub network: Network,
     pub locking: Locking,
-    pub approver: &'a dyn Approver,
-    /// The registry of dependencies that name none.
-    pub default: RegistryName,
+    network: Network,
+    /// What the plugins are unpacked for.
+    target: Target,
+    /// Who may be asked. Without anybody nothing new is taken: what is locked stays.
+    approver: Option<&'a dyn Approver>,
     /// Plugins whose source is asked again although the lock has them: what an update is for.
-    pub again: BTreeSet<PluginName>,
+    freedom: &'a Freedom,
+    /// The registry of dependencies that name none.
+    default: RegistryName,
 }
 
-/// An archive for this machine, and what the lock will say of all of its release.
+/// An archive for the machine that is installed for, and what the lock will say of all of its release.
 #[derive(Debug, Clone)]
 pub struct DirectArchive {
-    /// The archive for this machine.
+    /// The archive for that machine.
     pub archive: VerifiedArchive,
     /// Every target's archive.
     pub archives: Vec<LockedArchive>,
@@ -61,9 +62,16 @@ pub struct DirectArchive {
 }
 
 impl<'a> Direct<'a> {
-    pub fn new(workspace: &'a Workspace, request: &Request, approver: &'a dyn Approver, default: RegistryName) -> Self {
-        let (network, locking) = (request.reach.network, request.locking);
-        Self { workspace, network, locking, approver, default, again: BTreeSet::new() }
+    pub fn new(workspace: &'a Workspace, request: &'a Request, world: &World<'a>, default: RegistryName) -> Self {
+        Self {
+            workspace,
+            locking: request.locking,
+            network: request.reach.network,
+            target: request.target(),
+            approver: world.approver(),
+            freedom: &request.freedom,
+            default,
+        }
     }
 
     /// Adds what `pocket.yaml` names already.
@@ -83,7 +91,11 @@ impl<'a> Direct<'a> {
             }
             DependencySource::Path(path) => self.add_known_path(world, name, path)?,
             DependencySource::Release(repository) => {
-                let wanted = Wanted::Version(dependency.requirement.clone());
+                let requirement = match self.freedom {
+                    Freedom::Precise(one, version) if one == name => exactly(version),
+                    _ => dependency.requirement.clone(),
+                };
+                let wanted = Wanted::Version(requirement);
                 let asked = Asked { repository, wanted: Some(&wanted), plugin: Some(name), digests: &[] };
                 self.add_release(world, &asked).await?
             }
@@ -135,16 +147,4 @@ fn locked_archive(archive: &VerifiedArchive) -> LockedArchive {
     let target = package::target_of(manifest, archive.archive());
     let file = pocket_index::archive::archive_file_name(&manifest.name, &manifest.version, &target);
     LockedArchive::new(target, file, archive.size(), archive.digest(), archive.tree())
-}
-
-/// `=1.2.0`: an archive is one version.
-pub fn exactly(version: &Version) -> VersionReq {
-    let comparator = Comparator {
-        op: Op::Exact,
-        major: version.major,
-        minor: Some(version.minor),
-        patch: Some(version.patch),
-        pre: version.pre.clone(),
-    };
-    VersionReq { comparators: vec![comparator] }
 }

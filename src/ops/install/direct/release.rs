@@ -12,14 +12,14 @@ use semver::Version;
 
 use super::error::DirectError;
 use super::{Direct, DirectArchive, locked, verify};
-use crate::ops::install::locking::archive_for_host;
+use crate::ops::install::Locking;
+use crate::ops::install::locking::archive_for;
 use crate::ops::install::records::World;
+use crate::ops::install::wanted::exactly;
 use crate::ops::{OpsError, forges};
 use crate::project::{LockedPlugin, Source as LockedSource};
 use crate::registry::forge::{Asset, Forge, ForgeError, ForgeRelease, Wanted, version_of_tag};
 use crate::registry::{Network, TransportError};
-
-use crate::ops::install::Locking;
 
 /// A release that is asked for.
 pub struct Asked<'q> {
@@ -58,7 +58,7 @@ impl Direct<'_> {
         let locked = locked(world, &source, asked.plugin).filter(|plugin| self.will_do(plugin, asked));
         let direct = match locked {
             Some(plugin) => self.from_lock(world, asked.repository, plugin).await?,
-            None => self.from_forge(world, asked).await?,
+            None => self.from_forge(world, asked, &source).await?,
         };
         self.add(world, direct, &source)
     }
@@ -72,7 +72,8 @@ impl Direct<'_> {
             Some(Wanted::Latest) => self.locking == Locking::Locked,
         };
         let has_digest = || plugin.archives.iter().any(|archive| asked.digests.contains(&archive.sha256));
-        fits && (asked.digests.is_empty() || has_digest()) && !self.again.contains(&plugin.name)
+        let may_leave = self.freedom.frees(&plugin.name) && self.approver.is_some();
+        fits && (asked.digests.is_empty() || has_digest()) && !may_leave
     }
 
     /// The archive that the lock names. The forge's API is not asked: what it says could be another thing today.
@@ -84,10 +85,10 @@ impl Direct<'_> {
     ) -> Result<DirectArchive, OpsError> {
         let no_archive = || DirectError::NoLockedArchive {
             name: plugin.name.clone(),
-            target: Target::host(),
+            target: self.target.clone(),
             available: plugin.archives.iter().map(|archive| archive.target.clone()).collect(),
         };
-        let archive = archive_for_host(plugin).ok_or_else(no_archive)?;
+        let archive = archive_for(plugin, &self.target).ok_or_else(no_archive)?;
         if !plugin.signers.is_empty() {
             self.check_signers(world, repository, &plugin.signers)?;
         }
@@ -107,7 +108,12 @@ impl Direct<'_> {
         Ok(DirectArchive { archive: verified, archives, basis: plugin.basis, signers })
     }
 
-    async fn from_forge(&self, world: &World<'_>, asked: &Asked<'_>) -> Result<DirectArchive, OpsError> {
+    async fn from_forge(
+        &self,
+        world: &World<'_>,
+        asked: &Asked<'_>,
+        source: &LockedSource,
+    ) -> Result<DirectArchive, OpsError> {
         if self.locking == Locking::Locked {
             return Err(OpsError::LockStale {
                 lock: self.workspace.lock_path(),
@@ -116,6 +122,11 @@ impl Direct<'_> {
             });
         }
         let found = self.find(asked).await?;
+        // A release that is locked needs no new evidence, and another one under its version is not taken.
+        let known = locked(world, source, Some(&found.plugin)).filter(|plugin| plugin.version == found.version);
+        if let Some(plugin) = known.filter(|_| asked.digests.is_empty()) {
+            return self.from_lock(world, asked.repository, plugin).await;
+        }
         match &found.signature {
             Some(signature) => self.add_signed(world, &found, signature, asked.digests).await,
             None => self.add_unsigned(world, &found, asked.digests).await,
@@ -156,7 +167,7 @@ impl Direct<'_> {
 
     async fn through_api(&self, repository: &Repository, plugin: &LockedPlugin, file: &str) -> Result<Bytes, OpsError> {
         let forge = self.forge(repository)?;
-        let wanted = Wanted::Version(super::exactly(&plugin.version));
+        let wanted = Wanted::Version(exactly(&plugin.version));
         let refused = |error| refused(repository, error);
         let release = forge.release(repository, &wanted, Some(&plugin.name)).await.map_err(refused)?;
         let asset = release.asset(file).ok_or_else(|| no_asset(repository, &release, file.to_owned()))?;
@@ -165,15 +176,14 @@ impl Direct<'_> {
 }
 
 impl Found {
-    /// The asset for this machine: its own target's, else the one that runs everywhere.
+    /// The asset for a target: its own, else the one that runs everywhere.
     ///
     /// # Errors
     /// There is none.
-    pub fn for_host(&self) -> Result<&(Target, Asset), OpsError> {
-        let host = Target::host();
-        let exact = self.archives.iter().find(|(target, _)| *target == host);
+    pub fn archive_for(&self, host: &Target) -> Result<&(Target, Asset), OpsError> {
+        let exact = self.archives.iter().find(|(target, _)| target == host);
         let found = exact.or_else(|| self.archives.iter().find(|(target, _)| target.is_any()));
-        found.ok_or_else(|| self.no_asset(archive_file_name(&self.plugin, &self.version, &host)))
+        found.ok_or_else(|| self.no_asset(archive_file_name(&self.plugin, &self.version, host)))
     }
 
     /// The asset of that name.

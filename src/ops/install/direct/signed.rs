@@ -2,7 +2,6 @@
 
 use pocket_index::digest::Digest;
 use pocket_index::limits::Limits;
-use pocket_index::name::Target;
 use pocket_index::publish::MAX_HEADER_BYTES;
 use pocket_index::record::ArchiveRecord;
 use pocket_index::verify::{SignedRelease, VerifyError};
@@ -38,12 +37,12 @@ impl Direct<'_> {
             archive: archive.to_owned(),
             source: Box::new(source),
         };
-        let host = Target::host();
-        let record = signed.archive_for(&host).map_err(|error| refused(&signature.name, error))?;
+        let record = signed.archive_for(&self.target).map_err(|error| refused(&signature.name, error))?;
         let archive_asset = found.asset(&record.file)?;
         let content = found.download(archive_asset, record.size + 1).await?;
-        let archive =
-            signed.verify_archive(&host, &content, &Limits::default()).map_err(|error| refused(&record.file, error))?;
+        let archive = signed
+            .verify_archive(&self.target, &content, &Limits::default())
+            .map_err(|error| refused(&record.file, error))?;
         check_typed(&record.file, archive.digest(), digests)?;
         let archives =
             release.archives.iter().map(|record| locked_record(found, record)).collect::<Result<_, OpsError>>()?;

@@ -44,7 +44,7 @@ impl Direct<'_> {
             let (source_name, tag) = (found.repository.to_string(), found.tag.clone());
             return Err(DirectError::SignatureGone { source_name, tag, pinned }.into());
         }
-        let host = &found.for_host()?.0;
+        let host = &found.archive_for(&self.target)?.0;
         let mut fetched = fetch_all(found).await?;
         let basis = if digests.is_empty() {
             self.trust_once(unvouched(found, &fetched))?

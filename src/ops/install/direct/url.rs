@@ -6,10 +6,11 @@ use pocket_index::limits::Limits;
 use reqwest::Url;
 
 use super::error::{DirectError, Unvouched};
-use super::{Direct, DirectArchive, exactly, locked, locked_archive, verify};
+use super::{Direct, DirectArchive, locked, locked_archive, verify};
 use crate::ops::OpsError;
 use crate::ops::install::approval::Consent;
 use crate::ops::install::records::World;
+use crate::ops::install::wanted::exactly;
 use crate::project::{Basis, Dependency, DependencySource, Source as LockedSource};
 use crate::registry::{ArchiveCache, Http, Network, TransportError};
 use pocket_index::name::PluginName;
@@ -56,7 +57,8 @@ impl Direct<'_> {
     }
 
     pub(super) fn trust_once(&self, unvouched: Unvouched) -> Result<Basis, OpsError> {
-        match self.approver.trust_once(&unvouched)? {
+        let consent = self.approver.map_or(Ok(Consent::NobodyThere), |approver| approver.trust_once(&unvouched))?;
+        match consent {
             Consent::Given => Ok(Basis::Once),
             Consent::Refused => Err(DirectError::NotTrusted(unvouched.source).into()),
             Consent::NobodyThere => Err(DirectError::Unvouched(Box::new(unvouched)).into()),
@@ -65,10 +67,14 @@ impl Direct<'_> {
 
     pub(super) async fn read_url(&self, url: &Url, digest: Option<Digest>) -> Result<Bytes, OpsError> {
         let cannot = |source| OpsError::Download { url: url.to_string(), source };
-        if let Some(digest) = digest
-            && let Some(content) = ArchiveCache::at(&self.workspace.home().cache()).read(digest).map_err(cannot)?
-        {
-            return Ok(content);
+        if let Some(digest) = digest {
+            // Whatever has the digest will do, wherever it lies.
+            let places = [Some(self.workspace.home().cache()), self.workspace.vendor()];
+            for place in places.into_iter().flatten() {
+                if let Some(content) = ArchiveCache::at(&place).read(digest).map_err(cannot)? {
+                    return Ok(content);
+                }
+            }
         }
         if self.network == Network::Offline {
             return Err(cannot(TransportError::Offline { url: url.to_string() }));
