@@ -11,37 +11,40 @@ const MAX_PART_BYTES: usize = 100;
 /// A repository: the forge's host (perhaps with a port), the owner and the repository's name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Repository {
-    host: String,
-    owner: String,
-    name: String,
+    /// Three parts that hold no `/`.
+    text: String,
 }
 
 /// Why a text names no repository.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` names no repository: expected `host/owner/repository`, such as `github.com/example/plugin`", text.escape_debug())]
-pub struct RepositoryError {
-    text: String,
-}
+#[error("expected `host/owner/repository`, such as `github.com/example/plugin`")]
+pub struct RepositoryError;
 
 impl Repository {
     /// The forge, in lower case: `github.com`, `git.example.com:3000`.
     pub fn host(&self) -> &str {
-        &self.host
+        self.parts().0
     }
 
     /// Whose it is.
     pub fn owner(&self) -> &str {
-        &self.owner
+        self.parts().1
     }
 
     /// Its name there.
     pub fn name(&self) -> &str {
-        &self.name
+        self.parts().2
+    }
+
+    fn parts(&self) -> (&str, &str, &str) {
+        let (host, rest) = self.text.split_once('/').expect("a repository has three parts");
+        let (owner, name) = rest.split_once('/').expect("a repository has three parts");
+        (host, owner, name)
     }
 
     /// What it is remembered by: forges do not tell apart names that differ in case alone.
     pub fn identity(&self) -> String {
-        self.to_string().to_ascii_lowercase()
+        self.text.to_ascii_lowercase()
     }
 }
 
@@ -49,20 +52,19 @@ impl FromStr for Repository {
     type Err = RepositoryError;
 
     fn from_str(text: &str) -> Result<Self, RepositoryError> {
-        let error = || RepositoryError { text: text.to_owned() };
         let parts: Vec<&str> = text.split('/').collect();
-        let [host, owner, name] = parts[..] else { return Err(error()) };
+        let [host, owner, name] = parts[..] else { return Err(RepositoryError) };
         let name = name.strip_suffix(".git").unwrap_or(name);
         if !is_host(host) || !is_part(owner) || !is_part(name) {
-            return Err(error());
+            return Err(RepositoryError);
         }
-        Ok(Self { host: host.to_ascii_lowercase(), owner: owner.to_owned(), name: name.to_owned() })
+        Ok(Self { text: format!("{}/{owner}/{name}", host.to_ascii_lowercase()) })
     }
 }
 
 impl fmt::Display for Repository {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}", self.host, self.owner, self.name)
+        f.pad(&self.text)
     }
 }
 

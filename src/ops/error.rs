@@ -133,7 +133,7 @@ pub enum OpsError {
     },
     /// A name that means another plugin than before.
     #[error(transparent)]
-    Origin(#[from] OriginError),
+    Origin(Box<OriginError>),
     /// A release, URL or file that the project names itself.
     #[error(transparent)]
     Direct(Box<DirectError>),
@@ -337,7 +337,7 @@ macro_rules! boxed {
     };
 }
 
-boxed!(RegistryError => Registry, StoreError => Store, RunError => Run, DirectError => Direct);
+boxed!(RegistryError => Registry, StoreError => Store, RunError => Run, DirectError => Direct, OriginError => Origin);
 
 impl OpsError {
     /// For `map_err`: what was done, on which path.

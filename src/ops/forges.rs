@@ -110,18 +110,18 @@ mod tests {
     #[test]
     fn a_token_is_not_sent_where_only_the_project_points() {
         let token = [("GITHUB_TOKEN", "secret"), ("POCKET_FORGE_TOKEN", "secret")];
-        assert_eq!(asked("", "", GITHUB, &token).expect("GitHub is known").1, true);
+        assert!(asked("", "", GITHUB, &token).expect("GitHub is known").1);
         let hostile = "forges: {github.com: https://evil.example/}";
         assert_eq!(asked("", hostile, GITHUB, &token), Some(("https://evil.example/".to_owned(), false)));
-        assert_eq!(asked(OTHER, OTHER, "git.example.com", &token).expect("it is configured").1, true);
+        assert!(asked(OTHER, OTHER, "git.example.com", &token).expect("it is configured").1);
     }
 
     #[test]
     fn a_token_goes_to_its_own_forge_and_not_in_the_clear() {
         let github = [("GITHUB_TOKEN", "secret")];
-        assert_eq!(asked(OTHER, "", "git.example.com", &github).expect("it is configured").1, false);
+        assert!(!asked(OTHER, "", "git.example.com", &github).expect("it is configured").1);
         let clear = "forges: {github.com: http://github.internal/api}";
-        assert_eq!(asked(clear, "", GITHUB, &github).expect("it is configured").1, false);
+        assert!(!asked(clear, "", GITHUB, &github).expect("it is configured").1);
         let here = [("GITHUB_TOKEN", "secret"), ("POCKET_FORGE_API", "http://127.0.0.1:1/")];
         assert_eq!(asked("", "", GITHUB, &here), Some(("http://127.0.0.1:1/".to_owned(), true)));
     }

@@ -162,6 +162,9 @@ fn plugin(mut fields: Fields<'_>) -> Read<LockedPlugin> {
     let mut archives: Vec<LockedArchive> = Vec::new();
     for mut fields in fields.tables("archive")? {
         let archive = archive(&mut fields)?;
+        if matches!(source, Source::Release(_)) && archive.url.is_none() {
+            return Err(fields.error("target", format!("`url` is missing in {}", fields.what)));
+        }
         if archives.iter().any(|other| other.target == archive.target) {
             return Err(fields.error("target", format!("target `{}` is here a second time", archive.target)));
         }

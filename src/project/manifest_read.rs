@@ -297,7 +297,7 @@ log_level: debug
 
     #[test]
     fn a_dependencys_line_is_known() {
-        assert_eq!(dependency_line(WHOLE, &"local".parse().unwrap()), Some(9));
+        assert_eq!(dependency_line(WHOLE, &"local".parse().unwrap()), Some(11));
         assert_eq!(dependency_line(WHOLE, &"nowhere".parse().unwrap()), None);
     }
 
@@ -354,7 +354,10 @@ log_level: debug
         line 3, column 10: `plugins.dependencies.geo`: `url` and `path` exclude each other
         line 4, column 5: the key `geo` is here a second time
         line 3, column 17: `plugins.dependencies.geo.url`: expected an address that starts with `https://`, `http://` or `file://`
+        line 3, column 21: `plugins.dependencies.geo.release`: `example/geo`: expected `host/owner/repository`, such as `github.com/example/plugin`
         line 2, column 13: `plugins.autoload`: expected true or false, found text
+        line 2, column 3: `forges`: `example` is no host such as `git.example.com`
+        line 2, column 22: unknown key `url` in `forges.git.example.com`; known are `api`
         line 3, column 26: `plugins.security.default_permissions`: `none` cannot stand beside other words
         line 3, column 26: `plugins.security.permissions.geo[0]`: `read_everything` is not one of `none`, `read_env`, `http_client`, `network_access`, `read_files`, `write_files`
         line 2, column 52: `registries.corp.min_release_age`: expected an age such as `7d`, `12h`, `30m` or `0`

@@ -190,6 +190,56 @@ fn a_pages_latest_asks_anew_where_a_name_keeps_what_is_locked() {
 }
 
 #[test]
+fn an_update_asks_the_forge_and_keeps_to_the_requirement() {
+    let place = Place::new();
+    let has = |version: &str| place.lock().contains(&format!("version = \"{version}\""));
+    place.release_signed("1.0.0", "default");
+    place.sandbox.pocket(&["plugin", "install", GITHUB]).success();
+    for version in ["1.1.0", "1.2.0", "2.0.0"] {
+        place.release_signed(version, "default");
+    }
+    let outdated = place.sandbox.pocket(&["plugin", "outdated", "--output", "json"]).success().json();
+    assert!(has("1.0.0"), "nothing was changed");
+    assert_eq!((&outdated[0]["fitting"], &outdated[0]["latest"]), (&json!("1.2.0"), &json!("2.0.0")), "{outdated}");
+    let plan = place.sandbox.pocket(&["plugin", "update", "--dry-run"]).success().stdout;
+    assert!(plan.contains("`geo` 1.0.0 -> 1.2.0"), "{plan}");
+    place.sandbox.pocket(&["plugin", "update", "geo", "--precise", "1.1.0"]).success();
+    assert!(has("1.1.0"));
+    place.sandbox.pocket(&["plugin", "update"]).success();
+    assert!(has("1.2.0"));
+}
+
+#[test]
+fn an_update_asks_no_new_trust_for_what_is_locked() {
+    let place = Place::new();
+    place.release("v1.0.0", &place.pack("geo", "1.0.0", &[]));
+    let command = place.suggested(GITHUB);
+    place.sandbox.pocket(&["plugin", "install", &command]).success();
+    place.sandbox.write("pocket.yaml", &place.sandbox.read("pocket.yaml").replace("=1.0.0", "^1"));
+    let lock = place.lock();
+    place.sandbox.pocket(&["plugin", "update"]).success();
+    assert_eq!(place.lock(), lock);
+    place.release("v1.1.0", &place.pack("geo", "1.1.0", &[]));
+    place
+        .sandbox
+        .pocket(&["plugin", "update"])
+        .failure(6, &["`github.com/example/pocket-plugin-geo` 1.1.0 comes without"]);
+    assert_eq!(place.lock(), lock);
+}
+
+#[test]
+fn a_vendored_release_installs_without_the_forge() {
+    let place = Place::new();
+    place.release_signed("1.0.0", "default");
+    place.sandbox.pocket(&["plugin", "install", GITHUB]).success();
+    place.sandbox.pocket(&["plugin", "vendor", "vendor"]).success();
+    let yaml = place.sandbox.read("pocket.yaml").replace("plugins:", "plugins:\n  vendor: ./vendor");
+    place.sandbox.write("pocket.yaml", &yaml);
+    place.forge.answer_all(500, &[]);
+    place.sandbox.pocket_elsewhere(&["plugin", "install", "--locked", "--offline"]).success();
+}
+
+#[test]
 fn one_signature_locks_the_archives_of_all_targets() {
     let place = Place::new();
     place.sandbox.pocket(&["key", "new"]).success();

@@ -47,9 +47,9 @@ pub enum OriginError {
         /// The version.
         version: Version,
         /// One source.
-        one: Source,
+        one: String,
         /// The other.
-        other: Source,
+        other: String,
     },
 }
 
@@ -99,8 +99,8 @@ pub fn refuse_clashes(planned: &[Planned]) -> Result<(), OriginError> {
             return Err(OriginError::Clash {
                 name: one.locked.name.clone(),
                 version: one.locked.version.clone(),
-                one: first.locked.source.clone(),
-                other: one.locked.source.clone(),
+                one: first.locked.source.to_string(),
+                other: one.locked.source.to_string(),
             });
         }
     }

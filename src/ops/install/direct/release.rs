@@ -8,7 +8,7 @@ use pocket_index::digest::Digest;
 use pocket_index::limits::Limits;
 use pocket_index::name::{PluginName, Target};
 use pocket_index::repository::Repository;
-use semver::Version;
+use semver::{Version, VersionReq};
 
 use super::error::DirectError;
 use super::{Direct, DirectArchive, locked, verify};
@@ -57,8 +57,8 @@ impl Direct<'_> {
         let source = LockedSource::Release(asked.repository.clone());
         let locked = locked(world, &source, asked.plugin).filter(|plugin| self.will_do(plugin, asked));
         let direct = match locked {
-            Some(plugin) => self.from_lock(world, asked.repository, plugin).await?,
-            None => self.from_forge(world, asked, &source).await?,
+            Some(plugin) => self.take_locked(world, asked.repository, plugin).await?,
+            None => self.take_released(world, asked, &source).await?,
         };
         self.add(world, direct, &source)
     }
@@ -77,7 +77,7 @@ impl Direct<'_> {
     }
 
     /// The archive that the lock names. The forge's API is not asked: what it says could be another thing today.
-    async fn from_lock(
+    async fn take_locked(
         &self,
         world: &World<'_>,
         repository: &Repository,
@@ -108,7 +108,7 @@ impl Direct<'_> {
         Ok(DirectArchive { archive: verified, archives, basis: plugin.basis, signers })
     }
 
-    async fn from_forge(
+    async fn take_released(
         &self,
         world: &World<'_>,
         asked: &Asked<'_>,
@@ -125,7 +125,7 @@ impl Direct<'_> {
         // A release that is locked needs no new evidence, and another one under its version is not taken.
         let known = locked(world, source, Some(&found.plugin)).filter(|plugin| plugin.version == found.version);
         if let Some(plugin) = known.filter(|_| asked.digests.is_empty()) {
-            return self.from_lock(world, asked.repository, plugin).await;
+            return self.take_locked(world, asked.repository, plugin).await;
         }
         match &found.signature {
             Some(signature) => self.add_signed(world, &found, signature, asked.digests).await,
@@ -147,6 +147,29 @@ impl Direct<'_> {
         let signature = release.asset(&release_file_name(&plugin, &version)).cloned();
         let names = release.assets.iter().map(|asset| asset.name.clone()).collect();
         Ok(Found { forge, repository, tag, plugin, version, archives, signature, names })
+    }
+
+    /// The highest released version of a plugin that will do; none if there is none, or if nobody may be asked.
+    ///
+    /// # Errors
+    /// The forge does not answer as it should.
+    pub async fn newest(
+        &self,
+        repository: &Repository,
+        plugin: &PluginName,
+        requirement: &VersionReq,
+    ) -> Result<Option<Version>, OpsError> {
+        if self.network == Network::Offline {
+            return Ok(None);
+        }
+        let wanted = Wanted::Version(requirement.clone());
+        match self.forge(repository)?.release(repository, &wanted, Some(plugin)).await {
+            Ok(release) => Ok(release.version),
+            Err(ForgeError::NoMatch { .. } | ForgeError::NoRelease { .. } | ForgeError::OnlyPrereleases { .. }) => {
+                Ok(None)
+            }
+            Err(error) => Err(refused(repository, error)),
+        }
     }
 
     fn forge(&self, repository: &Repository) -> Result<Forge, OpsError> {

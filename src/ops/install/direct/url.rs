@@ -41,7 +41,9 @@ impl Direct<'_> {
         let version = archive.manifest().version.clone();
         let direct = DirectArchive { archives: vec![locked_archive(&archive)], archive, basis, signers: Vec::new() };
         let name = self.add(world, direct, &source)?;
-        let source = DependencySource::Url { url: url.to_string(), sha256: typed };
+        // What was trusted once is no digest to hand on in `pocket.yaml`: the lock alone says it.
+        let sha256 = (basis == Basis::Digest).then_some(digest);
+        let source = DependencySource::Url { url: url.to_string(), sha256 };
         Ok((name, Dependency { requirement: exactly(&version), source }))
     }
 
