@@ -133,7 +133,7 @@ impl Writer<'_> {
     /// A plugin's events; empty if there are none.
     pub fn history(&self, name: &pocket_index::name::PluginName) -> Result<History, RegistryError> {
         let path = layout::index_file(name);
-        let Some(content) = self.read(&path)? else { return Ok(History::empty(name.clone())) };
+        let Some(content) = self.read(&path)? else { return Ok(History::empty(name.clone(), &self.registry.policy)) };
         let damaged = |message: String| RegistryError::Damaged { path: self.registry.tree().join(&path), message };
         let text = String::from_utf8(content).map_err(|error| damaged(error.to_string()))?;
         History::replay(name, &text, &self.registry.policy).map_err(|error| damaged(chain(&error)))

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pocket_index::name::{PluginName, Target};
+use pocket_index::signature::PublicKey;
 use semver::Version;
 
 /// A package manager for plugins, and the engine that runs them.
@@ -131,6 +132,17 @@ pub enum PluginCommand {
     Pack(PackArguments),
     /// Pack, sign and upload a plugin
     Publish(PublishArguments),
+    /// Say that a version should not be picked anew; locks that hold it keep it
+    Yank(WithdrawArguments),
+    /// Take a yank back
+    Unyank(WithdrawArguments),
+    /// Withdraw a version for good: it is refused even where it is locked
+    Revoke(WithdrawArguments),
+    /// Say that a plugin, or one version of it, is not recommended any more
+    Deprecate(DeprecateArguments),
+    /// List and change the keys that sign for a plugin
+    #[command(subcommand)]
+    Owner(OwnerCommand),
     /// Verify an archive or an installed plugin: exit code 6 when it is refused
     Verify {
         /// An archive's file, or an installed plugin's name
@@ -269,9 +281,9 @@ pub struct PackArguments {
     /// Also write `<name>-<version>.release.json`, which signs all archives for a release on a forge
     #[arg(long)]
     pub sign: bool,
-    /// The key that signs
+    /// The key that signs; several may
     #[arg(long, value_name = "NAME", default_value = "default", requires = "sign")]
-    pub key: String,
+    pub key: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -280,13 +292,91 @@ pub struct PublishArguments {
     #[arg(required = true, value_name = "FOLDER|FILE")]
     pub sources: Vec<PathBuf>,
     #[command(flatten)]
-    pub registry: RegistryArguments,
-    /// The key that signs
-    #[arg(long, value_name = "NAME", default_value = "default")]
-    pub key: String,
+    pub sign: SignArguments,
     /// Check and sign, upload nothing
     #[arg(long)]
     pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct SignArguments {
+    #[command(flatten)]
+    pub registry: RegistryArguments,
+    /// The key that signs; several where more than one owner must
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub key: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct WithdrawArguments {
+    /// The plugin and its version
+    #[arg(value_name = "NAME@VERSION", value_parser = release)]
+    pub plugin: (PluginName, Version),
+    /// Why, in one line
+    #[arg(long, default_value = "")]
+    pub reason: String,
+    #[command(flatten)]
+    pub sign: SignArguments,
+}
+
+#[derive(Debug, Args)]
+pub struct DeprecateArguments {
+    /// The plugin, or one version of it
+    #[arg(value_name = "NAME[@VERSION]")]
+    pub plugin: String,
+    /// Why, and what to use instead
+    #[arg(long, default_value = "")]
+    pub reason: String,
+    #[command(flatten)]
+    pub sign: SignArguments,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum OwnerCommand {
+    /// List the keys that sign for a plugin
+    List {
+        /// The plugin
+        name: PluginName,
+        #[command(flatten)]
+        registry: RegistryArguments,
+    },
+    /// Let one more key sign
+    Add {
+        /// The plugin
+        name: PluginName,
+        /// The public key, as `pocket key export --public` prints it
+        #[arg(value_name = "PUBLIC-KEY")]
+        owner: PublicKey,
+        #[command(flatten)]
+        sign: SignArguments,
+    },
+    /// Let a key sign no more
+    Remove {
+        /// The plugin
+        name: PluginName,
+        /// The public key
+        #[arg(value_name = "PUBLIC-KEY")]
+        owner: PublicKey,
+        #[command(flatten)]
+        sign: SignArguments,
+    },
+    /// Set how many of the keys must sign
+    Threshold {
+        /// The plugin
+        name: PluginName,
+        /// How many
+        number: u32,
+        #[command(flatten)]
+        sign: SignArguments,
+    },
+}
+
+/// `NAME@VERSION`.
+fn release(text: &str) -> Result<(PluginName, Version), String> {
+    let (name, version) = text.split_once('@').ok_or("expected NAME@VERSION")?;
+    let name = name.parse().map_err(|error: pocket_index::name::NameError| error.to_string())?;
+    let version = version.parse().map_err(|error: semver::Error| format!("`{version}`: {error}"))?;
+    Ok((name, version))
 }
 
 #[derive(Debug, Subcommand)]
@@ -296,9 +386,40 @@ pub enum KeyCommand {
         /// Its name
         #[arg(default_value = "default")]
         name: PluginName,
+        /// Encrypt it with a passphrase, which is asked for or taken from POCKET_KEY_PASSPHRASE
+        #[arg(long)]
+        passphrase: bool,
     },
     /// List the keys
     List,
+    /// Show one key: its public half and its fingerprint
+    Show {
+        /// Its name
+        #[arg(default_value = "default")]
+        name: PluginName,
+    },
+    /// Print a key in the form of other tools
+    Export {
+        /// Its name
+        #[arg(default_value = "default")]
+        name: PluginName,
+        /// Print the public half instead of the private one
+        #[arg(long)]
+        public: bool,
+        /// Encrypt what is printed with a new passphrase
+        #[arg(long, conflicts_with = "public")]
+        passphrase: bool,
+    },
+    /// Take a key that was made elsewhere: PKCS#8 in PEM, as OpenSSL writes it, or another Pocket's export
+    Import {
+        /// Its name here
+        name: PluginName,
+        /// Its file; `-` reads the standard input
+        file: PathBuf,
+        /// Encrypt it with a passphrase
+        #[arg(long)]
+        passphrase: bool,
+    },
 }
 
 #[cfg(feature = "registry")]
@@ -331,4 +452,16 @@ pub struct DemoArguments {
     /// Where Redis answers
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:6379")]
     pub redis: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn no_two_arguments_of_a_command_have_one_name() {
+        Cli::command().debug_assert();
+    }
 }

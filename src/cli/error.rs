@@ -196,6 +196,7 @@ fn transport_hint(error: &TransportError) -> Option<String> {
 fn home_hint(error: &HomeError) -> Option<String> {
     Some(match error {
         HomeError::None => "set POCKET_HOME to a folder".to_owned(),
+        HomeError::NoPassphrase { .. } => "set POCKET_KEY_PASSPHRASE, or run the command on a terminal".to_owned(),
         HomeError::NoKey { name, .. } => format!("`pocket key new {name}` makes it"),
         HomeError::KeyExists { .. } => "choose another name; a key is never replaced".to_owned(),
         HomeError::KeyExposed { path, .. } => {

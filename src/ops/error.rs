@@ -39,6 +39,14 @@ pub enum OpsError {
         /// Why not.
         source: ExpandError,
     },
+    /// A change of a plugin's owner keys.
+    #[error("cannot change who signs for `{name}`: {reason}")]
+    Owners {
+        /// The plugin.
+        name: PluginName,
+        /// Why not.
+        reason: String,
+    },
     /// A registry's name that nothing explains.
     #[error("there is no registry `{name}` in `{}`", file.display())]
     NoRegistry {

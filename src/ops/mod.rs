@@ -1,5 +1,6 @@
 //! The verbs: each joins the rooms below into one thing that a user asks for.
 
+pub mod announce;
 pub mod cache;
 mod catalog;
 mod error;
@@ -7,6 +8,7 @@ mod forges;
 pub mod graph;
 pub mod info;
 pub mod install;
+mod leftovers;
 pub mod list;
 pub mod pack;
 pub mod plugins;

@@ -6,10 +6,11 @@ use pocket_index::archive::release_file_name;
 use pocket_index::digest::Digest;
 use pocket_index::limits::Limits;
 use pocket_index::package::{self, Package};
-use pocket_index::signature::PublicKey;
+use pocket_index::record::Event;
+use pocket_index::signature::{PublicKey, SecretKey};
 
-use super::{OpsError, publish};
-use crate::home::{Home, atomic, keys};
+use super::{OpsError, announce};
+use crate::home::atomic;
 
 /// An archive that was written.
 #[derive(Debug, Clone)]
@@ -30,22 +31,20 @@ pub struct SignedFile {
     /// The file: `<name>-<version>.release.json`.
     pub path: PathBuf,
     /// Who signed.
-    pub key: PublicKey,
+    pub keys: Vec<PublicKey>,
 }
 
-/// Packs `folder` into archives in the folder `out`, and signs them with a key.
-pub fn pack_signed(folder: &Path, out: &Path, home: &Home, key: &str) -> Result<(Vec<Packed>, SignedFile), OpsError> {
-    // A key that is missing is found before anything is written.
-    let secret = keys::load(home, key)?;
+/// Packs `folder` into archives in the folder `out`, and signs them with every key given.
+pub fn pack_signed(folder: &Path, out: &Path, secrets: &[SecretKey]) -> Result<(Vec<Packed>, SignedFile), OpsError> {
     let packages = packages_of(folder)?;
     let release = package::release_of(&packages)
         .map_err(|source| OpsError::Package { path: folder.to_owned(), source: Box::new(source) })?;
     let path = out.join(release_file_name(&release.name, &release.version));
-    let header = publish::sign(release, &secret);
+    let header = announce::sign(&Event::from(release), secrets);
     let packed = write(&packages, out)?;
     let json = serde_json::to_vec(&header).expect("a header has text keys only");
     atomic::replace_file(&path, &json).map_err(OpsError::io("write", &path))?;
-    Ok((packed, SignedFile { path, key: secret.public() }))
+    Ok((packed, SignedFile { path, keys: secrets.iter().map(SecretKey::public).collect() }))
 }
 
 /// Packs `folder` into archives in the folder `out`.

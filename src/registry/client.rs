@@ -1,22 +1,22 @@
 //! A registry as its client sees it: nothing it sends counts before it was checked.
 
-use std::sync::Mutex;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use pocket_index::config::{Config, LogRequirement};
-use pocket_index::digest::Digest;
-use pocket_index::limits::Limits;
+use pocket_index::digest::{Digest, Digested};
 use pocket_index::log::{self, Checkpoint, NoteKey, TilePath, TileSource as _, Tiles, TreeHead};
 use pocket_index::name::{PluginName, RegistryName, Target};
-use pocket_index::record::{ArchiveRecord, History, Policy};
-use pocket_index::search::SearchEntry;
+use pocket_index::record::{ArchiveRecord, History, HistoryError, Outline, Policy};
+use pocket_index::search::{self, SearchEntry};
 use pocket_index::signature::PublicKey;
-use pocket_index::verify::{VerifiedArchive, VerifiedRelease, VerifyError};
+use pocket_index::verify::{VerifiedRelease, VerifyError};
 use pocket_index::{bundled, layout};
 use semver::Version;
-use std::path::PathBuf;
 
 use super::error::{RegistryError, TransportError};
+use super::http::Progress;
 use super::transport::{Freshness, Transport};
 use super::{ArchiveCache, Location, Network};
 use crate::home::Home;
@@ -40,7 +40,7 @@ pub struct Registry {
     keys: Vec<PublicKey>,
     log_key: NoteKey,
     checkpoint: Checkpoint,
-    policy: Policy,
+    policy: Arc<Policy>,
     tiles: Mutex<Tiles>,
     archives: ArchiveCache,
 }
@@ -75,9 +75,11 @@ impl Registry {
     ) -> Result<Opened, RegistryError> {
         let shown = location.to_string();
         let transport_error = |source| RegistryError::Transport { registry: shown.clone(), source };
+        let archives = ArchiveCache::at(&home.cache());
         let transport = match &expected.copy {
             Some(folder) => Transport::Folder(folder.clone()),
-            None => Transport::new(&location, &home.cache(), network).map_err(transport_error)?,
+            None => Transport::new(&location, &home.cache(), network, archives.trouble().clone())
+                .map_err(transport_error)?,
         };
         let config =
             transport.read(layout::CONFIG, SMALL_FILE, Freshness::Revalidate).await.map_err(transport_error)?;
@@ -93,7 +95,6 @@ impl Registry {
         let policy = Policy::new(config.keys.iter().copied())
             .published_up_to(checkpoint.size())
             .with_development_lines(bundled::line_digests());
-        let archives = ArchiveCache::at(&home.cache());
         let tiles = Mutex::default();
         let registry = Self {
             name,
@@ -103,7 +104,7 @@ impl Registry {
             keys: config.keys,
             log_key,
             checkpoint,
-            policy,
+            policy: Arc::new(policy),
             tiles,
             archives,
         };
@@ -154,20 +155,30 @@ impl Registry {
 
     /// The events of a plugin, each checked; none if the registry does not have the plugin.
     pub async fn history(&self, plugin: &PluginName) -> Result<Option<History>, RegistryError> {
+        let Some(text) = self.index_file(plugin).await? else { return Ok(None) };
+        let history = History::replay(plugin, &text, &self.policy).map_err(|error| self.refused_events(error))?;
+        Ok(Some(history).filter(|history| !history.is_empty()))
+    }
+
+    /// The events of a plugin, its releases unread; none if the registry does not have the plugin. Several files asked for
+    /// at once are gone through on several threads.
+    pub async fn outline(&self, plugin: &PluginName) -> Result<Option<Outline>, RegistryError> {
+        let Some(text) = self.index_file(plugin).await? else { return Ok(None) };
+        let (name, policy) = (plugin.clone(), Arc::clone(&self.policy));
+        let read = tokio::task::spawn_blocking(move || Outline::read(&name, text, policy)).await;
+        let outline = read.expect("reading a file does not panic").map_err(|error| self.refused_events(error))?;
+        Ok(Some(outline).filter(|outline| !outline.is_empty()))
+    }
+
+    async fn index_file(&self, plugin: &PluginName) -> Result<Option<String>, RegistryError> {
         let path = layout::index_file(plugin);
         let content = match self.transport.read(&path, INDEX_FILE, Freshness::Revalidate).await {
             Ok(content) => content,
             Err(TransportError::NotFound { .. }) => return Ok(None),
             Err(source) => return Err(self.transport_error(source)),
         };
-        let refused = |source: Box<dyn std::error::Error + Send + Sync>| RegistryError::History {
-            registry: self.location.to_string(),
-            plugin: plugin.clone(),
-            source,
-        };
-        let text = str::from_utf8(&content).map_err(|error| refused(error.into()))?;
-        let history = History::replay(plugin, text, &self.policy).map_err(|error| refused(error.into()))?;
-        Ok(Some(history).filter(|history| !history.is_empty()))
+        let text = String::from_utf8(content.into()).map_err(|error| self.events_error(plugin, error))?;
+        Ok(Some(text))
     }
 
     /// A version that the log holds and that is not revoked.
@@ -176,50 +187,71 @@ impl Registry {
             self.fetch_tiles(log::tiles_for_inclusion(entry.log(), self.checkpoint.size())).await?;
         }
         let tiles = self.tiles.lock().expect("no holder of this lock panics");
-        VerifiedRelease::check(history, version, &self.checkpoint, &*tiles).map_err(|error| RegistryError::History {
-            registry: self.location.to_string(),
-            plugin: history.name().clone(),
-            source: error.into(),
-        })
+        VerifiedRelease::check(history, version, &self.checkpoint, &*tiles)
+            .map_err(|error| self.events_error(history.name(), error))
     }
 
-    /// The archive for `target`, from the cache or the registry, verified.
+    /// A version of an outline that is signed, not revoked, and in the log, as the file's last line is.
+    pub async fn chosen(&self, outline: &Outline, version: &Version) -> Result<VerifiedRelease, RegistryError> {
+        let entry = outline.release(version).map_err(|error| self.refused_events(error))?;
+        let entry = entry.ok_or_else(|| {
+            let (name, version) = (outline.name().clone(), version.clone());
+            self.events_error(outline.name(), VerifyError::UnknownVersion { name, version })
+        })?;
+        let size = self.checkpoint.size();
+        let leaves = [Some(entry.log()), outline.last_log()];
+        let tiles = leaves.into_iter().flatten().flat_map(|leaf| log::tiles_for_inclusion(leaf, size));
+        self.fetch_tiles(tiles.collect()).await?;
+        let tiles = self.tiles.lock().expect("no holder of this lock panics");
+        outline.check_last(&self.checkpoint, &*tiles).map_err(|error| self.events_error(outline.name(), error))?;
+        VerifiedRelease::check_entry(entry, &self.checkpoint, &*tiles)
+            .map_err(|error| self.events_error(outline.name(), error))
+    }
+
+    /// The error for events that fail a check.
+    pub fn refused_events(&self, error: HistoryError) -> RegistryError {
+        let plugin = error.name.clone();
+        self.events_error(&plugin, error)
+    }
+
+    fn events_error(
+        &self,
+        plugin: &PluginName,
+        error: impl std::error::Error + Send + Sync + 'static,
+    ) -> RegistryError {
+        RegistryError::History { registry: self.location.to_string(), plugin: plugin.clone(), source: Box::new(error) }
+    }
+
+    /// The archive for `target`, from the cache or the registry. Its bytes are not verified yet:
+    /// [`VerifiedRelease::verify_digested`] does that.
     pub async fn archive(
         &self,
         release: &VerifiedRelease,
         target: &Target,
-        limits: &Limits,
-        progress: &mut dyn FnMut(u64, Option<u64>),
-    ) -> Result<VerifiedArchive, RegistryError> {
-        let refused = |source: VerifyError| RegistryError::Archive {
-            plugin: release.name().clone(),
-            version: release.version().clone(),
-            source: Box::new(source),
-        };
-        let cannot = |source| RegistryError::Download {
-            plugin: release.name().clone(),
-            version: release.version().clone(),
-            source: Box::new(source),
-        };
-        let record = release.archive_for(target).map_err(refused)?;
-        let cached = self.archives.read(record.sha256).map_err(cannot)?;
-        let is_cached = cached.is_some();
-        let content = match cached {
-            Some(content) => content,
-            None => self.download(record, progress).await.map_err(cannot)?,
-        };
-        let verified = release.verify_archive(target, &content, limits).map_err(refused)?;
-        if !is_cached {
-            self.archives.write(record.sha256, &content).map_err(cannot)?;
-        }
-        Ok(verified)
+        progress: Progress<'_>,
+    ) -> Result<Digested<'static>, RegistryError> {
+        let plugin = || (release.name().clone(), release.version().clone());
+        let record = release.archive_for(target).map_err(|source| {
+            let (plugin, version) = plugin();
+            RegistryError::Archive { plugin, version, source: Box::new(source) }
+        })?;
+        self.download(record, progress).await.map_err(|source| {
+            let (plugin, version) = plugin();
+            RegistryError::Download { plugin, version, source: Box::new(source) }
+        })
+    }
+
+    /// What could not be written to the cache, if anything.
+    pub fn cache_trouble(&self) -> Option<&str> {
+        self.archives.trouble().first()
     }
 
     /// What the registry lists for searching. It is for finding only: what is installed is verified event by event.
     pub async fn search_entries(&self) -> Result<Vec<SearchEntry>, RegistryError> {
         let read = self.transport.read(layout::SEARCH, SEARCH_FILE, Freshness::Revalidate).await;
         let content = read.map_err(|source| self.transport_error(source))?;
-        serde_json::from_slice(&content).map_err(|error| self.refused(error))
+        let text = str::from_utf8(&content).map_err(|error| self.refused(error))?;
+        search::parse(text).map_err(|error| self.refused(error))
     }
 
     /// Sends a publish and returns the server's answer.
@@ -253,11 +285,17 @@ impl Registry {
     async fn download(
         &self,
         record: &ArchiveRecord,
-        progress: &mut dyn FnMut(u64, Option<u64>),
-    ) -> Result<Bytes, TransportError> {
+        progress: Progress<'_>,
+    ) -> Result<Digested<'static>, TransportError> {
+        let (archives, digest) = (self.archives.clone(), record.sha256);
+        let cached = tokio::task::spawn_blocking(move || archives.find(digest)).await;
+        if let Ok(Some(cached)) = cached {
+            return Ok(cached);
+        }
         // One byte more than announced is enough to know that it is another file.
-        let path = layout::archive(&record.sha256);
-        self.transport.read_with_progress(&path, record.size + 1, Freshness::Revalidate, progress).await
+        let limit = record.size + 1;
+        let partial = || self.archives.partial(digest, limit);
+        self.transport.download(&layout::archive(&digest), limit, partial, progress).await
     }
 
     /// Fetches the tiles that are not here yet. A partial tile may have become a full one since the checkpoint.

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use pocket_index::layout;
 use pocket_index::limits::Limits;
 use pocket_index::log::{self, TreeHead};
-use pocket_index::record::ReleaseEntry;
 use pocket_index::verify::VerifiedRelease;
 
 use super::client::{INDEX_FILE, Registry, SMALL_FILE};
@@ -31,14 +30,15 @@ impl Registry {
         let mut files = BTreeSet::new();
         for release in releases {
             for archive in &release.entry().release().archives {
-                let path = layout::archive(&archive.sha256);
-                let content = self.read(&path, archive.size + 1, Freshness::Immutable).await?;
-                release.verify_archive(&archive.target, &content, limits).map_err(|source| RegistryError::Archive {
-                    plugin: release.name().clone(),
-                    version: release.version().clone(),
-                    source: Box::new(source),
+                let content = self.archive(release, &archive.target, &mut |_, _| {}).await?;
+                release.verify_digested(&archive.target, &content, limits).map_err(|source| {
+                    RegistryError::Archive {
+                        plugin: release.name().clone(),
+                        version: release.version().clone(),
+                        source: Box::new(source),
+                    }
                 })?;
-                self.write(folder, &path, &content, &mut files)?;
+                self.write(folder, &layout::archive(&archive.sha256), content.bytes(), &mut files)?;
             }
             let path = layout::index_file(release.name());
             let content = self.read(&path, INDEX_FILE, Freshness::Revalidate).await?;
@@ -60,8 +60,12 @@ impl Registry {
         files: &mut BTreeSet<PathBuf>,
     ) -> Result<(), RegistryError> {
         let size = self.checkpoint().size();
-        let of_release = |entry: &ReleaseEntry| log::tiles_for_inclusion(entry.log(), size);
-        let mut needed: Vec<_> = releases.iter().flat_map(|release| of_release(release.entry())).collect();
+        let mut leaves: BTreeSet<u64> = releases.iter().map(|release| release.entry().log()).collect();
+        for release in releases {
+            // The last line of a file is looked up in the log too.
+            leaves.extend(self.outline(release.name()).await?.and_then(|outline| outline.last_log()));
+        }
+        let mut needed: Vec<_> = leaves.iter().flat_map(|leaf| log::tiles_for_inclusion(*leaf, size)).collect();
         needed.extend(grown_from.iter().flat_map(|head| log::tiles_for_consistency(head.size, size)));
         self.fetch_tiles(needed.clone()).await?;
         for path in needed {

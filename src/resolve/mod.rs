@@ -10,6 +10,7 @@
 
 mod explain;
 mod facts;
+mod foresight;
 mod index_set;
 mod matching;
 mod preferences;
@@ -32,6 +33,7 @@ use std::collections::BTreeSet;
 
 pub use explain::Explanation;
 pub use facts::{Fact, VersionList};
+pub use foresight::Foresight;
 pub use preferences::{Age, DEFAULT_STEPS, Denials, Reason, Request};
 pub use remedy::Remedy;
 pub use resolution::{Chosen, PassedOver, Resolution};

@@ -144,7 +144,11 @@ fn unserved(wanted: &[Target], offered: &[Target]) -> Vec<Target> {
     missing.into_iter().collect()
 }
 
-fn is_locked(request: &Request, package: &PackageName, version: &Version) -> bool {
+/// Whether the lock holds the version.
+pub(super) fn is_locked(request: &Request, package: &PackageName, version: &Version) -> bool {
+    if request.locked.is_empty() {
+        return false;
+    }
     let wanted = PackageVersion { package: package.clone(), version: version.clone() };
     request.locked.contains(&wanted)
 }

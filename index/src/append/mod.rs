@@ -119,7 +119,7 @@ impl<'a, F: Files> Appender<'a, F> {
         if line.event.is_none() {
             return Err(AppendError::UnknownKind { kind: line.kind });
         }
-        history.push(&line, self.policy)?;
+        history.push(&line)?;
         text.push_str(&line.to_text());
         text.push('\n');
 
@@ -199,7 +199,7 @@ impl<'a, F: Files> Appender<'a, F> {
 
     fn replay(&self, name: &PluginName, text: &str) -> Result<History, AppendError> {
         if text.is_empty() {
-            return Ok(History::empty(name.clone()));
+            return Ok(History::empty(name.clone(), self.policy));
         }
         Ok(History::replay(name, text, self.policy)?)
     }

@@ -1,15 +1,18 @@
 //! The index file of one plugin: an event a line, append-only, each with its place, its signatures and the digest of the
 //! line before.
 //!
-//! [`Line`] is one line as it stands there, [`History`] what a file's lines add up to when every one of them holds.
+//! [`Line`] is one line as it stands there, [`History`] what a file's lines add up to when every one of them holds. [`Outline`] is
+//! the same for a reader that wants a few of many releases.
 
 mod check;
 mod describe;
 mod history;
 mod line;
+mod outline;
 mod ownership;
 mod policy;
 mod problem;
+mod sketch;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +20,7 @@ use semver::{Version, VersionReq};
 use serde::{Deserialize, Serialize};
 
 use crate::digest::{Digest, TreeDigest};
+use crate::json::{object, object_of_objects, objects};
 use crate::manifest::{Dependency, Runtime};
 use crate::name::{NodeType, PluginName, Target};
 use crate::permissions::Permissions;
@@ -26,6 +30,7 @@ pub use check::{EventError, MAX_ARCHIVES, MAX_OWNER_KEYS, MAX_REASON_BYTES};
 pub use history::{History, MAX_FILE_BYTES, ReleaseEntry, Status};
 pub(crate) use line::parse_event;
 pub use line::{LineError, MAX_INTEGER, MAX_LINE_BYTES, MAX_SIGNATURES, Place};
+pub use outline::{Listed, Outline};
 pub use ownership::{Owners, OwnershipError};
 pub use policy::Policy;
 pub use problem::{HistoryError, Problem};
@@ -63,10 +68,10 @@ pub struct Release {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine: Option<VersionReq>,
     /// Equal to the manifest's.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object_of_objects")]
     pub dependencies: BTreeMap<PluginName, Dependency>,
     /// Equal to the manifest's.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub permissions: Permissions,
     /// The node types it provides.
     pub nodes: Vec<NodeType>,
@@ -77,6 +82,7 @@ pub struct Release {
     #[serde(default)]
     pub keywords: Vec<String>,
     /// One for each target.
+    #[serde(deserialize_with = "objects")]
     pub archives: Vec<ArchiveRecord>,
 }
 
@@ -201,5 +207,7 @@ impl Release {
     }
 }
 
+#[cfg(test)]
+mod outline_tests;
 #[cfg(test)]
 mod tests;

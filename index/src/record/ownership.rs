@@ -85,7 +85,7 @@ pub(super) struct Carried {
 
 /// Checks a line's signatures against the owners that the lines before it left.
 pub(super) fn check(owners: Option<&Owners>, line: &Line, policy: &Policy) -> Result<Carried, OwnershipError> {
-    policy.check_development_keys(line)?;
+    policy.check_development_keys(line.signatures.iter().map(|signature| signature.key), line.digest)?;
     for signature in &line.signatures {
         verify(&line.kind, &line.event_bytes, signature)?;
     }
@@ -105,6 +105,21 @@ pub(super) fn check(owners: Option<&Owners>, line: &Line, policy: &Policy) -> Re
     let signers = owners.keys.intersection(&signers).copied().collect();
     let next = if let Event::OwnerKeys(next) = event { next.into() } else { owners };
     Ok(Carried { owners: Some(next), signers })
+}
+
+/// Checks who is said to have signed a release that was not read. It takes the signatures themselves to believe it.
+pub(super) fn check_claim(
+    owners: &Owners,
+    signers: &[PublicKey],
+    line: Digest,
+    policy: &Policy,
+) -> Result<(), OwnershipError> {
+    policy.check_development_keys(signers.iter().copied(), line)?;
+    let found = owners.keys.iter().filter(|key| signers.contains(key)).count();
+    if found >= owners.threshold as usize {
+        return Ok(());
+    }
+    require_threshold(owners, "release", &signers.iter().copied().collect())
 }
 
 /// A registry can warn of a version or withdraw it, but neither publish nor hand a plugin to somebody else.

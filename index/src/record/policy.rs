@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use super::Line;
 use super::ownership::OwnershipError;
 use crate::digest::Digest;
 use crate::signature::{DEVELOPMENT_KEYS, PublicKey};
@@ -69,13 +68,16 @@ impl Policy {
         self.registry_keys.contains(key)
     }
 
-    pub(super) fn check_development_keys(&self, line: &Line) -> Result<(), OwnershipError> {
-        let mut signers = line.signatures.iter().map(|signature| signature.key);
+    pub(super) fn check_development_keys(
+        &self,
+        mut signers: impl Iterator<Item = PublicKey>,
+        line: Digest,
+    ) -> Result<(), OwnershipError> {
         let Some(key) = signers.find(|key| self.development_keys.contains(key)) else { return Ok(()) };
         match &self.development_lines {
             DevelopmentLines::Any => Ok(()),
-            DevelopmentLines::Listed(lines) if lines.contains(&line.digest) => Ok(()),
-            DevelopmentLines::Listed(_) => Err(OwnershipError::DevelopmentKey { key, line: line.digest }),
+            DevelopmentLines::Listed(lines) if lines.contains(&line) => Ok(()),
+            DevelopmentLines::Listed(_) => Err(OwnershipError::DevelopmentKey { key, line }),
         }
     }
 }

@@ -82,6 +82,12 @@ pub enum Problem {
         /// The line of the first release, counted from 1.
         first: usize,
     },
+    /// Read in full, the line is not the release that it looked like.
+    #[error("the line looks like the release {version}, but says something else")]
+    NotAsListed {
+        /// The version that it looked like.
+        version: Version,
+    },
     /// The event is about a version that no line before released.
     #[error("the `{kind}` event is about version {version}, which was not released before")]
     UnknownVersion {

@@ -27,7 +27,7 @@ use semver::Version;
 
 use crate::archive::{self, Archive};
 use crate::config::LogWaiver;
-use crate::digest::{Digest, TreeDigest};
+use crate::digest::{Digest, Digested, TreeDigest};
 use crate::limits::Limits;
 use crate::log::{Checkpoint, Leaf, TileSource, TreeHead, check_inclusion};
 use crate::manifest::Manifest;
@@ -90,10 +90,24 @@ impl VerifiedRelease {
         checkpoint: &Checkpoint,
         tiles: &impl TileSource,
     ) -> Result<Self, VerifyError> {
-        let entry = installable(history, version)?;
-        let leaf = Leaf { name: history.name().clone(), seq: entry.seq(), line: entry.line() };
+        let unknown = || VerifyError::UnknownVersion { name: history.name().clone(), version: version.clone() };
+        Self::check_entry(history.release(version).ok_or_else(unknown)?.clone(), checkpoint, tiles)
+    }
+
+    /// Takes a release that was read out of an [`crate::record::Outline`] or a history, and asks the log for it, as
+    /// [`VerifiedRelease::check`] does.
+    ///
+    /// # Errors
+    /// It is revoked, or the log does not hold it.
+    pub fn check_entry(
+        entry: ReleaseEntry,
+        checkpoint: &Checkpoint,
+        tiles: &impl TileSource,
+    ) -> Result<Self, VerifyError> {
+        refuse_revoked(&entry)?;
+        let leaf = Leaf { name: entry.release().name.clone(), seq: entry.seq(), line: entry.line() };
         check_inclusion(checkpoint, &leaf, entry.log(), tiles)?;
-        Ok(Self { entry: entry.clone(), log: LogEvidence::Included(checkpoint.head().clone()) })
+        Ok(Self { entry, log: LogEvidence::Included(checkpoint.head().clone()) })
     }
 
     /// Takes a version from a checked history of a registry that has no log.
@@ -101,7 +115,10 @@ impl VerifiedRelease {
     /// # Errors
     /// There is no such version, or it is revoked.
     pub fn check_without_log(history: &History, version: &Version, _waiver: &LogWaiver) -> Result<Self, VerifyError> {
-        Ok(Self { entry: installable(history, version)?.clone(), log: LogEvidence::WaivedByUser })
+        let unknown = || VerifyError::UnknownVersion { name: history.name().clone(), version: version.clone() };
+        let entry = history.release(version).ok_or_else(unknown)?.clone();
+        refuse_revoked(&entry)?;
+        Ok(Self { entry, log: LogEvidence::WaivedByUser })
     }
 
     /// The release with its status, signers, and place in file and log.
@@ -142,6 +159,19 @@ impl VerifiedRelease {
         bytes: &[u8],
         limits: &Limits,
     ) -> Result<VerifiedArchive, VerifyError> {
+        self.verify_digested(target, &Digested::of(bytes), limits)
+    }
+
+    /// The same for bytes that were digested while they came, which is not done twice.
+    ///
+    /// # Errors
+    /// Those of [`Self::verify_archive`].
+    pub fn verify_digested(
+        &self,
+        target: &Target,
+        bytes: &Digested<'_>,
+        limits: &Limits,
+    ) -> Result<VerifiedArchive, VerifyError> {
         let record = self.archive_for(target)?;
         let promise = Promise::Release(Box::new(self.clone()), record.target.clone());
         check_release_archive(self.entry.release(), record, bytes, limits, promise)
@@ -155,12 +185,12 @@ impl VerifiedArchive {
     /// # Errors
     /// The bytes have another digest, or are no archive that may be unpacked.
     pub fn from_pinned_digest(bytes: &[u8], expected: Digest, limits: &Limits) -> Result<Self, VerifyError> {
-        Self::read(bytes, expected, limits, Promise::PinnedDigest)
+        Self::read(&Digested::of(bytes), expected, limits, Promise::PinnedDigest)
     }
 
     /// The digest comes first: bytes that nobody promised are not even unzipped.
-    fn read(bytes: &[u8], expected: Digest, limits: &Limits, promise: Promise) -> Result<Self, VerifyError> {
-        let digest = Digest::of(bytes);
+    fn read(bytes: &Digested<'_>, expected: Digest, limits: &Limits, promise: Promise) -> Result<Self, VerifyError> {
+        let (bytes, digest) = (bytes.bytes(), bytes.digest());
         if digest != expected {
             return Err(VerifyError::Digest { expected, found: digest });
         }
@@ -223,8 +253,8 @@ pub fn check_submission(
     bytes: &[u8],
     limits: &Limits,
 ) -> Result<(), VerifyError> {
-    let verified = check_release_archive(release, record, bytes, limits, Promise::PinnedDigest)?;
-    if verified.archive.is_canonical() { Ok(()) } else { Err(VerifyError::NotCanonical) }
+    let verified = check_release_archive(release, record, &Digested::of(bytes), limits, Promise::PinnedDigest)?;
+    if verified.archive.is_canonical(bytes) { Ok(()) } else { Err(VerifyError::NotCanonical) }
 }
 
 fn record_for<'a>(release: &'a Release, target: &Target) -> Result<&'a ArchiveRecord, VerifyError> {
@@ -239,12 +269,13 @@ fn record_for<'a>(release: &'a Release, target: &Target) -> Result<&'a ArchiveRe
 fn check_release_archive(
     release: &Release,
     record: &ArchiveRecord,
-    bytes: &[u8],
+    bytes: &Digested<'_>,
     limits: &Limits,
     promise: Promise,
 ) -> Result<VerifiedArchive, VerifyError> {
-    if bytes.len() as u64 != record.size {
-        return Err(VerifyError::Size { expected: record.size, found: bytes.len() as u64 });
+    let size = bytes.bytes().len() as u64;
+    if size != record.size {
+        return Err(VerifyError::Size { expected: record.size, found: size });
     }
     let verified = VerifiedArchive::read(bytes, record.sha256, limits, promise)?;
     check_contents(record, &verified)?;
@@ -252,15 +283,10 @@ fn check_release_archive(
     Ok(verified)
 }
 
-fn installable<'a>(history: &'a History, version: &Version) -> Result<&'a ReleaseEntry, VerifyError> {
-    let (name, version) = (history.name(), version);
-    let unknown = || VerifyError::UnknownVersion { name: name.clone(), version: version.clone() };
-    let entry = history.release(version).ok_or_else(unknown)?;
-    if let Status::Revoked { reason } = entry.status() {
-        let (name, version, reason) = (name.clone(), version.clone(), reason.clone());
-        return Err(VerifyError::Revoked { name, version, reason });
-    }
-    Ok(entry)
+fn refuse_revoked(entry: &ReleaseEntry) -> Result<(), VerifyError> {
+    let Status::Revoked { reason } = entry.status() else { return Ok(()) };
+    let Release { name, version, .. } = entry.release();
+    Err(VerifyError::Revoked { name: name.clone(), version: version.clone(), reason: reason.clone() })
 }
 
 fn check_contents(record: &ArchiveRecord, verified: &VerifiedArchive) -> Result<(), VerifyError> {

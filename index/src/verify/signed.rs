@@ -4,6 +4,7 @@
 //! The signatures are checked here; whether their keys are those of the plugin's publisher is the caller's to know.
 
 use super::{Promise, VerifiedArchive, VerifyError, check_release_archive};
+use crate::digest::Digested;
 use crate::limits::Limits;
 use crate::name::Target;
 use crate::publish::{MAX_HEADER_BYTES, PublishError, PublishHeader};
@@ -107,7 +108,7 @@ impl SignedRelease {
         limits: &Limits,
     ) -> Result<VerifiedArchive, VerifyError> {
         let promise = Promise::Signatures(self.signers.clone());
-        check_release_archive(&self.release, self.archive_for(target)?, bytes, limits, promise)
+        check_release_archive(&self.release, self.archive_for(target)?, &Digested::of(bytes), limits, promise)
     }
 }
 

@@ -1,7 +1,7 @@
 //! From a resolution to the lock: what was chosen, why it is trusted, what it asks for.
 
 use pocket_index::name::{RegistryName, Target};
-use pocket_index::record::{History, Release, ReleaseEntry};
+use pocket_index::record::{Listed, Outline, Release};
 use pocket_index::verify::VerifiedRelease;
 
 use super::Step;
@@ -46,13 +46,13 @@ async fn plan_release(world: &World<'_>, chosen: &Chosen, old: Option<&Lockfile>
     let PackageVersion { package, version } = &chosen.release;
     let Origin::Registry(name) = &package.origin else { unreachable!("called for releases of registries only") };
     let registry = world.registry(name).expect("a chosen release comes from an opened registry");
-    let history = world.history(package).expect("a chosen release comes from a fetched history");
-    refuse_other_history(history, name, old)?;
-    if let Some(reason) = yanked_reason(history, version) {
+    let outline = world.outline(package).expect("a chosen release comes from a fetched file");
+    refuse_other_history(outline, name, old)?;
+    if let Some(reason) = yanked_reason(outline, version) {
         let text = format!("`{}` {version} was yanked: {reason}; it stays because it is locked", package.name);
         world.observer().step(Step::Warning { text });
     }
-    let release = registry.release(history, version).await?;
+    let release = registry.chosen(outline, version).await?;
     let entry = release.entry();
     let event = LockedEvent { digest: entry.line(), log: entry.log() };
     let source = Source::Registry(name.clone());
@@ -107,12 +107,12 @@ fn source_of(origin: &Origin) -> Source {
 
 /// What the lock holds of a plugin must stand in its history, whatever version is chosen now. Otherwise it is another history,
 /// with other owners perhaps, that the registry began under the same name.
-fn refuse_other_history(history: &History, registry: &RegistryName, old: Option<&Lockfile>) -> Result<(), OpsError> {
+fn refuse_other_history(outline: &Outline, registry: &RegistryName, old: Option<&Lockfile>) -> Result<(), OpsError> {
     let source = Source::Registry(registry.clone());
     let locked = old.into_iter().flat_map(|old| &old.plugins);
-    for plugin in locked.filter(|plugin| plugin.name == *history.name() && plugin.source == source) {
+    for plugin in locked.filter(|plugin| plugin.name == *outline.name() && plugin.source == source) {
         let Basis::Log(event) = plugin.basis else { continue };
-        let found = history.release(&plugin.version).map(ReleaseEntry::line);
+        let found = outline.find(&plugin.version).map(Listed::line);
         if found != Some(event.digest) {
             return Err(OpsError::LockDiffers {
                 name: plugin.name.clone(),

@@ -6,6 +6,7 @@ mod approval;
 mod changes;
 mod direct;
 mod fetch;
+mod known;
 pub(super) mod locking;
 mod origins;
 mod outdated;
@@ -29,7 +30,7 @@ pub use rules::Freedom;
 pub use vendor::{Vendored, vendor};
 
 use super::sources::Source;
-use super::{OpsError, Reach, Workspace};
+use super::{OpsError, Reach, Workspace, leftovers, plugins};
 use crate::home::atomic;
 use crate::project::Lockfile;
 use crate::store::Store;
@@ -198,6 +199,7 @@ pub async fn install(
 ) -> Result<Report, OpsError> {
     refuse_foreign_files(request)?;
     let store = request.folder.clone().map_or_else(|| workspace.store(), Store::at);
+    leftovers::sweep(workspace, &store)?;
     let old = workspace.read_lock()?;
     let old_lock = old.as_ref().map(|(lock, _)| lock);
     if let Some(report) = nothing_to_do(workspace, request, &store, old_lock)? {
@@ -227,8 +229,9 @@ pub async fn install(
     approval::approve(&planned, old_lock, approver)?;
 
     if request.extent == Extent::Install {
-        let archives = fetch::fetch(&world, &planned, &store, observer).await?;
-        report.plugins = fetch::unpack(&planned, archives, &store, observer)?;
+        let others = plugins::stores(workspace)?;
+        let staged = fetch::fetch_and_stage(&world, &planned, &store, &others, observer).await?;
+        report.plugins = fetch::commit(staged, observer)?;
         remember_folder(workspace, request)?;
     }
     if request.locking == Locking::Update {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use pocket_index::name::PluginName;
-use pocket_index::record::{History, Status};
+use pocket_index::record::{Outline, Status};
 use pocket_index::repository::Repository;
 use semver::{Version, VersionReq};
 
@@ -88,8 +88,7 @@ fn of_plugin(
     wanted: &Wanted,
     resolution: &Resolution,
 ) -> Option<Outdated> {
-    let history = world.history(package)?;
-    let latest = latest(history, &plugin.version)?;
+    let latest = latest(world.outline(package)?, &plugin.version)?;
     let chosen = resolution.plugins.iter().map(|chosen| &chosen.release).filter(|one| one.package == *package);
     // Of several versions beside each other, the one that takes the place of this one is the closest that is not below.
     let mut chosen: Vec<&Version> = chosen.map(|release| &release.version).collect();
@@ -106,9 +105,9 @@ fn of_plugin(
 }
 
 /// The highest version that may be picked anew. Who uses a pre-release is shown pre-releases.
-fn latest(history: &History, current: &Version) -> Option<Version> {
-    let versions = history.releases().filter(|entry| *entry.status() == Status::Available);
-    let versions = versions.map(|entry| &entry.release().version);
+fn latest(outline: &Outline, current: &Version) -> Option<Version> {
+    let available = outline.listed().filter(|(_, listed)| *listed.status() == Status::Available);
+    let versions = available.map(|(version, _)| version);
     versions.filter(|version| version.pre.is_empty() || !current.pre.is_empty()).max().cloned()
 }
 

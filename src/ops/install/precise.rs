@@ -38,7 +38,7 @@ fn refuse_yanked(world: &World<'_>, release: &PackageVersion, lock: Option<&Lock
     let PackageVersion { package, version } = release;
     let is_locked =
         |lock: &Lockfile| lock.plugins.iter().any(|locked| locked.name == package.name && locked.version == *version);
-    let reason = world.history(package).and_then(|history| yanked_reason(history, version));
+    let reason = world.outline(package).and_then(|outline| yanked_reason(outline, version));
     match reason.filter(|_| !lock.is_some_and(is_locked)) {
         Some(reason) => Err(OpsError::Yanked { name: package.name.clone(), version: version.clone(), reason }),
         None => Ok(()),

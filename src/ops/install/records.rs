@@ -6,10 +6,11 @@ use futures_util::future::try_join_all;
 use pocket_index::digest::Digest;
 use pocket_index::log::NodeHash;
 use pocket_index::name::{RegistryName, Target};
-use pocket_index::record::{History, Status as EventStatus};
+use pocket_index::record::{Outline, Status as EventStatus};
 use semver::Version;
 
 use super::direct::DirectArchive;
+use super::known::Known;
 use super::origins::OriginError;
 use super::rules::{cooldowns, rules};
 use super::{Approver, Observer, Request, Step};
@@ -18,8 +19,8 @@ use crate::ops::{OpsError, Workspace};
 use crate::project::{Lockfile, Source};
 use crate::registry::{Location, Network, Opened, Registry, RegistryError};
 use crate::resolve::{
-    self, Candidate, Details, Lookup, Need, Origin, PackageName, PackageVersion, RecordSource, Records, Resolution,
-    ResolveError, Status, Unreadable,
+    self, Candidate, Details, Foresight, Lookup, Need, Origin, PackageName, PackageVersion, RecordSource, Resolution,
+    ResolveError,
 };
 
 /// The registries in use, and what was read from them so far.
@@ -33,26 +34,8 @@ pub struct World<'a> {
     observer: &'a dyn Observer,
     approver: Option<&'a dyn Approver>,
     registries: BTreeMap<RegistryName, (Registry, NamedRegistry)>,
-    histories: BTreeMap<PackageName, History>,
     direct: BTreeMap<PackageName, DirectArchive>,
     known: Known,
-}
-
-/// Records with the names that were looked up, so that what is missing differs from what was not asked for yet.
-#[derive(Default)]
-struct Known {
-    records: Records,
-    fetched: BTreeSet<PackageName>,
-}
-
-impl RecordSource for Known {
-    fn candidates(&self, package: &PackageName) -> Lookup<'_> {
-        if self.fetched.contains(package) { self.records.candidates(package) } else { Lookup::Pending }
-    }
-
-    fn details(&self, package: &PackageName, position: usize) -> Result<&Details, Unreadable> {
-        self.records.details(package, position)
-    }
 }
 
 impl<'a> World<'a> {
@@ -72,7 +55,6 @@ impl<'a> World<'a> {
             observer,
             approver: None,
             registries: BTreeMap::new(),
-            histories: BTreeMap::new(),
             direct: BTreeMap::new(),
             known: Known::default(),
         }
@@ -90,8 +72,7 @@ impl<'a> World<'a> {
 
     /// Adds an archive that the project names itself; it is the only version there.
     pub fn add_direct(&mut self, package: PackageName, candidate: Candidate, details: Details, archive: DirectArchive) {
-        self.known.fetched.insert(package.clone());
-        self.known.records.add(package.clone(), candidate, details);
+        self.known.add_direct(package.clone(), candidate, details);
         self.direct.insert(package, archive);
     }
 
@@ -115,9 +96,9 @@ impl<'a> World<'a> {
         self.registries.values().map(|(registry, _)| registry)
     }
 
-    /// The history that a resolved plugin was chosen from.
-    pub fn history(&self, package: &PackageName) -> Option<&History> {
-        self.histories.get(package)
+    /// What the registry says of a plugin that was fetched.
+    pub fn outline(&self, package: &PackageName) -> Option<&Outline> {
+        self.known.outline(package)
     }
 
     /// The names of the opened registries.
@@ -183,12 +164,38 @@ impl<'a> World<'a> {
 
     /// Chooses versions, fetching records until none is missing.
     pub async fn resolve(&mut self, needs: &[Need]) -> Result<Resolution, OpsError> {
+        self.fetch_foreseen(needs).await?;
         loop {
             let request = self.request(needs);
-            match resolve::resolve(&request, &self.known) {
+            let outcome = resolve::resolve(&request, &self.known);
+            self.refuse_records()?;
+            match outcome {
                 Err(ResolveError::NeedRecords(packages)) => self.fetch_records(packages).await?,
                 outcome => return outcome.map_err(OpsError::Resolve),
             }
+        }
+    }
+
+    /// Fetches what will probably be needed: level by level of the graph, each level at once.
+    async fn fetch_foreseen(&mut self, needs: &[Need]) -> Result<(), OpsError> {
+        let mut foresight = Foresight::new(&self.request(needs));
+        loop {
+            // A registry that was just opened may have a rule of its own.
+            let next = foresight.advance(&self.request(needs), &self.known);
+            self.refuse_records()?;
+            if next.is_empty() {
+                return Ok(());
+            }
+            self.fetch_records(next).await?;
+        }
+    }
+
+    /// A record that does not hold ends everything: the file it stands in was tampered with, and to choose another version
+    /// would be to do what the tampering was for.
+    fn refuse_records(&mut self) -> Result<(), OpsError> {
+        match self.known.take_refused() {
+            Some(refused) => Err(self.registries[&refused.registry].0.refused_events(refused.error).into()),
+            None => Ok(()),
         }
     }
 
@@ -207,34 +214,20 @@ impl<'a> World<'a> {
             }
         }
         let fetches = packages.into_iter().map(|package| async {
-            let history = match &package.origin {
-                Origin::Registry(name) => self.registries[name].0.history(&package.name).await?,
+            let outline = match &package.origin {
+                Origin::Registry(name) => self.registries[name].0.outline(&package.name).await?,
                 // A direct archive is added before anything is resolved; another one does not exist.
                 Origin::Direct(_) => None,
             };
-            Ok::<_, OpsError>((package, history))
+            Ok::<_, OpsError>((package, outline))
         });
-        for (package, history) in try_join_all(fetches).await? {
-            self.add_history(package, history);
+        for (package, outline) in try_join_all(fetches).await? {
+            match package.origin.clone() {
+                Origin::Registry(registry) => self.known.add(package, registry, outline),
+                Origin::Direct(_) => self.known.add_missing(package),
+            }
         }
         Ok(())
-    }
-
-    fn add_history(&mut self, package: PackageName, history: Option<History>) {
-        self.known.fetched.insert(package.clone());
-        let (Some(history), Origin::Registry(registry)) = (history, &package.origin) else { return };
-        for entry in history.releases() {
-            // A dependency on a registry whose name is none makes the version unusable, not the plugin.
-            let Ok(details) = Details::from_release(entry.release(), registry) else { continue };
-            let status = match entry.status() {
-                EventStatus::Available => Status::Available,
-                EventStatus::Yanked { .. } => Status::Yanked,
-                EventStatus::Revoked { .. } => Status::Revoked,
-            };
-            let candidate = Candidate { version: entry.release().version.clone(), status, published_at: entry.at() };
-            self.known.records.add(package.clone(), candidate, details);
-        }
-        self.histories.insert(package, history);
     }
 }
 
@@ -252,9 +245,9 @@ pub fn root_digest(root: NodeHash) -> Digest {
     Digest::from_bytes(*root.as_bytes())
 }
 
-/// The release of a history, for messages about what was passed over.
-pub fn yanked_reason(history: &History, version: &Version) -> Option<String> {
-    match history.release(version)?.status() {
+/// Why a version was yanked, if it was.
+pub fn yanked_reason(outline: &Outline, version: &Version) -> Option<String> {
+    match outline.find(version)?.status() {
         EventStatus::Yanked { reason } => Some(reason.clone()),
         _ => None,
     }

@@ -225,7 +225,7 @@ impl Forge {
             if let Some(Token(token)) = self.access.token.as_ref().filter(|_| hop == 0 && self.is_api(&url)) {
                 headers.insert(AUTHORIZATION, token.clone());
             }
-            let reply = self.api.get_once(&url, headers, limit).await?;
+            let reply = self.api.reply(&url, &headers, limit).await?;
             match reply.status {
                 200..=299 => return Ok(reply),
                 301 | 302 | 303 | 307 | 308 => url = next_hop(&url, &reply.headers)?,

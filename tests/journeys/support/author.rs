@@ -1,6 +1,6 @@
 //! Somebody who publishes small Lua plugins.
 
-use super::{Sandbox, TestRegistry};
+use super::{Outcome, Sandbox, TestRegistry};
 
 /// A home with a key, that publishes to one registry.
 pub struct Author {
@@ -12,6 +12,11 @@ impl Author {
         let sandbox = Sandbox::with_registry(registry.url());
         sandbox.pocket(&["key", "new"]).success();
         Self { sandbox }
+    }
+
+    /// Runs `pocket` as this person.
+    pub fn pocket(&self, arguments: &[&str]) -> Outcome {
+        self.sandbox.pocket(arguments)
     }
 
     /// Publishes a plugin with one node type that is named like it. `more` are further lines of its manifest.

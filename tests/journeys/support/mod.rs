@@ -2,6 +2,7 @@
 
 mod author;
 mod forge;
+mod index;
 mod proxy;
 mod redis;
 mod sandbox;
@@ -9,7 +10,8 @@ mod server;
 
 pub use author::Author;
 pub use forge::TestForge;
+pub use index::HandMadeIndex;
 pub use proxy::{Fault, FaultyProxy};
 pub use redis::Redis;
-pub use sandbox::{Outcome, Sandbox};
+pub use sandbox::{Outcome, POCKET, Sandbox};
 pub use server::TestRegistry;
