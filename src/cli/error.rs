@@ -1,5 +1,7 @@
 //! One table from errors to what a person reads: the sentence, its causes, the next step, the exit code.
 
+mod direct;
+
 use std::io;
 
 use pocket_index::verify::VerifyError;
@@ -75,10 +77,11 @@ fn exit_code(error: &OpsError) -> u8 {
         OpsError::Load { .. } | OpsError::Setting { .. } => PLUGIN_ERROR,
         OpsError::Archive { .. }
         | OpsError::Unverified { .. }
-        | OpsError::NoDigest { .. }
         | OpsError::NoEvidence { .. }
         | OpsError::Revoked { .. }
         | OpsError::LockDiffers { .. } => VERIFICATION_REFUSED,
+        OpsError::Origin(_) => VERIFICATION_REFUSED,
+        OpsError::Direct(error) if direct::is_refusal(error) => VERIFICATION_REFUSED,
         OpsError::Store(error) if is_refusal_of_files(error) => VERIFICATION_REFUSED,
         OpsError::Registry(error) if is_refusal(error) => VERIFICATION_REFUSED,
         _ => ERROR,
@@ -112,8 +115,10 @@ fn hint(error: &OpsError) -> Option<String> {
         OpsError::Package { .. } => {
             Some("`pocket plugin pack FOLDER` makes an archive that registries take".to_owned())
         }
-        OpsError::NoDigest { url, found } => {
-            Some(format!("if these are the bytes you expect, install {url}#sha256={}", found.hex()))
+        OpsError::Direct(error) => direct::hint(error),
+        OpsError::Origin(error) => Some(direct::origin_hint(error)),
+        OpsError::NoRegistry { name, .. } => {
+            Some(format!("say where it is: `registries: {{{name}: \"https://…\"}}` in pocket.yaml"))
         }
         OpsError::NotApproved { .. } => {
             Some("read what they ask for above, then repeat the command with --yes".to_owned())
@@ -215,6 +220,7 @@ fn transport_hint(error: &TransportError) -> Option<String> {
                 .to_owned()
         }
         TransportError::Io { source, .. } => return disk_hint(source),
+        TransportError::Redirected { .. } => "give the address that it leads to, if you trust that".to_owned(),
         TransportError::Offline { .. } => "repeat the command once without --offline".to_owned(),
         _ => return None,
     })

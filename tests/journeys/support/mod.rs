@@ -1,6 +1,7 @@
 //! What the journeys stand on: a sandbox with a home and a project, a real registry server, a real Redis.
 
 mod author;
+mod forge;
 mod index;
 mod nginx;
 mod proxy;
@@ -10,6 +11,7 @@ mod scripted;
 mod server;
 
 pub use author::Author;
+pub use forge::TestForge;
 pub use index::HandMadeIndex;
 pub use nginx::Nginx;
 pub use proxy::{Fault, FaultyProxy};

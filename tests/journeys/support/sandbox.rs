@@ -127,6 +127,16 @@ impl Sandbox {
         self.run(&self.other_home(), arguments, "")
     }
 
+    /// Runs `pocket` at a terminal, at which somebody types `input`. What the terminal shows is the standard output.
+    pub fn pocket_at_a_terminal(&self, arguments: &[&str], input: &str) -> Outcome {
+        let words = [&[POCKET], arguments].concat();
+        let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
+        // `script` is of util-linux: it runs a command at a terminal of its own.
+        let mut command = self.command("script");
+        command.args(["--quiet", "--return", "--flush", "--command", &quoted.join(" "), "/dev/null"]);
+        outcome_of(command, input)
+    }
+
     /// `program` with the environment of this sandbox, in the project folder.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
