@@ -1,5 +1,8 @@
 //! One table from errors to what a person reads: the sentence, its causes, the next step, the exit code.
 
+use std::io::ErrorKind;
+
+use pocket_index::archive::ArchiveError;
 use pocket_index::verify::VerifyError;
 use serde::Serialize;
 
@@ -42,7 +45,7 @@ pub fn describe(error: &OpsError, drawing_style: Drawing) -> Failure {
         drawing = Some(format!("{}\n\n", problems.draw(drawing_style)));
         message = format!("the workflow cannot run: {}", count(problems.errors().count(), "problem"));
     }
-    Failure { message, causes, hint: hint(error), drawing, exit: exit_code(error) }
+    Failure { message, causes, hint: disk_hint(error).or_else(|| hint(error)), drawing, exit: exit_code(error) }
 }
 
 /// `1 problem`, `2 problems`.
@@ -98,12 +101,29 @@ fn is_refusal(error: &RegistryError) -> bool {
     )
 }
 
+/// What to do when the disk is full, whatever was being written.
+fn disk_hint(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let kinds = causes.filter_map(|cause| cause.downcast_ref::<std::io::Error>()).map(std::io::Error::kind);
+    match kinds.last()? {
+        ErrorKind::StorageFull => Some("make room on that disk (bytes or files), then repeat the command".to_owned()),
+        ErrorKind::QuotaExceeded => {
+            Some("your quota on that disk is used up; make room, then repeat the command".to_owned())
+        }
+        ErrorKind::ReadOnlyFilesystem => {
+            Some("that disk is read only; POCKET_HOME and --dir name other folders".to_owned())
+        }
+        _ => None,
+    }
+}
+
 /// What to do next, where there is something that helps.
 fn hint(error: &OpsError) -> Option<String> {
     match error {
         OpsError::Registry(error) => registry_hint(error),
         OpsError::Home(error) => home_hint(error),
         OpsError::Download { source, .. } => transport_hint(source),
+        OpsError::Unverified { source, .. } if is_too_large(source) => Some(TAKE_LARGER.to_owned()),
         OpsError::Archive { .. } | OpsError::Unverified { .. } => {
             Some("do not use this archive; tell whoever publishes it".to_owned())
         }
@@ -169,10 +189,18 @@ fn registry_hint(error: &RegistryError) -> Option<String> {
 
 fn archive_hint(error: &VerifyError) -> String {
     match error {
+        error if is_too_large(error) => TAKE_LARGER,
         VerifyError::NoArchive { .. } => "ask its author for an archive for this machine",
         _ => "the file changed after it was published; report it to the registry before using it",
     }
     .to_owned()
+}
+
+const TAKE_LARGER: &str =
+    "if you expect that much, `--max-unpacked SIZE`, or `max_unpacked` of the registry in pocket.yaml, allows it";
+
+fn is_too_large(error: &VerifyError) -> bool {
+    matches!(error, VerifyError::Archive(ArchiveError::Unpacked { .. }))
 }
 
 fn transport_hint(error: &TransportError) -> Option<String> {

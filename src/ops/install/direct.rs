@@ -32,7 +32,7 @@ pub async fn add_url(
     let found = Digest::of(&content);
     // Without a digest nobody vouches for the bytes. The message names the one they have, to be compared and typed.
     let digest = digest.ok_or_else(|| OpsError::NoDigest { url: url.to_string(), found })?;
-    let archive = verify(url.as_str(), &content, digest)?;
+    let archive = verify(url.as_str(), &content, digest, &world.own_limits())?;
     ArchiveCache::at(&workspace.home().cache())
         .write(digest, &content)
         .map_err(|source| OpsError::Download { url: url.to_string(), source })?;
@@ -49,7 +49,7 @@ pub fn add_file(
 ) -> Result<(PluginName, Dependency), OpsError> {
     let content = std::fs::read(path).map_err(OpsError::io("read", path))?;
     let shown = path.display().to_string();
-    let archive = verify(&shown, &content, Digest::of(&content))?;
+    let archive = verify(&shown, &content, Digest::of(&content), &world.own_limits())?;
     let relative = relative_to(workspace.root(), path);
     let origin = path_origin(&relative);
     add(world, archive, &content, DependencySource::Path(relative), origin, default)
@@ -104,8 +104,8 @@ async fn read_url(
     http.get(url, Limits::default().archive, &mut |_, _| {}).await.map_err(cannot)
 }
 
-fn verify(shown: &str, content: &[u8], digest: Digest) -> Result<VerifiedArchive, OpsError> {
-    VerifiedArchive::from_pinned_digest(content, digest, &Limits::default())
+fn verify(shown: &str, content: &[u8], digest: Digest, limits: &Limits) -> Result<VerifiedArchive, OpsError> {
+    VerifiedArchive::from_pinned_digest(content, digest, limits)
         .map_err(|source| OpsError::Unverified { archive: shown.to_owned(), source: Box::new(source) })
 }
 

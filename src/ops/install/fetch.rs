@@ -1,7 +1,6 @@
 //! From a plan to unpacked files: fetched side by side, each verified, unpacked one after the other.
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use pocket_index::limits::Limits;
 use pocket_index::verify::VerifiedArchive;
 
 use super::locking::{Planned, archive_for};
@@ -42,9 +41,10 @@ async fn fetch_one(
     let (Some(release), Origin::Registry(registry)) = (&planned.release, &planned.package.origin) else {
         return Ok(world.direct(&planned.package).cloned());
     };
+    let limits = world.limits(registry);
     let registry = world.registry(registry).expect("a planned release comes from an opened registry");
     let mut progress = |received, expected| observer.step(Step::Downloading { name, version, received, expected });
-    let archive = registry.archive(release, world.target(), &Limits::default(), &mut progress).await;
+    let archive = registry.archive(release, world.target(), &limits, &mut progress).await;
     let archive = archive.map_err(|error: RegistryError| OpsError::from(error))?;
     observer.step(Step::Verified { name, version });
     Ok(Some(archive))

@@ -52,6 +52,8 @@ pub struct Request {
     pub folder: Option<PathBuf>,
     /// What the plugins are unpacked for; none is this machine.
     pub target: Option<Target>,
+    /// Bytes that a plugin's files may have together, whatever the configuration says.
+    pub max_unpacked: Option<u64>,
 }
 
 impl Request {
@@ -65,6 +67,7 @@ impl Request {
             extent: Extent::Install,
             folder: None,
             target: None,
+            max_unpacked: None,
         }
     }
 
