@@ -86,6 +86,25 @@ fn temporary_prefix(target: &Path) -> Option<String> {
     Some(format!(".{}.", target.file_name()?.to_string_lossy()))
 }
 
+/// Gives `path` these contents, one piece behind the other, in a new file that is renamed over it; nothing is flushed. A reader
+/// finds the old contents or the new ones while the system runs. After a power failure it may find anything: for what can be
+/// checked and made again.
+///
+/// # Errors
+/// The folder cannot be made or written; the old file is as it was.
+pub fn replace_without_flushing(path: &Path, contents: &[&[u8]]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut file = match new_file(folder, path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::create_dir_all(folder)?;
+            new_file(folder, path)?
+        }
+        outcome => outcome?,
+    };
+    contents.iter().try_for_each(|piece| file.write_all(piece))?;
+    file.persist(path).map(drop).map_err(|error| error.error)
+}
+
 /// A hidden file with a name of its own, locked so that nobody sweeps it. Removed if it is not renamed.
 fn new_file(folder: &Path, target: &Path) -> io::Result<tempfile::NamedTempFile> {
     loop {

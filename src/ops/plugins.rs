@@ -74,7 +74,7 @@ pub fn near<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<Strin
 }
 
 /// The user's store, then the folders that `--dir` installed to.
-fn stores(workspace: &Workspace) -> Result<Vec<Store>, OpsError> {
+pub(super) fn stores(workspace: &Workspace) -> Result<Vec<Store>, OpsError> {
     let others = workspace.home().remembered_stores()?;
     Ok([workspace.home().plugins()].into_iter().chain(others).map(|path: PathBuf| Store::at(path)).collect())
 }

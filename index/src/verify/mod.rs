@@ -26,7 +26,7 @@ use semver::Version;
 
 use crate::archive::{self, Archive};
 use crate::config::LogWaiver;
-use crate::digest::{Digest, TreeDigest};
+use crate::digest::{Digest, Digested, TreeDigest};
 use crate::limits::Limits;
 use crate::log::{Checkpoint, Leaf, TileSource, TreeHead, check_inclusion};
 use crate::manifest::Manifest;
@@ -160,6 +160,19 @@ impl VerifiedRelease {
         bytes: &[u8],
         limits: &Limits,
     ) -> Result<VerifiedArchive, VerifyError> {
+        self.verify_digested(target, &Digested::of(bytes), limits)
+    }
+
+    /// The same for bytes that were digested while they came, which is not done twice.
+    ///
+    /// # Errors
+    /// Those of [`Self::verify_archive`].
+    pub fn verify_digested(
+        &self,
+        target: &Target,
+        bytes: &Digested<'_>,
+        limits: &Limits,
+    ) -> Result<VerifiedArchive, VerifyError> {
         let record = self.archive_for(target)?;
         let promise = Promise::Release(Box::new(self.clone()), record.target.clone());
         check_release_archive(self.entry.release(), record, bytes, limits, promise)
@@ -173,12 +186,12 @@ impl VerifiedArchive {
     /// # Errors
     /// The bytes have another digest, or are no archive that may be unpacked.
     pub fn from_pinned_digest(bytes: &[u8], expected: Digest, limits: &Limits) -> Result<Self, VerifyError> {
-        Self::read(bytes, expected, limits, Promise::PinnedDigest)
+        Self::read(&Digested::of(bytes), expected, limits, Promise::PinnedDigest)
     }
 
     /// The digest comes first: bytes that nobody promised are not even unzipped.
-    fn read(bytes: &[u8], expected: Digest, limits: &Limits, promise: Promise) -> Result<Self, VerifyError> {
-        let digest = Digest::of(bytes);
+    fn read(bytes: &Digested<'_>, expected: Digest, limits: &Limits, promise: Promise) -> Result<Self, VerifyError> {
+        let (bytes, digest) = (bytes.bytes(), bytes.digest());
         if digest != expected {
             return Err(VerifyError::Digest { expected, found: digest });
         }
@@ -241,19 +254,20 @@ pub fn check_submission(
     bytes: &[u8],
     limits: &Limits,
 ) -> Result<(), VerifyError> {
-    let verified = check_release_archive(release, record, bytes, limits, Promise::PinnedDigest)?;
-    if verified.archive.is_canonical() { Ok(()) } else { Err(VerifyError::NotCanonical) }
+    let verified = check_release_archive(release, record, &Digested::of(bytes), limits, Promise::PinnedDigest)?;
+    if verified.archive.is_canonical(bytes) { Ok(()) } else { Err(VerifyError::NotCanonical) }
 }
 
 fn check_release_archive(
     release: &Release,
     record: &ArchiveRecord,
-    bytes: &[u8],
+    bytes: &Digested<'_>,
     limits: &Limits,
     promise: Promise,
 ) -> Result<VerifiedArchive, VerifyError> {
-    if bytes.len() as u64 != record.size {
-        return Err(VerifyError::Size { expected: record.size, found: bytes.len() as u64 });
+    let size = bytes.bytes().len() as u64;
+    if size != record.size {
+        return Err(VerifyError::Size { expected: record.size, found: size });
     }
     let verified = VerifiedArchive::read(bytes, record.sha256, limits, promise)?;
     check_contents(record, &verified)?;

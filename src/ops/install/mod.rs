@@ -27,7 +27,7 @@ pub use rules::Freedom;
 pub use vendor::{Vendored, vendor};
 
 use super::sources::Source;
-use super::{OpsError, Reach, Workspace, leftovers};
+use super::{OpsError, Reach, Workspace, leftovers, plugins};
 use crate::home::atomic;
 use crate::project::Lockfile;
 use crate::store::Store;
@@ -227,8 +227,9 @@ pub async fn install(
     approval::approve(&planned, old_lock, approver)?;
 
     if request.extent == Extent::Install {
-        let archives = fetch::fetch(&world, &planned, &store, observer).await?;
-        report.plugins = fetch::unpack(&planned, archives, &store, observer)?;
+        let others = plugins::stores(workspace)?;
+        let staged = fetch::fetch_and_stage(&world, &planned, &store, &others, observer).await?;
+        report.plugins = fetch::commit(staged, observer)?;
         remember_folder(workspace, request)?;
     }
     if request.locking == Locking::Update {

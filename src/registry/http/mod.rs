@@ -1,30 +1,32 @@
 //! HTTP for packages: sizes are capped, cut answers are noticed, retries back off, credentials stay out of messages.
 
-use std::sync::Once;
+mod download;
+mod retry;
+
+use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt as _;
-use reqwest::header::{ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, RETRY_AFTER};
+use reqwest::header::{ETAG, HeaderValue, IF_NONE_MATCH};
 use reqwest::{Client, Response, StatusCode, Url};
+use tokio::runtime;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::error::TransportError;
 use super::location::without_credentials;
+use retry::{Failed, Retries};
 
-/// Attempts in all. A server that restarts is back within the pauses between them.
-const ATTEMPTS: u32 = 4;
-/// The pause before the second attempt; it doubles from there.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-/// The longest pause, whatever `Retry-After` says.
-const LONGEST_PAUSE: Duration = Duration::from_secs(20);
+/// Requests at the same time. Each is a connection where a server speaks HTTP/1.1; more do not make a network faster.
+const AT_ONCE: usize = 16;
 /// Without a byte for this long, the server counts as stalled.
 const STALL: Duration = Duration::from_secs(30);
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// A client whose connections are shared by everything one run fetches.
+/// A client whose connections are shared by everything one process fetches.
 #[derive(Debug, Clone)]
 pub struct Http {
     client: Client,
+    requests: Arc<Semaphore>,
 }
 
 /// What a server answered to a conditional request.
@@ -35,9 +37,27 @@ pub(super) enum Answer {
     NotModified,
 }
 
+/// Hears how many bytes have come, and how many there will be.
+pub type Progress<'a> = &'a mut dyn FnMut(u64, Option<u64>);
+
 impl Http {
-    /// Makes a client. Nothing is sent.
+    /// The client of this run, made with the first call: loading the certificates takes as long as ten requests. Nothing is
+    /// sent.
+    ///
+    /// Proxies come from `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, certificate authorities from the system or, where they
+    /// are set, from `SSL_CERT_FILE` and `SSL_CERT_DIR`. HTTP/2 is spoken where a server offers it (ALPN).
     pub fn new() -> Result<Self, TransportError> {
+        // Connections live and die with the runtime that drives them.
+        static SHARED: Mutex<Option<(runtime::Id, Http)>> = Mutex::new(None);
+        let Ok(runtime) = runtime::Handle::try_current() else { return Self::build() };
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*shared {
+            Some((id, http)) if *id == runtime.id() => Ok(http.clone()),
+            _ => Ok(shared.insert((runtime.id(), Self::build()?)).1.clone()),
+        }
+    }
+
+    fn build() -> Result<Self, TransportError> {
         install_crypto();
         let client = Client::builder()
             .user_agent(concat!("pocket/", env!("CARGO_PKG_VERSION")))
@@ -45,16 +65,11 @@ impl Http {
             .read_timeout(STALL)
             .build()
             .map_err(|source| TransportError::Client { source })?;
-        Ok(Self { client })
+        Ok(Self { client, requests: Arc::new(Semaphore::new(AT_ONCE)) })
     }
 
-    /// The bytes at `url`, at most `limit` of them. `progress` hears how many have come, and how many there will be.
-    pub async fn get(
-        &self,
-        url: &Url,
-        limit: u64,
-        progress: &mut dyn FnMut(u64, Option<u64>),
-    ) -> Result<Bytes, TransportError> {
+    /// The bytes at `url`, at most `limit` of them.
+    pub async fn get(&self, url: &Url, limit: u64, progress: Progress<'_>) -> Result<Bytes, TransportError> {
         match self.get_if_changed(url, None, limit, progress).await? {
             Answer::Content { content, .. } => Ok(content),
             Answer::NotModified => Err(TransportError::Status { url: shown(url), status: 304, message: None }),
@@ -66,16 +81,13 @@ impl Http {
         url: &Url,
         etag: Option<&str>,
         limit: u64,
-        progress: &mut dyn FnMut(u64, Option<u64>),
+        progress: Progress<'_>,
     ) -> Result<Answer, TransportError> {
-        let mut attempt = 1;
+        let mut retries = Retries::new();
         loop {
             match self.try_get(url, etag, limit, progress).await {
-                Err((error, wait)) if attempt < ATTEMPTS && error.may_pass() => {
-                    tokio::time::sleep(wait.unwrap_or_else(|| pause(attempt)).min(LONGEST_PAUSE)).await;
-                    attempt += 1;
-                }
-                outcome => return outcome.map_err(|(error, _)| error),
+                Ok(answer) => return Ok(answer),
+                Err(failed) => retries.wait_after(failed).await?,
             }
         }
     }
@@ -94,32 +106,45 @@ impl Http {
         url: &Url,
         etag: Option<&str>,
         limit: u64,
-        progress: &mut dyn FnMut(u64, Option<u64>),
-    ) -> Result<Answer, (TransportError, Option<Duration>)> {
+        progress: Progress<'_>,
+    ) -> Result<Answer, Failed> {
+        let _permit = self.permit().await;
         let mut request = self.client.get(url.clone());
         if let Some(etag) = etag.and_then(|etag| HeaderValue::from_str(etag).ok()) {
             request = request.header(IF_NONE_MATCH, etag);
         }
-        let response = request.send().await.map_err(|source| (unreachable(url, source), None))?;
-        let wait = retry_after(response.headers());
-        match response.status() {
-            StatusCode::NOT_MODIFIED => Ok(Answer::NotModified),
-            StatusCode::NOT_FOUND | StatusCode::GONE => Err((TransportError::NotFound { url: shown(url) }, None)),
-            status if status.is_success() => {
-                let etag = response.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
-                let content = read_body(url, response, limit, progress).await.map_err(|error| (error, None))?;
-                Ok(Answer::Content { content, etag })
-            }
-            status => Err((TransportError::Status { url: shown(url), status: status.as_u16(), message: None }, wait)),
+        let response = request.send().await.map_err(|source| unreachable(url, source))?;
+        if response.status() == StatusCode::NOT_MODIFIED {
+            return Ok(Answer::NotModified);
+        }
+        let response = successful(url, response)?;
+        let etag = response.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
+        let content = read_body(url, response, limit, progress).await?;
+        Ok(Answer::Content { content, etag })
+    }
+
+    async fn permit(&self) -> SemaphorePermit<'_> {
+        self.requests.acquire().await.expect("nobody closes this semaphore")
+    }
+}
+
+/// Refuses every status but success, with the time that the server asks to be left alone for.
+fn successful(url: &Url, response: Response) -> Result<Response, Failed> {
+    match response.status() {
+        status if status.is_success() => Ok(response),
+        StatusCode::NOT_FOUND | StatusCode::GONE => Err(TransportError::NotFound { url: shown(url) }.into()),
+        status => {
+            let error = TransportError::Status { url: shown(url), status: status.as_u16(), message: None };
+            Err(Failed { error, wait: retry::retry_after(response.headers()) })
         }
     }
 }
 
 async fn read_body(
     url: &Url,
-    response: Response,
+    mut response: Response,
     limit: u64,
-    progress: &mut dyn FnMut(u64, Option<u64>),
+    progress: Progress<'_>,
 ) -> Result<Bytes, TransportError> {
     let expected = response.content_length();
     let too_large = || TransportError::TooLarge { url: shown(url), limit };
@@ -127,14 +152,7 @@ async fn read_body(
         return Err(too_large());
     }
     let mut content = BytesMut::new();
-    let mut pieces = response.bytes_stream();
-    while let Some(piece) = pieces.next().await {
-        let piece = piece.map_err(|source| TransportError::Truncated {
-            url: shown(url),
-            received: content.len() as u64,
-            expected,
-            source: source.without_url(),
-        })?;
+    while let Some(piece) = next_piece(url, &mut response, content.len() as u64, expected).await? {
         content.extend_from_slice(&piece);
         if content.len() as u64 > limit {
             return Err(too_large());
@@ -142,6 +160,21 @@ async fn read_body(
         progress(content.len() as u64, expected);
     }
     Ok(content.freeze())
+}
+
+/// The next bytes of a body. A body that ends early is an error, never an end.
+async fn next_piece(
+    url: &Url,
+    response: &mut Response,
+    received: u64,
+    expected: Option<u64>,
+) -> Result<Option<Bytes>, TransportError> {
+    response.chunk().await.map_err(|source| TransportError::Truncated {
+        url: shown(url),
+        received,
+        expected,
+        source: source.without_url(),
+    })
 }
 
 fn unreachable(url: &Url, source: reqwest::Error) -> TransportError {
@@ -155,15 +188,6 @@ fn unreachable(url: &Url, source: reqwest::Error) -> TransportError {
 
 fn shown(url: &Url) -> String {
     without_credentials(url).to_string()
-}
-
-fn pause(attempt: u32) -> Duration {
-    FIRST_PAUSE * 2u32.saturating_pow(attempt - 1)
-}
-
-/// `Retry-After` in seconds; a date is not worth a clock here.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
 
 /// rustls wants one provider of cryptography for the whole process.
