@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pocket_index::name::{PluginName, Target};
+use pocket_index::permissions::parse_memory;
 use pocket_index::signature::PublicKey;
 use semver::Version;
 
@@ -184,6 +185,9 @@ pub struct InstallArguments {
     /// Unpack what runs on another machine, such as aarch64-unknown-linux-gnu
     #[arg(long, value_name = "TRIPLE")]
     pub target: Option<Target>,
+    /// Take plugins whose files have more bytes together than usual (256MiB), or fewer
+    #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
+    pub max_unpacked: Option<u64>,
     /// Show what would change, and write nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -201,6 +205,9 @@ pub struct UpdateArguments {
     /// Move one plugin to exactly this version, older ones too
     #[arg(long, value_name = "VERSION")]
     pub precise: Option<Version>,
+    /// Take plugins whose files have more bytes together than usual (256MiB), or fewer
+    #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
+    pub max_unpacked: Option<u64>,
     /// Show what would change, and write nothing
     #[arg(long)]
     pub dry_run: bool,

@@ -4,6 +4,7 @@ mod direct;
 
 use std::io;
 
+use pocket_index::archive::ArchiveError;
 use pocket_index::verify::VerifyError;
 use serde::Serialize;
 
@@ -46,7 +47,7 @@ pub fn describe(error: &OpsError, drawing_style: Drawing) -> Failure {
         drawing = Some(format!("{}\n\n", problems.draw(drawing_style)));
         message = format!("the workflow cannot run: {}", count(problems.errors().count(), "problem"));
     }
-    Failure { message, causes, hint: hint(error), drawing, exit: exit_code(error) }
+    Failure { message, causes, hint: disk_hint(error).or_else(|| hint(error)), drawing, exit: exit_code(error) }
 }
 
 /// `1 problem`, `2 problems`.
@@ -103,12 +104,27 @@ fn is_refusal(error: &RegistryError) -> bool {
     )
 }
 
+/// What helps against a disk that refuses, whatever was being written.
+fn disk_hint(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let kinds = causes.filter_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+    Some(match kinds.last()? {
+        StorageFull | QuotaExceeded => {
+            "make room (`pocket plugin cache clean` empties the cache) and try again; nothing was changed".to_owned()
+        }
+        ReadOnlyFilesystem => "name a folder that can be written with --dir or POCKET_HOME".to_owned(),
+        _ => return None,
+    })
+}
+
 /// What to do next, where there is something that helps.
 fn hint(error: &OpsError) -> Option<String> {
     match error {
         OpsError::Registry(error) => registry_hint(error),
         OpsError::Home(error) => home_hint(error),
         OpsError::Download { source, .. } => transport_hint(source),
+        OpsError::Unverified { source, .. } if is_too_large(source) => Some(TAKE_LARGER.to_owned()),
         OpsError::Archive { .. } | OpsError::Unverified { .. } => {
             Some("do not use this archive; tell whoever publishes it".to_owned())
         }
@@ -136,7 +152,7 @@ fn hint(error: &OpsError) -> Option<String> {
         OpsError::NoPlugin { .. } => Some("`pocket plugin search WORD` lists what there is".to_owned()),
         OpsError::NotInstalled { .. } => Some("run `pocket plugin install`".to_owned()),
         OpsError::Store(error) => store_hint(error),
-        OpsError::Io { source, .. } => disk_hint(source),
+        OpsError::Io { source, .. } => place_hint(source),
         OpsError::Yanked { .. } => Some("install another version; only locks that hold it keep it".to_owned()),
         OpsError::Revoked { .. } => Some("install another version, and find out why this one was revoked".to_owned()),
         OpsError::Run(error) => run_hint(&error.kind),
@@ -156,23 +172,18 @@ fn store_hint(error: &StoreError) -> Option<String> {
             ))
         }
         StoreError::NotAFolder { .. } => Some("move it away, or name another folder with --dir".to_owned()),
-        StoreError::Io { source, .. } => disk_hint(source),
+        StoreError::Io { source, .. } => place_hint(source),
         StoreError::Unverifiable { .. } | StoreError::Manifest { .. } => None,
     }
 }
 
-/// What helps against a disk that refuses.
-fn disk_hint(error: &io::Error) -> Option<String> {
-    use io::ErrorKind::{CrossesDevices, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+/// What helps where the store's own folder is the trouble.
+fn place_hint(error: &io::Error) -> Option<String> {
     Some(match error.kind() {
-        StorageFull | QuotaExceeded => {
-            "make room (`pocket plugin cache clean` empties the cache) and try again; nothing was changed".to_owned()
-        }
-        ReadOnlyFilesystem => "name a folder that can be written with --dir or POCKET_HOME".to_owned(),
-        PermissionDenied => {
+        io::ErrorKind::PermissionDenied => {
             "give this user the right to write there, or name another folder with --dir or POCKET_HOME".to_owned()
         }
-        CrossesDevices => {
+        io::ErrorKind::CrossesDevices => {
             "a plugin's folder must be on the same file system as its store: no mount, no link".to_owned()
         }
         _ => return None,
@@ -202,10 +213,18 @@ fn registry_hint(error: &RegistryError) -> Option<String> {
 
 fn archive_hint(error: &VerifyError) -> String {
     match error {
+        error if is_too_large(error) => TAKE_LARGER,
         VerifyError::NoArchive { .. } => "ask its author for an archive for this machine",
         _ => "the file changed after it was published; report it to the registry before using it",
     }
     .to_owned()
+}
+
+const TAKE_LARGER: &str =
+    "if you expect that much, `--max-unpacked SIZE`, or `max_unpacked` of the registry in pocket.yaml, allows it";
+
+fn is_too_large(error: &VerifyError) -> bool {
+    matches!(error, VerifyError::Archive(ArchiveError::Unpacked { .. }))
 }
 
 fn transport_hint(error: &TransportError) -> Option<String> {
@@ -219,7 +238,7 @@ fn transport_hint(error: &TransportError) -> Option<String> {
             "SSL_CERT_FILE and SSL_CERT_DIR name the certificate authorities, HTTPS_PROXY and HTTP_PROXY the proxy"
                 .to_owned()
         }
-        TransportError::Io { source, .. } => return disk_hint(source),
+        TransportError::Io { source, .. } => return place_hint(source),
         TransportError::Redirected { .. } => "give the address that it leads to, if you trust that".to_owned(),
         TransportError::Offline { .. } => "repeat the command once without --offline".to_owned(),
         _ => return None,

@@ -45,13 +45,14 @@ async fn verify_file(workspace: &Workspace, path: &Path, reach: &Reach) -> Resul
     let shown = path.display().to_string();
     let bytes = std::fs::read(path).map_err(OpsError::io("read", path))?;
     let refused = |source| OpsError::Archive { archive: shown.clone(), source: Box::new(source) };
-    let read = archive::read(bytes.as_slice(), &Limits::default()).map_err(refused)?;
+    let limits = Limits::with_unpacked(workspace.registry(reach.registry.as_deref())?.max_unpacked);
+    let read = archive::read(bytes.as_slice(), &limits).map_err(refused)?;
     let manifest = read.manifest().map_err(refused)?;
     let registry = workspace.open_registry(reach).await?;
     let (release, mut links) = published(&registry, &manifest.name, &manifest.version).await?;
     let target = package::target_of(&manifest, &read);
     let unverified = |source: VerifyError| OpsError::Unverified { archive: shown.clone(), source: Box::new(source) };
-    release.verify_archive(&target, &bytes, &Limits::default()).map_err(unverified)?;
+    release.verify_archive(&target, &bytes, &limits).map_err(unverified)?;
     links.insert(0, format!("the archive's bytes are {}, as the release says", Digest::of(&bytes)));
     Ok(Verified { name: manifest.name, version: manifest.version, links })
 }

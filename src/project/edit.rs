@@ -55,7 +55,12 @@ pub fn remove_dependency(text: &str, name: &PluginName) -> Result<String, EditEr
 /// The text is no `pocket.yaml`, or the change would touch something else.
 pub fn set_registry(text: &str, name: &RegistryName, url: &str) -> Result<String, EditError> {
     let mut expected = ProjectManifest::parse(text)?;
-    let settings = RegistrySettings { url: url.to_owned(), signing: Signing::OnFirstUse, min_release_age: None };
+    let settings = RegistrySettings {
+        url: url.to_owned(),
+        signing: Signing::OnFirstUse,
+        min_release_age: None,
+        max_unpacked: None,
+    };
     if expected.registries.contains_key(name) {
         return Ok(text.to_owned());
     }

@@ -103,6 +103,8 @@ pub struct RegistrySettings {
     pub signing: Signing,
     /// How old a version must be before it is picked, in seconds.
     pub min_release_age: Option<u64>,
+    /// Bytes that a plugin's files may have together; none is the usual limit.
+    pub max_unpacked: Option<u64>,
 }
 
 /// Whether a registry's words must be signed.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pocket_index::name::PluginName;
-use pocket_index::permissions::Word;
+use pocket_index::permissions::{Word, parse_memory};
 use pocket_index::repository::Repository;
 use semver::VersionReq;
 use serde_json::{Map, Value};
@@ -157,9 +157,14 @@ fn permission_words(field: &Field<'_>) -> Read<BTreeSet<Word>> {
 
 fn registry(field: &Field<'_>) -> Read<RegistrySettings> {
     if let Yaml::Text(_) = &field.node.value {
-        return Ok(RegistrySettings { url: url(field)?, signing: Signing::OnFirstUse, min_release_age: None });
+        return Ok(RegistrySettings {
+            url: url(field)?,
+            signing: Signing::OnFirstUse,
+            min_release_age: None,
+            max_unpacked: None,
+        });
     }
-    let fields = field.keys(&["url", "key", "unsigned", "min_release_age"])?;
+    let fields = field.keys(&["url", "key", "unsigned", "min_release_age", "max_unpacked"])?;
     let Some(address) = fields.get("url") else { return Err(field.error("`url` is missing")) };
     let unsigned = fields.get("unsigned").map(Field::flag).transpose()?.unwrap_or(false);
     let signing = match fields.get("key") {
@@ -172,6 +177,7 @@ fn registry(field: &Field<'_>) -> Read<RegistrySettings> {
         url: url(address)?,
         signing,
         min_release_age: fields.get("min_release_age").map(age).transpose()?,
+        max_unpacked: fields.get("max_unpacked").map(bytes).transpose()?,
     })
 }
 
@@ -207,6 +213,11 @@ pub(super) fn dependency_line(text: &str, name: &PluginName) -> Option<u64> {
     let (_, plugins) = root.entries().ok()?.into_iter().find(|(key, _)| key.value == "plugins")?;
     let (_, dependencies) = plugins.entries().ok()?.into_iter().find(|(key, _)| key.value == "dependencies")?;
     child(&dependencies, name.as_str())
+}
+
+/// An amount of memory as manifests write it: `512MiB`.
+fn bytes(field: &Field<'_>) -> Read<u64> {
+    parse_memory(field.text()?).map_err(|_| field.error("expected a size such as `512MiB` or `1GB`"))
 }
 
 /// A whole number with a unit: `7d`, `12h`, `30m`, `45s`; `0` alone.
@@ -258,7 +269,7 @@ plugins:
     denied_runtimes: [native]
 registries:
   bundled: https://plugins.example.com
-  corp: { url: "https://corp.example.com/index", unsigned: true, min_release_age: 7d }
+  corp: { url: "https://corp.example.com/index", unsigned: true, min_release_age: 7d, max_unpacked: 1GiB }
 forges:
   git.example.com: { api: "https://git.example.com/api/v1" }
   Other.example.com:3000: http://other.example.com:3000/api
@@ -291,6 +302,7 @@ log_level: debug
         assert!(plugins.security.permissions["geo"].is_empty());
         assert_eq!(plugins.security.allow_exec, Some(Exec::Refused));
         assert_eq!(manifest.registries["corp"].min_release_age, Some(7 * 86_400));
+        assert_eq!(manifest.registries["corp"].max_unpacked, Some(1 << 30));
         assert_eq!(manifest.registries["corp"].signing, Signing::Unsigned);
         assert_eq!(manifest.log_level, Some(LogLevel::Debug));
     }

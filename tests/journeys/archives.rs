@@ -99,3 +99,21 @@ fn no_hostile_release_is_installed_though_its_record_is_right() {
         check(name, fixture, &sandbox, &before, &outcome);
     }
 }
+
+#[test]
+fn the_limit_on_unpacked_bytes_is_moved_by_flag_and_by_registry() {
+    let index = HandMadeIndex::new();
+    let archive = Fixture::parse(GOOD).unwrap().archive;
+    index.release("x", "0.1.0", &archive);
+    let sandbox = Sandbox::with_registry(&index.url());
+    let path = sandbox.path("good.tar.gz");
+    fs::write(&path, &archive).unwrap();
+    let too_large = ["at most 20 are allowed", "hint: if you expect that much, `--max-unpacked SIZE`"];
+    let install = |plugin: &str, limit: &str| sandbox.pocket(&["plugin", "install", plugin, "--max-unpacked", limit]);
+    install("x", "20B").failure(6, &too_large);
+    install("./good.tar.gz", "20B").failure(6, &too_large);
+    install("x", "20").failure(2, &["--max-unpacked", "64MB"]);
+    sandbox.write("pocket.yaml", &format!("registries:\n  default: {{url: \"{}\", max_unpacked: 20B}}\n", index.url()));
+    sandbox.pocket(&["plugin", "install", "x"]).failure(6, &too_large);
+    install("./good.tar.gz", "1KiB").success();
+}

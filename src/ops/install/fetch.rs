@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use pocket_index::digest::TreeDigest;
-use pocket_index::limits::Limits;
 use pocket_index::name::{PluginName, Target};
 use pocket_index::verify::{VerifiedArchive, VerifiedRelease, VerifyError};
 use semver::Version;
@@ -159,6 +158,7 @@ impl Stage<'_> {
         };
         let (name, version) = label(planned);
         let _memory = permit(&self.memory, self.needed_memory(release)).await;
+        let limits = self.world.limits(registry);
         let registry = self.world.registry(registry).expect("a planned release comes from an opened registry");
         let mut progress =
             |received, expected| self.observer.step(Step::Downloading { name, version, received, expected });
@@ -168,7 +168,7 @@ impl Stage<'_> {
             let (plugin, version) = (name.clone(), version.clone());
             |source: VerifyError| RegistryError::Archive { plugin, version, source: Box::new(source) }
         };
-        let verify = move || release.verify_digested(&target, &bytes, &Limits::default()).map_err(refused);
+        let verify = move || release.verify_digested(&target, &bytes, &limits).map_err(refused);
         let staged = self.unpacked(move || verify().map_err(OpsError::from)).await?;
         self.observer.step(Step::Verified { name, version });
         Ok(staged)

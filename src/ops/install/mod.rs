@@ -18,6 +18,7 @@ mod wanted;
 
 use std::path::{Path, PathBuf};
 
+use pocket_index::limits::Limits;
 use pocket_index::name::{PluginName, Target};
 use semver::Version;
 
@@ -55,6 +56,8 @@ pub struct Request {
     pub folder: Option<PathBuf>,
     /// What the plugins are unpacked for; none is this machine.
     pub target: Option<Target>,
+    /// Bytes that a plugin's files may have together, whatever the configuration says.
+    pub max_unpacked: Option<u64>,
 }
 
 impl Request {
@@ -68,12 +71,18 @@ impl Request {
             extent: Extent::Install,
             folder: None,
             target: None,
+            max_unpacked: None,
         }
     }
 
     /// Whether copies in the project will do: where nothing but the lock's versions is wanted, no other ones are looked for.
     fn takes_copies(&self) -> bool {
         self.sources.is_empty() && self.freedom == Freedom::Keep && self.extent == Extent::Install
+    }
+
+    /// How large the archives may be that the project names itself.
+    fn own_limits(&self) -> Limits {
+        Limits::with_unpacked(self.max_unpacked)
     }
 
     /// What the plugins are unpacked for.
@@ -272,7 +281,7 @@ fn nothing_to_do(
     if lock.satisfies(&workspace.project().plugins.dependencies, &default).is_err() {
         return Ok(None);
     }
-    if !direct::is_unchanged(workspace, lock, &request.target()) {
+    if !direct::is_unchanged(workspace, lock, &request.target(), &request.own_limits()) {
         return Ok(None);
     }
     let mut plugins = Vec::new();

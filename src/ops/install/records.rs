@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::try_join_all;
 use pocket_index::digest::Digest;
+use pocket_index::limits::Limits;
 use pocket_index::log::NodeHash;
 use pocket_index::name::{RegistryName, Target};
 use pocket_index::record::{Outline, Status as EventStatus};
@@ -28,6 +29,7 @@ pub struct World<'a> {
     workspace: &'a Workspace,
     rules: resolve::Request,
     target: Target,
+    max_unpacked: Option<u64>,
     takes_copies: bool,
     network: Network,
     lock: Option<&'a Lockfile>,
@@ -49,6 +51,7 @@ impl<'a> World<'a> {
             workspace,
             rules: rules(workspace, request, lock),
             target: request.target(),
+            max_unpacked: request.max_unpacked,
             takes_copies: request.takes_copies(),
             network: request.reach.network,
             lock,
@@ -123,6 +126,12 @@ impl<'a> World<'a> {
     /// What the plugins are unpacked for.
     pub fn target(&self) -> &Target {
         &self.target
+    }
+
+    /// How large the archives of a registry may be.
+    pub fn limits(&self, registry: &RegistryName) -> Limits {
+        let configured = self.registries.get(registry).and_then(|(_, named)| named.max_unpacked);
+        Limits::with_unpacked(self.max_unpacked.or(configured))
     }
 
     /// Who hears what happens.

@@ -49,6 +49,15 @@ fn a_killed_upgrade_leaves_the_old_version_working() {
 }
 
 #[test]
+fn a_killed_update_leaves_the_old_version_working() {
+    let before = with_installed(project(), &["data-processor@=0.9.0"]);
+    before.write("pocket.yaml", &before.read("pocket.yaml").replace("=0.9.0", "'>=0.9'"));
+    before.pocket(&["plugin", "install"]).success();
+    let kills = kill_everywhere(&Scenario { before, command: &["plugin", "update"], old: Old::Works });
+    assert!(kills >= 40, "{kills} kills");
+}
+
+#[test]
 fn a_killed_install_to_a_folder_is_finished_by_the_next_one() {
     let command = &["plugin", "install", "data-processor", "--dir", "custom"];
     let kills = kill_everywhere(&Scenario { before: project(), command, old: Old::Works });

@@ -189,7 +189,11 @@ impl Sandbox {
             let Ok(entries) = fs::read_dir(&folder) else { continue };
             for entry in entries {
                 let path = entry.unwrap().path();
-                let name = path.strip_prefix(own).unwrap().display().to_string();
+                let mut name = path.strip_prefix(own).unwrap().display().to_string();
+                if name.starts_with("home/projects/") {
+                    // Named by the digest of the project's path.
+                    name = "home/projects/PROJECT".to_owned();
+                }
                 if path.is_dir() {
                     files.insert(name, "folder".to_owned());
                     folders.push(path);

@@ -28,7 +28,7 @@ impl Direct<'_> {
     pub fn add_path(&self, world: &mut World<'_>, path: &Path) -> Result<(PluginName, Dependency), OpsError> {
         let relative = relative_to(self.workspace.root(), path);
         let source = LockedSource::path(&relative);
-        let archives = read(path)?;
+        let archives = read(path, &self.limits)?;
         let archive = of_target(&archives, &self.target).ok_or_else(|| self.no_archive(path, &archives))?.clone();
         let version = archive.manifest().version.clone();
         if self.locking == Locking::Locked {
@@ -90,10 +90,10 @@ impl Direct<'_> {
 }
 
 /// Whether every local plugin of the lock still has the files that were installed.
-pub fn is_unchanged(workspace: &Workspace, lock: &Lockfile, target: &Target) -> bool {
+pub fn is_unchanged(workspace: &Workspace, lock: &Lockfile, target: &Target, limits: &Limits) -> bool {
     let is_same = |plugin: &LockedPlugin| {
         let LockedSource::Path(path) = &plugin.source else { return true };
-        let archives = read(&workspace.root().join(path)).unwrap_or_default();
+        let archives = read(&workspace.root().join(path), limits).unwrap_or_default();
         let found = of_target(&archives, target).map(VerifiedArchive::tree);
         found.is_some() && found == archive_for(plugin, target).map(|archive| archive.tree)
     };
@@ -101,20 +101,19 @@ pub fn is_unchanged(workspace: &Workspace, lock: &Lockfile, target: &Target) -> 
 }
 
 /// The archives that a path stands for: one, or one for each target whose library is in a folder.
-fn read(path: &Path) -> Result<Vec<VerifiedArchive>, OpsError> {
-    let limits = Limits::default();
+fn read(path: &Path, limits: &Limits) -> Result<Vec<VerifiedArchive>, OpsError> {
     let shown = path.display().to_string();
     let packed = if path.is_dir() {
-        let packages = Package::of_folder(path, &limits);
+        let packages = Package::of_folder(path, limits);
         let packages =
             packages.map_err(|source| OpsError::Package { path: path.to_owned(), source: Box::new(source) })?;
         packages.into_iter().map(|package| package.bytes).collect()
     } else if shown.ends_with(".tar.gz") {
         vec![standalone::read_file(path, limits.archive)?]
     } else {
-        vec![standalone::pack(path, &limits)?]
+        vec![standalone::pack(path, limits)?]
     };
-    packed.iter().map(|content| verify(&shown, content, Digest::of(content))).collect()
+    packed.iter().map(|content| verify(&shown, content, Digest::of(content), limits)).collect()
 }
 
 /// The archive for a target: its own, else the one that runs everywhere.

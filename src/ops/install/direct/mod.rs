@@ -40,6 +40,8 @@ pub struct Direct<'a> {
     network: Network,
     /// What the plugins are unpacked for.
     target: Target,
+    /// How large the archives may be.
+    limits: Limits,
     /// Who may be asked. Without anybody nothing new is taken: what is locked stays.
     approver: Option<&'a dyn Approver>,
     /// Plugins whose source is asked again although the lock has them: what an update is for.
@@ -68,6 +70,7 @@ impl<'a> Direct<'a> {
             locking: request.locking,
             network: request.reach.network,
             target: request.target(),
+            limits: request.own_limits(),
             approver: world.approver(),
             freedom: &request.freedom,
             default,
@@ -136,8 +139,8 @@ fn locked<'l>(world: &World<'l>, source: &LockedSource, name: Option<&PluginName
 }
 
 /// Checks an archive against the digest that it must have.
-fn verify(shown: &str, content: &[u8], digest: Digest) -> Result<VerifiedArchive, OpsError> {
-    VerifiedArchive::from_pinned_digest(content, digest, &Limits::default())
+fn verify(shown: &str, content: &[u8], digest: Digest, limits: &Limits) -> Result<VerifiedArchive, OpsError> {
+    VerifiedArchive::from_pinned_digest(content, digest, limits)
         .map_err(|source| OpsError::Unverified { archive: shown.to_owned(), source: Box::new(source) })
 }
 

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use pocket_index::archive::{archive_file_name, release_file_name};
 use pocket_index::digest::Digest;
-use pocket_index::limits::Limits;
 use pocket_index::name::{PluginName, Target};
 use pocket_index::repository::Repository;
 use semver::{Version, VersionReq};
@@ -102,7 +101,7 @@ impl Direct<'_> {
             }
             content => content?,
         };
-        let verified = verify(&place, &content, archive.sha256)?;
+        let verified = verify(&place, &content, archive.sha256, &self.limits)?;
         self.keep(&url, archive.sha256, &content)?;
         let (archives, signers) = (plugin.archives.clone(), plugin.signers.clone());
         Ok(DirectArchive { archive: verified, archives, basis: plugin.basis, signers })
@@ -194,7 +193,7 @@ impl Direct<'_> {
         let refused = |error| refused(repository, error);
         let release = forge.release(repository, &wanted, Some(&plugin.name)).await.map_err(refused)?;
         let asset = release.asset(file).ok_or_else(|| no_asset(repository, &release, file.to_owned()))?;
-        forge.download(asset, Limits::default().archive, &mut |_, _| {}).await.map_err(refused)
+        forge.download(asset, self.limits.archive, &mut |_, _| {}).await.map_err(refused)
     }
 }
 

@@ -1,7 +1,6 @@
 //! A release whose publisher signed it: one signature binds the archives of all targets.
 
 use pocket_index::digest::Digest;
-use pocket_index::limits::Limits;
 use pocket_index::publish::MAX_HEADER_BYTES;
 use pocket_index::record::ArchiveRecord;
 use pocket_index::verify::{SignedRelease, VerifyError};
@@ -41,7 +40,7 @@ impl Direct<'_> {
         let archive_asset = found.asset(&record.file)?;
         let content = found.download(archive_asset, record.size + 1).await?;
         let archive = signed
-            .verify_archive(&self.target, &content, &Limits::default())
+            .verify_archive(&self.target, &content, &self.limits)
             .map_err(|error| refused(&record.file, error))?;
         check_typed(&record.file, archive.digest(), digests)?;
         let archives =

@@ -45,7 +45,7 @@ impl Direct<'_> {
             return Err(DirectError::SignatureGone { source_name, tag, pinned }.into());
         }
         let host = &found.archive_for(&self.target)?.0;
-        let mut fetched = fetch_all(found).await?;
+        let mut fetched = fetch_all(found, &self.limits).await?;
         let basis = if digests.is_empty() {
             self.trust_once(unvouched(found, &fetched))?
         } else {
@@ -61,17 +61,17 @@ impl Direct<'_> {
     }
 }
 
-async fn fetch_all(found: &Found) -> Result<Vec<Fetched<'_>>, OpsError> {
+async fn fetch_all<'f>(found: &'f Found, limits: &Limits) -> Result<Vec<Fetched<'f>>, OpsError> {
     let bytes = found.archives.iter().map(|(_, asset)| asset.size).fold(0, u64::saturating_add);
     let count = found.archives.len();
     if count > MOST_ARCHIVES || bytes > MOST_BYTES {
         let (repository, tag) = (found.repository.clone(), found.tag.clone());
         return Err(DirectError::TooMuch { repository, tag, count, bytes }.into());
     }
-    let mut fetched: Vec<Fetched<'_>> = Vec::new();
+    let mut fetched: Vec<Fetched<'f>> = Vec::new();
     for (target, asset) in &found.archives {
-        let content = found.download(asset, Limits::default().archive.min(MOST_BYTES)).await?;
-        let archive = verify(&asset.name, &content, Digest::of(&content))?;
+        let content = found.download(asset, limits.archive.min(MOST_BYTES)).await?;
+        let archive = verify(&asset.name, &content, Digest::of(&content), limits)?;
         check_content(found, asset, &archive, fetched.first().map(|one| one.archive.manifest()))?;
         fetched.push(Fetched { target, asset, content, archive });
     }

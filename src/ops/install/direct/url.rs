@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use pocket_index::digest::Digest;
-use pocket_index::limits::Limits;
 use reqwest::Url;
 
 use super::error::{DirectError, Unvouched};
@@ -36,7 +35,7 @@ impl Direct<'_> {
             Some(known) => known,
             None => (Digest::of(&content), self.trust_url_once(url, &content)?),
         };
-        let archive = verify(url.as_str(), &content, digest)?;
+        let archive = verify(url.as_str(), &content, digest, &self.limits)?;
         self.keep(url, digest, &content)?;
         let version = archive.manifest().version.clone();
         let direct = DirectArchive { archives: vec![locked_archive(&archive)], archive, basis, signers: Vec::new() };
@@ -82,7 +81,7 @@ impl Direct<'_> {
             return Err(cannot(TransportError::Offline { url: url.to_string() }));
         }
         let http = Http::new().map_err(cannot)?;
-        http.get(url, Limits::default().archive, &mut |_, _| {}).await.map_err(cannot)
+        http.get(url, self.limits.archive, &mut |_, _| {}).await.map_err(cannot)
     }
 
     /// Keeps what was checked, so that it need not be fetched again.
