@@ -61,17 +61,18 @@ def arguments():
 
 
 def root_sets(graph, count, seed):
-    """Each asks for 3 to 30 plugins; most for the range of the newest version, some for that of an older one."""
+    """Each asks for 3 to 30 plugins; most for the range of the newest version, some for others."""
     choice = random.Random(seed)
     for _ in range(count):
         names = choice.sample(sorted(graph), min(len(graph), choice.randint(3, 30)))
-        yield {name: "^" + wanted_version(choice, graph[name]) for name in names}
+        yield {name: wanted(choice, graph[name]) for name in names}
 
 
-def wanted_version(choice, versions):
+def wanted(choice, versions):
     usable = [version for version, yanked, _ in versions if not yanked and "-" not in version] or [versions[-1][0]]
     usable.sort(key=precedence)
-    return usable[-1] if choice.random() < 0.8 else choice.choice(usable)
+    operator = choice.choices(["^ newest", "^", "~", "=", ">="], [70, 15, 5, 5, 5])[0]
+    return operator[0] + usable[-1] if operator == "^ newest" else operator + choice.choice(usable)
 
 
 def serve(folder):

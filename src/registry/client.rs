@@ -13,7 +13,7 @@ use pocket_index::search::{self, SearchEntry};
 use pocket_index::signature::PublicKey;
 use pocket_index::verify::{VerifiedRelease, VerifyError};
 use pocket_index::{bundled, layout};
-use semver::Version;
+use semver::{Version, VersionReq};
 
 use super::error::{RegistryError, TransportError};
 use super::http::Progress;
@@ -160,14 +160,28 @@ impl Registry {
         Ok(Some(history).filter(|history| !history.is_empty()))
     }
 
-    /// The events of a plugin, its releases unread; none if the registry does not have the plugin. Several files asked for
-    /// at once are gone through on several threads.
-    pub async fn outline(&self, plugin: &PluginName) -> Result<Option<Outline>, RegistryError> {
+    /// The events of a plugin, its releases unread, in a file that the log vouches for; none if the registry does not have the
+    /// plugin. Several files asked for at once are gone through on several threads, and the releases that `likely` asks for
+    /// are read there too.
+    pub async fn outline(
+        &self,
+        plugin: &PluginName,
+        likely: Vec<VersionReq>,
+    ) -> Result<Option<Outline>, RegistryError> {
         let Some(text) = self.index_file(plugin).await? else { return Ok(None) };
         let (name, policy) = (plugin.clone(), Arc::clone(&self.policy));
-        let read = tokio::task::spawn_blocking(move || Outline::read(&name, text, policy)).await;
+        let read = move || {
+            let outline = Outline::read(&name, text, policy)?;
+            likely.iter().for_each(|requirement| outline.read_ahead(requirement));
+            Ok(outline)
+        };
+        let read = tokio::task::spawn_blocking(read).await;
         let outline = read.expect("reading a file does not panic").map_err(|error| self.refused_events(error))?;
-        Ok(Some(outline).filter(|outline| !outline.is_empty()))
+        let Some(last) = outline.last_log() else { return Ok(None) };
+        self.fetch_tiles(log::tiles_for_inclusion(last, self.checkpoint.size())).await?;
+        let tiles = self.tiles.lock().expect("no holder of this lock panics");
+        outline.check_last(&self.checkpoint, &*tiles).map_err(|error| self.events_error(plugin, error))?;
+        Ok(Some(outline))
     }
 
     async fn index_file(&self, plugin: &PluginName) -> Result<Option<String>, RegistryError> {
@@ -191,19 +205,15 @@ impl Registry {
             .map_err(|error| self.events_error(history.name(), error))
     }
 
-    /// A version of an outline that is signed, not revoked, and in the log, as the file's last line is.
+    /// A version of an outline that is signed, not revoked, and in the log.
     pub async fn chosen(&self, outline: &Outline, version: &Version) -> Result<VerifiedRelease, RegistryError> {
         let entry = outline.release(version).map_err(|error| self.refused_events(error))?;
         let entry = entry.ok_or_else(|| {
             let (name, version) = (outline.name().clone(), version.clone());
             self.events_error(outline.name(), VerifyError::UnknownVersion { name, version })
         })?;
-        let size = self.checkpoint.size();
-        let leaves = [Some(entry.log()), outline.last_log()];
-        let tiles = leaves.into_iter().flatten().flat_map(|leaf| log::tiles_for_inclusion(leaf, size));
-        self.fetch_tiles(tiles.collect()).await?;
+        self.fetch_tiles(log::tiles_for_inclusion(entry.log(), self.checkpoint.size())).await?;
         let tiles = self.tiles.lock().expect("no holder of this lock panics");
-        outline.check_last(&self.checkpoint, &*tiles).map_err(|error| self.events_error(outline.name(), error))?;
         VerifiedRelease::check_entry(entry, &self.checkpoint, &*tiles)
             .map_err(|error| self.events_error(outline.name(), error))
     }

@@ -63,7 +63,7 @@ impl Registry {
         let mut leaves: BTreeSet<u64> = releases.iter().map(|release| release.entry().log()).collect();
         for release in releases {
             // The last line of a file is looked up in the log too.
-            leaves.extend(self.outline(release.name()).await?.and_then(|outline| outline.last_log()));
+            leaves.extend(self.outline(release.name(), Vec::new()).await?.and_then(|outline| outline.last_log()));
         }
         let mut needed: Vec<_> = leaves.iter().flat_map(|leaf| log::tiles_for_inclusion(*leaf, size)).collect();
         needed.extend(grown_from.iter().flat_map(|head| log::tiles_for_consistency(head.size, size)));

@@ -94,6 +94,7 @@ fn step(fact: &Fact) -> Option<(Option<&PackageName>, &PackageName)> {
     match fact {
         Fact::ProjectNeeds { package, .. } => Some((None, package)),
         Fact::Needs { package, needed, .. } => Some((Some(package), needed)),
+        Fact::PassedOver { package, reason, .. } => Some((Some(package), reason.needed()?)),
         _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! Which records a resolution will probably need, found without solving anything.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
 use super::preferences::{Reason, Request, is_locked};
 use super::source::{Candidate, Details, Lookup, Necessity, Need, PackageName, RecordSource};
@@ -21,8 +21,8 @@ impl Foresight {
         Self { waiting: request.roots.clone(), met: HashSet::new() }
     }
 
-    /// The plugins whose records come next. Fetch them and ask again; none is the end.
-    pub fn advance(&mut self, request: &Request, source: &dyn RecordSource) -> BTreeSet<PackageName> {
+    /// The needs whose plugins' records come next. Fetch them and ask again; none is the end.
+    pub fn advance(&mut self, request: &Request, source: &dyn RecordSource) -> &[Need] {
         let mut open = std::mem::take(&mut self.waiting);
         while let Some(need) = open.pop() {
             match source.candidates(&need.package) {
@@ -37,7 +37,7 @@ impl Foresight {
                 }
             }
         }
-        self.waiting.iter().map(|need| need.package.clone()).collect()
+        &self.waiting
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod explain;
 mod facts;
+mod forced;
 mod foresight;
 mod index_set;
 mod matching;
@@ -22,6 +23,8 @@ mod table;
 
 #[cfg(test)]
 mod brute_force;
+#[cfg(test)]
+mod crates;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

@@ -99,6 +99,8 @@ pub enum Reason {
     UnmatchedDependency(PackageName, VersionReq),
     /// It needs versions of a plugin that were all passed over themselves.
     UnusableDependency(PackageName, VersionReq),
+    /// It needs versions of a plugin other than those that the project needs, itself or by what it cannot do without.
+    Conflict(PackageName, VersionReq),
     /// It needs another version of itself.
     NeedsAnotherSelf(VersionReq),
     /// Its record cannot be read.
@@ -116,6 +118,17 @@ impl Reason {
         let least = request.cooldown.get(&package.origin).copied().unwrap_or(0);
         let age = request.now.saturating_sub(candidate.published_at);
         (age < least).then_some(Reason::TooNew { age, least })
+    }
+
+    /// The plugin that a version needs and cannot have.
+    pub(super) fn needed(&self) -> Option<&PackageName> {
+        match self {
+            Reason::MissingDependency(package)
+            | Reason::UnmatchedDependency(package, _)
+            | Reason::UnusableDependency(package, _)
+            | Reason::Conflict(package, _) => Some(package),
+            _ => None,
+        }
     }
 
     /// The reason that the details give.
@@ -192,6 +205,9 @@ impl fmt::Display for Reason {
             }
             Reason::UnusableDependency(package, requirement) => {
                 write!(f, "needs `{package}` `{requirement}`, of which no version can be used")
+            }
+            Reason::Conflict(package, requirement) => {
+                write!(f, "needs `{package}` `{requirement}`, which does not go with what the project needs")
             }
             Reason::NeedsAnotherSelf(requirement) => write!(f, "needs itself as `{requirement}`, which it is not"),
             Reason::Unreadable(why) => write!(f, "its record cannot be read: {why}"),

@@ -3,14 +3,15 @@
 use std::fmt;
 
 use pocket_index::manifest::Runtime;
+use pocket_index::name::Target;
 use semver::{Comparator, Op, Prerelease, Version, VersionReq};
 
 use super::ResolveError;
 use super::facts::Fact;
-use super::preferences::{Age, Reason, Request, runtime_word};
+use super::preferences::{Age, Reason, Request, quoted, runtime_word};
 use super::resolution::Resolution;
-use super::solver;
-use super::source::{Origin, PackageName, PackageVersion, RecordSource};
+use super::solver::{self, Pruning};
+use super::source::{Lookup, Origin, PackageName, PackageVersion, RecordSource};
 
 /// Changes that are tried at most. Each is a search of its own.
 const TRIED: usize = 8;
@@ -59,6 +60,13 @@ pub enum Remedy {
         /// The words.
         words: Vec<&'static str>,
     },
+    /// The plugins need not run on these targets.
+    Targets {
+        /// The version that would fit.
+        release: PackageVersion,
+        /// The targets that it has no archive for.
+        without: Vec<Target>,
+    },
     /// A yank is taken back.
     Unyank {
         /// The version that would fit.
@@ -80,8 +88,10 @@ impl fmt::Display for Remedy {
                 write!(f, "{release} would fit if the runtime `{}` were allowed", runtime_word(*runtime))
             }
             Remedy::Permissions { release, words } => {
-                let words: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
-                write!(f, "{release} would fit if {} were allowed", words.join(" and "))
+                write!(f, "{release} would fit if {} were allowed", quoted(words, " and "))
+            }
+            Remedy::Targets { release, without } => {
+                write!(f, "{release} would fit if {} were not asked for", quoted(without, " and "))
             }
             Remedy::Unyank { release } => write!(f, "{release} would fit if it were not yanked"),
         }
@@ -99,8 +109,8 @@ pub(super) fn find(request: &Request, source: &dyn RecordSource, facts: &[Fact])
     });
     let of_needs = facts.iter().filter_map(|fact| match fact {
         Fact::ProjectNeeds { package, requirement } => Some(widen(request, package, requirement, VersionReq::STAR)),
-        Fact::Unmatched { package, requirement, published } => {
-            let pre_release = published.highest().filter(|version| !version.pre.is_empty())?;
+        Fact::Unmatched { package, requirement, .. } => {
+            let pre_release = pre_release_for(source, package, requirement)?;
             Some(widen(request, package, requirement, exactly(pre_release)))
         }
         _ => None,
@@ -118,7 +128,7 @@ struct Attempt {
 impl Attempt {
     fn prove(mut self, source: &dyn RecordSource) -> Option<Remedy> {
         self.request.steps = self.request.steps.min(TRY_STEPS);
-        let resolution = match solver::attempt(&self.request, source) {
+        let resolution = match solver::search(&self.request, source, Pruning::Forced) {
             Ok(resolution) => resolution,
             Err(ResolveError::NeedRecords(_) | ResolveError::NoSolution(_) | ResolveError::TooManySteps { .. }) => {
                 return None;
@@ -130,6 +140,7 @@ impl Attempt {
             | Remedy::Cooldown { release, .. }
             | Remedy::Runtime { release, .. }
             | Remedy::Permissions { release, .. }
+            | Remedy::Targets { release, .. }
             | Remedy::Unyank { release } => {
                 resolution.plugins.iter().find(|chosen| chosen.release == *release)?;
             }
@@ -166,6 +177,10 @@ fn lift_rule(request: &Request, release: PackageVersion, reason: &Reason) -> Opt
             request.denied.permissions.retain(|word| !words.contains(&word.as_str()));
             Remedy::Permissions { release, words: words.clone() }
         }
+        Reason::Target { missing, .. } => {
+            request.targets.retain(|target| !missing.contains(target));
+            Remedy::Targets { release, without: missing.clone() }
+        }
         Reason::Yanked => {
             request.locked.insert(release.clone());
             Remedy::Unyank { release }
@@ -184,6 +199,18 @@ fn widen(request: &Request, package: &PackageName, requirement: &VersionReq, wid
     let picked = Version::new(0, 0, 0);
     let remedy = Remedy::Requirement { package: package.clone(), instead_of: requirement.clone(), picked };
     Attempt { request, remedy }
+}
+
+/// The highest pre-release of a version that would match.
+fn pre_release_for<'s>(
+    source: &'s dyn RecordSource,
+    package: &PackageName,
+    requirement: &VersionReq,
+) -> Option<&'s Version> {
+    let Lookup::Known(candidates) = source.candidates(package) else { return None };
+    let leads_to = |version: &Version| Version::new(version.major, version.minor, version.patch);
+    let versions = candidates.iter().map(|candidate| &candidate.version);
+    versions.filter(|version| !version.pre.is_empty() && requirement.matches(&leads_to(version))).max()
 }
 
 fn exactly(version: &Version) -> VersionReq {

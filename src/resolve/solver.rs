@@ -56,9 +56,34 @@ pub(super) struct Provider<'a> {
     steps: Cell<u32>,
 }
 
-/// Searches once; an explanation comes without remedies.
+/// Searches, and searches again for the whole conflict where there is no answer: what was passed over without a search is in
+/// no proof. An explanation comes without remedies.
 pub(super) fn attempt(request: &Request, source: &dyn RecordSource) -> Result<Resolution, ResolveError> {
+    match search(request, source, Pruning::Forced) {
+        Err(ResolveError::NoSolution(_)) => search(request, source, Pruning::None),
+        outcome => outcome,
+    }
+}
+
+/// What is passed over although no rule forbids it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pruning {
+    /// Nothing.
+    None,
+    /// Versions that no answer can hold, as far as that is seen at once.
+    Forced,
+}
+
+/// Searches once.
+pub(super) fn search(
+    request: &Request,
+    source: &dyn RecordSource,
+    pruning: Pruning,
+) -> Result<Resolution, ResolveError> {
     let provider = Provider { table: Table::new(request, source), steps: Cell::new(0) };
+    if pruning == Pruning::Forced {
+        provider.table.prune();
+    }
     let hopeless = Explanation::of_roots(&provider.table);
     if !hopeless.facts.is_empty() {
         return Err(ResolveError::NoSolution(Box::new(hopeless)));

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use pubgrub::{Map, VersionSet};
 use semver::{Version, VersionReq};
 
+use super::forced::Forced;
 use super::index_set::{IndexSet, as_position};
 use super::matching::{compatible, matching};
 use super::preferences::{Reason, Request};
@@ -24,6 +25,7 @@ pub(super) struct Table<'a> {
     ids: RefCell<Map<PackageName, PluginId>>,
     plugins: RefCell<Vec<Rc<Plugin<'a>>>>,
     choices: RefCell<Choices>,
+    forced: OnceCell<Forced>,
 }
 
 /// Requirements that reach over several compatible ranges.
@@ -102,7 +104,14 @@ impl<'a> Table<'a> {
             ids: RefCell::default(),
             plugins: RefCell::default(),
             choices: RefCell::default(),
+            forced: OnceCell::new(),
         }
+    }
+
+    /// Passes over, from here on, what no answer can hold.
+    pub fn prune(&self) {
+        let forced = Forced::of(self);
+        assert!(self.forced.set(forced).is_ok(), "a table is pruned once, before the search");
     }
 
     /// A plugin's number; meets it if it is new.
@@ -153,19 +162,23 @@ impl<'a> Table<'a> {
             PluginRecords::Unfetched => return Link::Unfetched(id),
         };
         let allowed = versions.matching(&need.requirement);
-        let Some(highest) = versions.descending(&allowed).next() else {
+        if versions.descending(&allowed).next().is_none() {
             return Link::Dead(Reason::UnmatchedDependency(need.package.clone(), need.requirement.clone()));
-        };
+        }
+        let one = versions.in_one_bucket(&allowed);
+        if let (Some((bucket, allowed)), Some(forced)) = (&one, self.forced.get())
+            && !forced.permits(id, *bucket, allowed)
+        {
+            return Link::Dead(Reason::Conflict(need.package.clone(), need.requirement.clone()));
+        }
         let is_usable = |position| self.judge(&plugin.package, versions.entry(position), depth).is_none();
         if !versions.descending(&allowed).any(is_usable) {
             return Link::Dead(Reason::UnusableDependency(need.package.clone(), need.requirement.clone()));
         }
-        let bucket = versions.bucket_of(highest);
-        let (start, end) = versions.bucket(bucket);
-        if allowed.subset_of(&IndexSet::run(start, end)) {
-            return Link::One { plugin: id, bucket, allowed };
+        match one {
+            Some((bucket, allowed)) => Link::One { plugin: id, bucket, allowed },
+            None => Link::Several(self.choices.borrow_mut().intern(id, allowed)),
         }
-        Link::Several(self.choices.borrow_mut().intern(id, allowed))
     }
 
     /// The details of a version, or the rule that passes it over.
@@ -304,6 +317,13 @@ impl<'a> Versions<'a> {
     /// Where a compatible range starts and ends.
     pub fn bucket(&self, bucket: u32) -> (u32, u32) {
         (self.bounds[bucket as usize], self.bounds[bucket as usize + 1])
+    }
+
+    /// The compatible range that all of `set` lies in, if it is one, and the set.
+    pub fn in_one_bucket(&self, set: &IndexSet) -> Option<(u32, IndexSet)> {
+        let bucket = self.bucket_of(self.descending(set).next()?);
+        let (start, end) = self.bucket(bucket);
+        set.subset_of(&IndexSet::run(start, end)).then(|| (bucket, set.clone()))
     }
 
     /// The compatible ranges that `set` reaches into, highest first.

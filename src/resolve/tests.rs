@@ -267,6 +267,39 @@ fn an_explanation_says_what_would_make_it_work() {
 }
 
 #[test]
+fn each_rule_that_is_in_the_way_has_its_remedy() {
+    let records = world(
+        "geo 2.0.0 target=aarch64-apple-darwin
+         geo 2.1.0 native
+         geo 2.2.0 asks=http
+         geo 2.3.0-rc.1
+         geo 3.0.0 revoked
+         app 1.0.0: geo ^2",
+    );
+    let mut request = request(&["app ^1"]);
+    request.targets = ["x86_64-unknown-linux-gnu", "aarch64-apple-darwin"].map(|text| text.parse().unwrap()).to_vec();
+    request.denied.runtimes.insert(Runtime::Native);
+    request.denied.permissions.insert("http_client".to_owned());
+    assert_snapshot!(explained(&request, &records), @"
+    the project needs `app` `^1`
+    `app` 1.0.0 cannot be picked: needs `geo` `^2`, of which no version can be used
+    `geo` 2.0.0 cannot be picked: made for `aarch64-apple-darwin`, not for `x86_64-unknown-linux-gnu` (the project → `app` → `geo`)
+    `geo` 2.1.0 cannot be picked: its runtime `native` is denied (the project → `app` → `geo`)
+    `geo` 2.2.0 cannot be picked: asks for `http_client`, which is denied (the project → `app` → `geo`)
+    `geo` 2.0.0 would fit if `x86_64-unknown-linux-gnu` were not asked for
+    `geo` 2.1.0 would fit if the runtime `native` were allowed
+    `geo` 2.2.0 would fit if `http_client` were allowed
+    ");
+    let request = super::tests::request(&["geo >=2.3, <3"]);
+    assert_snapshot!(explained(&request, &records), @"
+    the project needs `geo` `>=2.3, <3`
+    no version of `geo` matches `>=2.3, <3`: published are 2.0.0 to 3.0.0 (5 versions)
+    it would work with `geo` 2.2.0 in place of `>=2.3, <3`
+    it would work with `geo` 2.3.0-rc.1 in place of `>=2.3, <3`
+    ");
+}
+
+#[test]
 fn what_does_not_exist_is_named_with_its_registry() {
     let records = world("a 1.0.0: b ^1\n b 1.0.0: ghost ^1\n b 1.1.0: ghost ^2");
     assert_snapshot!(explained(&request(&["a", "spirit ^1"]), &records), @"
@@ -274,14 +307,14 @@ fn what_does_not_exist_is_named_with_its_registry() {
     the project needs `spirit` `^1`
     `a` 1.0.0 cannot be picked: needs `b` `^1`, of which no version can be used
     there is no plugin `spirit` in `bundled`
-    `b` 1.0.0 and 1.1.0 cannot be picked: needs `ghost`, which does not exist
-    there is no plugin `ghost` in `bundled`
+    `b` 1.0.0 and 1.1.0 cannot be picked: needs `ghost`, which does not exist (the project → `a` → `b`)
+    there is no plugin `ghost` in `bundled` (the project → `a` → `b` → `ghost`)
     ");
     assert_snapshot!(explained(&request(&["a"]), &records), @"
     the project needs `a` `*`
     `a` 1.0.0 cannot be picked: needs `b` `^1`, of which no version can be used
-    `b` 1.0.0 and 1.1.0 cannot be picked: needs `ghost`, which does not exist
-    there is no plugin `ghost` in `bundled`
+    `b` 1.0.0 and 1.1.0 cannot be picked: needs `ghost`, which does not exist (the project → `a` → `b`)
+    there is no plugin `ghost` in `bundled` (the project → `a` → `b` → `ghost`)
     ");
 }
 
@@ -328,7 +361,7 @@ fn a_name_never_crosses_to_another_registry() {
     assert_snapshot!(explained(&request(&["a"]), &records), @"
     the project needs `a` `*`
     `a` 1.0.0 cannot be picked: needs `b`, which does not exist
-    there is no plugin `b` in `bundled`
+    there is no plugin `b` in `bundled` (the project → `a` → `b`)
     ");
 }
 
@@ -338,6 +371,22 @@ fn a_search_ends_when_its_steps_are_used_up() {
     request.steps = 2;
     let records = world("a 1.0.0\n b 1.0.0");
     assert_eq!(resolve(&request, &records), Err(ResolveError::TooManySteps { steps: 2 }));
+}
+
+#[test]
+fn two_thousand_versions_that_do_not_go_with_what_the_project_needs_cost_few_steps() {
+    let mut text = "a 1.0.0\n z 1.5000.0\n c 1.0.0: d ^1\n d 1.0.0: z =1.5000.0\n".to_owned();
+    for minor in 0..2_000 {
+        text += &format!("z 1.{minor}.0\n a 1.{minor}.1: b =1.{minor}.0\n b 1.{minor}.0: z =1.{minor}.0\n");
+    }
+    let records = world(&text);
+    for roots in [["a ^1", "z =1.5000.0"], ["a ^1", "c ^1"]] {
+        let resolution = resolve(&request(&roots), &records).unwrap();
+        assert!(resolution.plugins.iter().any(|chosen| chosen.release == locked("a 1.0.0")));
+        assert!(resolution.steps < 12, "{} steps", resolution.steps);
+        let highest = resolution.passed_over.iter().find(|passed| passed.release == locked("a 1.1999.1")).unwrap();
+        assert_eq!(highest.reason.to_string(), "needs `b` `=1.1999.0`, of which no version can be used");
+    }
 }
 
 #[test]

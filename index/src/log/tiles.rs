@@ -1,6 +1,8 @@
 //! The log as files: tiles of hashes and bundles of leaves. Format: C2SP `tlog-tiles`.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 use std::io;
 use std::ops::Range;
@@ -37,11 +39,26 @@ pub struct EntriesPath {
 pub trait TileSource {
     /// The bytes of a tile.
     fn tile(&self, path: &TilePath) -> io::Result<Vec<u8>>;
+
+    /// The hash over the 2^`height` hashes of a tile that follow number 2^`height` * `index`. Who is asked for many of them
+    /// may keep what lies between.
+    ///
+    /// # Errors
+    /// The tile cannot be read, or is not as long as its width says.
+    fn node(&self, path: &TilePath, height: u32, index: usize) -> Result<NodeHash, TileError> {
+        let hashes = read(path, self)?;
+        let levels = levels(hashes[index << height..(index + 1) << height].to_vec());
+        Ok(levels[height as usize][0])
+    }
 }
 
 /// Tiles in memory: what a client has fetched.
 #[derive(Debug, Clone, Default)]
-pub struct Tiles(BTreeMap<TilePath, Vec<u8>>);
+pub struct Tiles {
+    bytes: BTreeMap<TilePath, Vec<u8>>,
+    /// The hashes of the tiles that were asked for nodes, with all that lies above them.
+    levels: RefCell<BTreeMap<TilePath, Vec<Vec<NodeHash>>>>,
+}
 
 /// Why a tile gives no hash.
 #[derive(Debug, thiserror::Error)]
@@ -109,13 +126,23 @@ impl Tiles {
 
     /// Adds a tile.
     pub fn insert(&mut self, path: TilePath, bytes: Vec<u8>) {
-        self.0.insert(path, bytes);
+        self.levels.get_mut().remove(&path);
+        self.bytes.insert(path, bytes);
     }
 }
 
 impl TileSource for Tiles {
     fn tile(&self, path: &TilePath) -> io::Result<Vec<u8>> {
-        self.0.get(path).cloned().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the tile was not fetched"))
+        self.bytes.get(path).cloned().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the tile was not fetched"))
+    }
+
+    fn node(&self, path: &TilePath, height: u32, index: usize) -> Result<NodeHash, TileError> {
+        let mut known = self.levels.borrow_mut();
+        let levels = match known.entry(*path) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(levels(read(path, self)?)),
+        };
+        Ok(levels[height as usize][index])
     }
 }
 
@@ -168,18 +195,23 @@ pub(super) fn range_hash(range: Range<u64>, size: u64, source: &impl TileSource)
 
 fn subtree_hash(subtree: Subtree, size: u64, source: &impl TileSource) -> Result<NodeHash, TileError> {
     let path = TilePath::holding(subtree, size);
-    let hashes = read(&path, source)?;
-    let inside = subtree.height % TILE_HEIGHT;
     // A tile holds every 8th level; what lies between is computed from it.
-    let first = ((subtree.index << inside) % u64::from(TILE_WIDTH)) as usize;
-    let mut nodes = hashes[first..first + (1 << inside)].to_vec();
-    while nodes.len() > 1 {
-        nodes = nodes.chunks_exact(2).map(|pair| node_hash(&pair[0], &pair[1])).collect();
-    }
-    Ok(nodes[0])
+    let inside = subtree.height % TILE_HEIGHT;
+    let index = subtree.index % (u64::from(TILE_WIDTH) >> inside);
+    source.node(&path, inside, index as usize)
 }
 
-fn read(path: &TilePath, source: &impl TileSource) -> Result<Vec<NodeHash>, TileError> {
+/// The hashes of a tile, and above them those over complete pairs, level by level.
+fn levels(hashes: Vec<NodeHash>) -> Vec<Vec<NodeHash>> {
+    let mut levels = vec![hashes];
+    while let Some(below) = levels.last().filter(|below| below.len() > 1) {
+        let above = below.chunks_exact(2).map(|pair| node_hash(&pair[0], &pair[1])).collect();
+        levels.push(above);
+    }
+    levels
+}
+
+fn read(path: &TilePath, source: &(impl TileSource + ?Sized)) -> Result<Vec<NodeHash>, TileError> {
     let bytes = source.tile(path).map_err(|source| TileError::Read { path: *path, source })?;
     let (expected, full) = (usize::from(path.width) * 32, usize::from(TILE_WIDTH) * 32);
     if bytes.len() != expected && bytes.len() != full {

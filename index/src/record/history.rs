@@ -61,6 +61,7 @@ impl History {
             releases: BTreeMap::new(),
         };
         history.read_releases()?;
+        history.outline.check_claims()?;
         Ok(history)
     }
 
@@ -123,7 +124,8 @@ impl History {
     /// Adds a line after the last one, if it holds there.
     pub(crate) fn push(&mut self, line: &Line) -> Result<(), HistoryError> {
         self.outline.push(line)?;
-        self.read_releases()
+        self.read_releases()?;
+        self.outline.check_claims()
     }
 
     /// What was read before is not read again.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-use semver::Version;
+use semver::{Version, VersionReq};
 
 use super::history::{MAX_FILE_BYTES, ReleaseEntry, Status};
 use super::ownership::{self, Owners};
@@ -18,12 +18,14 @@ use crate::signature::PublicKey;
 
 /// The history of one plugin, as much of it as it takes to choose a version.
 ///
-/// Of every line, the place, the chain of digests and the keys that are said to have signed are checked, and of everything that
-/// is not a release, the signatures as well: who owns the plugin and what is withdrawn is certain. A release is read and its
-/// signatures are checked by [`Outline::release`], which is the only way to anything in it but its version.
+/// Of every line, the place, the chain of digests and the keys that are said to have signed are checked; of `owner-keys` events,
+/// the signatures as well. A release is read and its signatures are checked by [`Outline::release`], which is the only way
+/// to anything in it but its version.
 ///
-/// A line that nobody reads could be another one than its publisher signed. [`Outline::check_last`] makes sure that the file
-/// is the one the registry's log tells everybody of.
+/// That leaves lines that could be others than their publishers signed. So an outline is worth nothing before
+/// [`Outline::check_last`] has shown that the file is the one which the registry took line by line and tells everybody of. What
+/// could be wrong even then, the registry could have done under its own name: it may withdraw any version, and the owners of a
+/// plugin are those that it was first published with.
 #[derive(Debug, Clone)]
 pub struct Outline {
     name: PluginName,
@@ -35,6 +37,17 @@ pub struct Outline {
     releases: BTreeMap<Version, Listed>,
     deprecations: Vec<Deprecation>,
     unpublished: usize,
+    /// Lines whose signatures were not checked, releases aside.
+    claims: Vec<Claim>,
+}
+
+/// A line whose signatures were not checked.
+#[derive(Debug, Clone)]
+struct Claim {
+    seq: u64,
+    range: Range<usize>,
+    /// Who owned the plugin before the line.
+    owners: Option<Arc<Owners>>,
 }
 
 /// A release that the file lists.
@@ -95,6 +108,7 @@ impl Outline {
             releases: BTreeMap::new(),
             deprecations: Vec::new(),
             unpublished: 0,
+            claims: Vec::new(),
         }
     }
 
@@ -128,6 +142,17 @@ impl Outline {
             }
         };
         Ok(Some(ReleaseEntry::new(Arc::clone(signed), listed)))
+    }
+
+    /// Reads the highest available release that a requirement matches, so that [`Outline::release`] has it at hand.
+    pub fn read_ahead(&self, requirement: &VersionReq) {
+        let is_likely = |(version, listed): &(&Version, &Listed)| {
+            *listed.status() == Status::Available && requirement.matches(version)
+        };
+        if let Some((version, _)) = self.listed().rev().find(is_likely) {
+            // An error is met again by whoever asks for the release.
+            let _ = self.release(version);
+        }
     }
 
     /// Asks the log for the file's last line. Every line names the one before by its digest, so this makes each of them the one
@@ -178,6 +203,16 @@ impl Outline {
         self.unpublished
     }
 
+    /// Checks the signatures of everything that is not a release.
+    pub(super) fn check_claims(&self) -> Result<(), HistoryError> {
+        for claim in &self.claims {
+            let line = Line::parse(&self.text[claim.range.clone()]).map_err(Problem::from);
+            let checked = line.and_then(|line| Ok(ownership::check(claim.owners.as_deref(), &line, &self.policy)?));
+            checked.map_err(|problem| self.refuse(claim.seq as usize, problem))?;
+        }
+        Ok(())
+    }
+
     /// Adds a line after the last one, if it holds there.
     pub(super) fn push(&mut self, line: &Line) -> Result<(), HistoryError> {
         let start = self.text.len();
@@ -200,11 +235,8 @@ impl Outline {
             return Ok(Taken::Unpublished);
         }
         let range = start..start + text.len();
-        // The first release makes its signers the owners, so it is read at once.
-        if let Some(owners) = self.owners.clone()
-            && let Some(sketch) = Sketch::of(text).filter(|sketch| sketch.name == self.name.as_str())
-        {
-            return self.list(&sketch, Digest::of(text.as_bytes()), owners, range);
+        if let Some(sketch) = Sketch::of(text).filter(|sketch| sketch.name == self.name.as_str()) {
+            return self.list(&sketch, Digest::of(text.as_bytes()), range);
         }
         let line = Line::parse(text)?;
         if !self.policy.is_published(line.log) {
@@ -215,19 +247,16 @@ impl Outline {
     }
 
     /// Takes a release without reading it.
-    fn list(
-        &mut self,
-        sketch: &Sketch<'_>,
-        digest: Digest,
-        owners: Arc<Owners>,
-        range: Range<usize>,
-    ) -> Result<Taken, Problem> {
+    fn list(&mut self, sketch: &Sketch<'_>, digest: Digest, range: Range<usize>) -> Result<Taken, Problem> {
         if !self.policy.is_published(sketch.place.log) {
             return Ok(Taken::Unpublished);
         }
         self.check_place(sketch.place)?;
-        ownership::check_claim(&owners, &sketch.signers, digest, &self.policy)?;
-        self.add_release(sketch.version.clone(), Listed::new(sketch.place, digest, Some(owners), range))?;
+        let before = self.owners.clone();
+        let owners = before.clone().unwrap_or_else(|| Arc::new(Owners::first(&sketch.signers)));
+        ownership::check_release_claim(&owners, &sketch.signers, digest, &self.policy)?;
+        self.add_release(sketch.version.clone(), Listed::new(sketch.place, digest, before, range))?;
+        self.owners = Some(owners);
         self.lines.push(digest);
         self.last_log = Some(sketch.place.log);
         Ok(Taken::Accepted)
@@ -240,14 +269,21 @@ impl Outline {
         if let Some(other) = line.event.as_ref().map(Event::name).filter(|name| **name != self.name) {
             return Err(Problem::Name { expected: self.name.clone(), found: other.clone() });
         }
-        let carried = ownership::check(self.owners.as_deref(), line, &self.policy)?;
+        let before = self.owners.clone();
+        let carried = match &line.event {
+            Some(Event::OwnerKeys(_)) => ownership::check(before.as_deref(), line, &self.policy)?,
+            _ => ownership::check_claims(before.as_deref(), line, &self.policy)?,
+        };
         match &line.event {
             Some(Event::Release(release)) => {
-                let listed = Listed::new(place, line.digest, self.owners.clone(), range);
-                self.add_release(release.version.clone(), listed)?;
+                self.add_release(release.version.clone(), Listed::new(place, line.digest, before, range))?;
             }
-            Some(event) => self.apply(line, event)?,
-            None => {}
+            event => {
+                if let Some(event) = event {
+                    self.apply(line, event)?;
+                }
+                self.claims.push(Claim { seq: line.seq, range, owners: before });
+            }
         }
         if carried.owners.as_ref() != self.owners.as_deref() {
             self.owners = carried.owners.map(Arc::new);

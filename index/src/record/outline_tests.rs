@@ -90,7 +90,7 @@ fn a_changed_file_is_not_the_one_that_the_log_holds() {
     let text = index.text("redis");
     let checkpoint = index.checkpoint();
     outline(&text).expect("untouched").check_last(&checkpoint, &index.files).expect("the log holds it");
-    for number in [1, 3] {
+    for number in 0..4 {
         let changed = outline(&with_bad_signature(&text, number)).expect("nobody asked for the line");
         assert!(changed.check_last(&checkpoint, &index.files).is_err(), "line {number}");
     }
@@ -106,19 +106,33 @@ fn a_changed_file_is_not_the_one_that_the_log_holds() {
 }
 
 #[test]
-fn who_owns_a_plugin_and_what_is_withdrawn_is_checked_at_once() {
+fn who_may_sign_is_handed_on_by_signatures_that_hold() {
     let owner: &[&SecretKey] = &[&key(1)];
     let text = index(&[
         (Event::from(release("redis", "1.0.0")), owner),
-        (Event::from(release("redis", "1.1.0")), owner),
-        (Event::Yank(withdrawal("redis", "1.0.0")), owner),
         (Event::OwnerKeys(owner_keys("redis", &[&key(2)], 1)), owner),
     ])
     .text("redis");
-    for number in [0, 2, 3] {
-        let error = outline(&with_bad_signature(&text, number)).expect_err("the signature does not hold");
+    let error = outline(&with_bad_signature(&text, 1)).expect_err("the signature does not hold");
+    assert_eq!(error.line, 2);
+    assert!(matches!(*error.problem, Problem::Ownership(OwnershipError::Signature(_))), "{}", error.problem);
+}
+
+#[test]
+fn a_stranger_withdraws_nothing_and_a_history_checks_every_signature() {
+    let text = three_releases_and_a_yank().text("redis");
+    let error = outline(&text).and_then(|_| {
+        let event = Event::Yank(withdrawal("redis", "1.1.0")).to_text();
+        let place = Place { seq: 4, prev: outline(&text)?.head(), log: 9, at: 0 };
+        let line = Line::frame(place, &event, vec![key(9).sign_event("yank", &event)]).expect("well-formed");
+        outline(&format!("{text}{}\n", line.to_text()))
+    });
+    let problem = error.expect_err("a stranger's line").problem;
+    assert!(matches!(*problem, Problem::Ownership(OwnershipError::NotEnoughOwners { .. })), "{problem}");
+    for number in 0..4 {
+        let changed = with_bad_signature(&text, number);
+        let error = History::replay(&name("redis"), &changed, &Policy::new([])).expect_err("a signature is bad");
         assert_eq!(error.line, number + 1);
-        assert!(matches!(*error.problem, Problem::Ownership(OwnershipError::Signature(_))), "{}", error.problem);
     }
 }
 

@@ -8,7 +8,7 @@ use pocket_index::limits::Limits;
 use pocket_index::log::NodeHash;
 use pocket_index::name::{RegistryName, Target};
 use pocket_index::record::{Outline, Status as EventStatus};
-use semver::Version;
+use semver::{Version, VersionReq};
 
 use super::direct::DirectArchive;
 use super::known::Known;
@@ -23,6 +23,9 @@ use crate::resolve::{
     self, Candidate, Details, Foresight, Lookup, Need, Origin, PackageName, PackageVersion, RecordSource, Resolution,
     ResolveError,
 };
+
+/// Plugins, and what is asked of each as far as it is known.
+type Wanted = BTreeMap<PackageName, Vec<VersionReq>>;
 
 /// The registries in use, and what was read from them so far.
 pub struct World<'a> {
@@ -195,7 +198,11 @@ impl<'a> World<'a> {
             if next.is_empty() {
                 return Ok(());
             }
-            self.fetch_records(next).await?;
+            let mut wanted: Wanted = BTreeMap::new();
+            for need in next {
+                wanted.entry(need.package.clone()).or_default().push(need.requirement.clone());
+            }
+            self.fetch(wanted).await?;
         }
     }
 
@@ -214,7 +221,11 @@ impl<'a> World<'a> {
     }
 
     async fn fetch_records(&mut self, packages: BTreeSet<PackageName>) -> Result<(), OpsError> {
-        for package in &packages {
+        self.fetch(packages.into_iter().map(|package| (package, Vec::new())).collect()).await
+    }
+
+    async fn fetch(&mut self, wanted: Wanted) -> Result<(), OpsError> {
+        for package in wanted.keys() {
             if let Origin::Registry(name) = &package.origin
                 && !self.registries.contains_key(name)
             {
@@ -222,9 +233,9 @@ impl<'a> World<'a> {
                 self.use_registry(named).await?;
             }
         }
-        let fetches = packages.into_iter().map(|package| async {
+        let fetches = wanted.into_iter().map(|(package, requirements)| async {
             let outline = match &package.origin {
-                Origin::Registry(name) => self.registries[name].0.outline(&package.name).await?,
+                Origin::Registry(name) => self.registries[name].0.outline(&package.name, requirements).await?,
                 // A direct archive is added before anything is resolved; another one does not exist.
                 Origin::Direct(_) => None,
             };
