@@ -80,6 +80,8 @@ bench() {
   shift
   say "$name"
   hyperfine --warmup 1 --runs "$runs" --export-json "$name.json" "$@" >&2
+  rm -rf "$scratch"/gone/*
+  sleep 6
 }
 
 table() {
@@ -94,21 +96,31 @@ serve
 make_projects
 install="cd project && $pocket plugin install --yes -q"
 uv="uv/bin/uv pip install -q --python venv/bin/python --cache-dir uvcache --index-url http://127.0.0.1:$port/simple/ -r requirements.txt"
-fresh_venv="rm -rf venv/lib/python*/site-packages/bench*"
-no_home="rm -rf home/plugins home/cache home/trust project/pocket.lock"
+# Moved away and not removed: for five seconds ext4 looks for other inodes than those that were just freed, which would be
+# measured instead.
+mkdir -p gone
+cat >away.sh <<'SH'
+aside=$(mktemp -d gone/XXXXXX)
+for path in "$@"; do [ ! -e "$path" ] || mv "$path" "$aside/"; done
+SH
+fresh_venv="bash away.sh venv/lib/python*/site-packages/bench*"
+no_home="bash away.sh home/plugins home/cache home/trust project/pocket.lock"
 
 bench cold \
   -n pocket --prepare "$no_home; sync" "$install" \
-  -n uv --prepare "rm -rf uvcache; $fresh_venv; sync" "$uv" \
-  -n 'curl + sha256sum + tar' --prepare 'rm -rf floor/*; sync' 'bash floor.sh'
+  -n uv --prepare "bash away.sh uvcache; $fresh_venv; sync" "$uv" \
+  -n 'curl + sha256sum + tar' --prepare 'bash away.sh floor; mkdir floor; sync' 'bash floor.sh'
 bench warm \
-  -n pocket --prepare 'rm -rf home/plugins; sync' "$install" \
+  -n pocket --prepare 'bash away.sh home/plugins; sync' "$install" \
   -n uv --prepare "$fresh_venv; sync" "$uv"
 (eval "$install")
 $uv
-bench noop \
-  -n 'pocket plugin install --locked' "$install --locked" \
-  -n 'uv pip install' "$uv" \
-  -n 'cat pocket.lock' 'cat project/pocket.lock' \
+cd project
+bench noop -N \
+  -n 'pocket plugin install --locked' "$pocket plugin install --locked -q" \
+  -n 'uv pip install' "$(sed "s#uv/bin#$scratch/uv/bin#; s#venv/bin#$scratch/venv/bin#; s#uvcache#$scratch/uvcache#; s#requirements#$scratch/requirements#" <<<"$uv")" \
+  -n 'cat pocket.lock' 'cat pocket.lock' \
   -n true true
+cd "$scratch"
+mv project/noop.json .
 for name in cold warm noop; do table "$name"; done

@@ -92,11 +92,11 @@ impl StaticFile {
         Ok(Self { length: bytes.len() as u64, content: Content::Bytes(bytes.into()) })
     }
 
-    /// What never changes is tagged by its name; everything else by its digest.
+    /// An archive is tagged by its name, which is its digest; everything else is digested.
     fn etag(&self, name: &str) -> String {
         match &self.content {
-            Content::Bytes(bytes) if !is_immutable(name) => format!("\"{}\"", Digest::of(bytes).hex()),
-            _ => format!("\"{}\"", name),
+            Content::Bytes(bytes) if !name.starts_with("a/") => format!("\"{}\"", Digest::of(bytes).hex()),
+            _ => format!("\"{name}\""),
         }
     }
 
