@@ -36,7 +36,7 @@ pub struct Published {
 pub async fn publish(
     workspace: &Workspace,
     sources: &[PathBuf],
-    secrets: &[SecretKey],
+    secrets: impl FnOnce() -> Result<Vec<SecretKey>, OpsError>,
     reach: &Reach,
     sending: Sending,
 ) -> Result<Published, OpsError> {
@@ -49,7 +49,9 @@ pub async fn publish(
         package::release_of(&packages).map_err(|source| OpsError::Package { path: first, source: Box::new(source) })?;
     let registry = workspace.open_registry(reach).await?;
 
-    let header = sign(&Event::from(release.clone()), secrets);
+    // Only now: nobody types a passphrase for what cannot be packed.
+    let secrets = secrets()?;
+    let header = sign(&Event::from(release.clone()), &secrets);
     let keys = secrets.iter().map(SecretKey::public).collect();
     let mut published = Published { release, keys, registry: registry.location().to_string(), log: None };
     if sending == Sending::Upload {

@@ -16,4 +16,6 @@ mod refusals;
 mod registries;
 mod run;
 mod sources;
+mod store;
 mod support;
+mod transport;

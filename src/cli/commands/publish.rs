@@ -13,8 +13,8 @@ pub fn run(arguments: &PublishArguments, output: &Output) -> Result<(), OpsError
     let workspace = Workspace::open(Scope::Nearest)?;
     let sending = if arguments.dry_run { Sending::DryRun } else { Sending::Upload };
     let reach = reach(&arguments.sign.registry);
-    let secrets = secrets(&workspace, &arguments.sign.key, output)?;
-    let published = block_on(publish::publish(&workspace, &arguments.sources, &secrets, &reach, sending))?;
+    let secrets = || secrets(&workspace, &arguments.sign.key, output);
+    let published = block_on(publish::publish(&workspace, &arguments.sources, secrets, &reach, sending))?;
     show(&published, output);
     Ok(())
 }

@@ -134,7 +134,7 @@ impl Sandbox {
         // `script` is of util-linux: it runs a command at a terminal of its own.
         let mut command = self.command("script");
         command.args(["--quiet", "--return", "--flush", "--command", &quoted.join(" "), "/dev/null"]);
-        Self::finish(command, input)
+        outcome_of(command, input)
     }
 
     /// `program` with the environment of this sandbox, in the project folder.
@@ -149,23 +149,24 @@ impl Sandbox {
         command
     }
 
+    /// Runs `pocket` in a folder of the project.
+    pub fn pocket_in(&self, folder: &str, arguments: &[&str]) -> Outcome {
+        let mut command = self.command(POCKET);
+        command.current_dir(self.path(folder)).args(arguments);
+        outcome_of(command, "")
+    }
+
+    /// Runs `pocket` as the last words of another command.
+    pub fn pocket_through(&self, wrapper: &[&str], arguments: &[&str]) -> Outcome {
+        let mut command = self.command(wrapper[0]);
+        command.args(&wrapper[1..]).arg(POCKET).args(arguments);
+        outcome_of(command, "")
+    }
+
     fn run(&self, home: &Path, arguments: &[&str], input: &str) -> Outcome {
         let mut command = self.command(POCKET);
         command.args(arguments).env("POCKET_HOME", home);
-        Self::finish(command, input)
-    }
-
-    fn finish(mut command: Command, input: &str) -> Outcome {
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        // A command that reads no input may be gone before it is written.
-        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-        let output = child.wait_with_output().unwrap();
-        Outcome {
-            code: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        outcome_of(command, input)
     }
 
     /// Every file of the project and of the installed plugins, with the digest of its bytes. What a failed command must leave
@@ -205,6 +206,19 @@ impl Sandbox {
 
 fn hex(content: &[u8]) -> String {
     Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn outcome_of(mut command: Command, input: &str) -> Outcome {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // A command that reads no input may be gone before it is written.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    Outcome {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
 }
 
 fn collect(folder: &Path, name: &str, files: &mut BTreeMap<String, String>) {
