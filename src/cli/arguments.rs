@@ -130,13 +130,7 @@ pub enum PluginCommand {
         registry: RegistryArguments,
     },
     /// Pack a folder into an archive, the same bytes on every machine
-    Pack {
-        /// The folder with `manifest.yaml` in it
-        folder: PathBuf,
-        /// Where the archive goes
-        #[arg(long, value_name = "FOLDER", default_value = ".")]
-        out: PathBuf,
-    },
+    Pack(PackArguments),
     /// Pack, sign and upload a plugin
     Publish(PublishArguments),
     /// Say that a version should not be picked anew; locks that hold it keep it
@@ -171,7 +165,8 @@ pub struct RegistryArguments {
 
 #[derive(Debug, Args)]
 pub struct InstallArguments {
-    /// `NAME`, `NAME@REQUIREMENT`, `URL#sha256=…` or an archive's file. Without one, everything that pocket.yaml names
+    /// `NAME[@REQUIREMENT]`, `github.com/OWNER/REPO[@REQUIREMENT]`, a release page's URL, `URL#sha256=…`, or the path of an
+    /// archive, a folder, a `.lua`, `.wasm` or `.so`. Without one, everything that pocket.yaml names
     pub plugins: Vec<String>,
     #[command(flatten)]
     pub registry: RegistryArguments,
@@ -281,6 +276,21 @@ pub struct UninstallArguments {
     /// Uninstall for the user, whatever project this folder is in
     #[arg(long)]
     pub global: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct PackArguments {
+    /// The folder with `manifest.yaml` in it
+    pub folder: PathBuf,
+    /// Where the archive goes
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    pub out: PathBuf,
+    /// Also write `<name>-<version>.release.json`, which signs all archives for a release on a forge
+    #[arg(long)]
+    pub sign: bool,
+    /// The key that signs; several may
+    #[arg(long, value_name = "NAME", default_value = "default", requires = "sign")]
+    pub key: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -47,6 +47,56 @@ pub fn replace_file(path: &Path, contents: &[u8]) -> io::Result<Replaced> {
     Ok(Replaced::Written)
 }
 
+/// Gives `path` these contents, one piece behind the other, in a new file that is renamed over it; nothing is flushed. A reader
+/// finds the old contents or the new ones while the system runs. After a power failure it may find anything: for what can be
+/// checked and made again. Where another process is writing the same file at this moment, it is left to that one.
+///
+/// # Errors
+/// The folder cannot be made or written; the old file is as it was.
+pub fn replace_without_flushing(path: &Path, contents: &[&[u8]]) -> io::Result<()> {
+    // Always the same name: what a killed writer left is what the next one writes to.
+    let temporary = path.with_file_name(format!("{}tmp", temporary_prefix(path).unwrap_or_default()));
+    let Some(mut file) = open_exclusively(&temporary)? else { return Ok(()) };
+    file.set_len(0)?;
+    contents.iter().try_for_each(|piece| file.write_all(piece))?;
+    fs::rename(&temporary, path)
+}
+
+/// Opens a file for this process alone, and makes it and its folder where they are missing. None if another process has it.
+///
+/// # Errors
+/// It cannot be opened, made or locked.
+pub fn open_exclusively(path: &Path) -> io::Result<Option<fs::File>> {
+    let open = || fs::File::options().read(true).write(true).create(true).truncate(false).open(path);
+    let file = match open() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+            open()?
+        }
+        outcome => outcome?,
+    };
+    match file.try_lock() {
+        // Between opening and locking, the one who had it may have finished it and given it another name.
+        Ok(()) if is_at(&file, path) => Ok(Some(file)),
+        Ok(()) | Err(fs::TryLockError::WouldBlock) => Ok(None),
+        Err(fs::TryLockError::Error(error)) => Err(error),
+    }
+}
+
+#[cfg(unix)]
+fn is_at(file: &fs::File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let id = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+    let (opened, named) = (file.metadata().map(id), fs::metadata(path).map(id));
+    matches!((opened, named), (Ok(opened), Ok(named)) if opened == named)
+}
+
+/// Where an open file cannot be renamed, it is still there.
+#[cfg(not(unix))]
+fn is_at(_: &fs::File, path: &Path) -> bool {
+    path.exists()
+}
+
 /// Removes what processes left beside `path` that were killed while they replaced it. What another process is writing
 /// at this moment stays: its writer holds a lock on it, which ends with the process.
 pub fn sweep(path: &Path) -> io::Result<()> {
@@ -84,25 +134,6 @@ const SUFFIX: &str = ".tmp";
 /// What the names of a file's temporary files start with.
 fn temporary_prefix(target: &Path) -> Option<String> {
     Some(format!(".{}.", target.file_name()?.to_string_lossy()))
-}
-
-/// Gives `path` these contents, one piece behind the other, in a new file that is renamed over it; nothing is flushed. A reader
-/// finds the old contents or the new ones while the system runs. After a power failure it may find anything: for what can be
-/// checked and made again.
-///
-/// # Errors
-/// The folder cannot be made or written; the old file is as it was.
-pub fn replace_without_flushing(path: &Path, contents: &[&[u8]]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = match new_file(folder, path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            fs::create_dir_all(folder)?;
-            new_file(folder, path)?
-        }
-        outcome => outcome?,
-    };
-    contents.iter().try_for_each(|piece| file.write_all(piece))?;
-    file.persist(path).map(drop).map_err(|error| error.error)
 }
 
 /// A hidden file with a name of its own, locked so that nobody sweeps it. Removed if it is not renamed.

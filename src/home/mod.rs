@@ -2,6 +2,7 @@
 
 pub mod atomic;
 pub mod keys;
+pub mod publishers;
 pub mod trust;
 pub mod turn;
 

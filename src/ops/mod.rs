@@ -4,6 +4,7 @@ pub mod announce;
 pub mod cache;
 mod catalog;
 mod error;
+mod forges;
 pub mod graph;
 pub mod info;
 pub mod install;

@@ -11,7 +11,7 @@ use pocket_index::verify::VerifyError;
 use semver::Version;
 
 use super::{OpsError, Reach, Workspace, plugins};
-use crate::project::{Basis, Source};
+use crate::project::{Basis, LockedPlugin, Source};
 use crate::registry::Registry;
 
 /// A plugin or archive that verified, and what it was verified by.
@@ -82,12 +82,22 @@ async fn verify_installed(workspace: &Workspace, name: &PluginName, reach: &Reac
             links.push(format!("the lock names the event {found}, as the registry does"));
             links.extend(more);
         }
-        source => links.push(match locked.basis {
-            Basis::Digest => format!("its archive came from {source} with the digest that the project names"),
-            _ => format!("its archive is the project's own: {source}; nobody else vouches for it"),
-        }),
+        source => links.push(evidence(source, locked)),
     }
     Ok(Verified { name: name.clone(), version, links })
+}
+
+/// What was checked when a plugin that comes from no registry was installed.
+fn evidence(source: &Source, locked: &LockedPlugin) -> String {
+    match locked.basis {
+        Basis::Signature => {
+            let signers: Vec<String> = locked.signers.iter().map(|key| key.fingerprint().to_string()).collect();
+            format!("its release at {source} was signed by {}", signers.join(" and "))
+        }
+        Basis::Digest => format!("its archive came from {source} with the digest that was given"),
+        Basis::Once => format!("its archive came from {source}, and was trusted once by whoever made the lock"),
+        _ => format!("its files are the project's own: {source}; nobody else vouches for them"),
+    }
 }
 
 /// The release in the registry, verified, with the links that hold it.

@@ -335,11 +335,10 @@ fn find_root(home: &Home, folder: &Path, scope: Scope) -> Option<PathBuf> {
     }
 }
 
-/// What a lock says of a registry at the same place. The bundled one comes with the program and is made anew with it;
-/// there, each locked event is compared instead.
+/// What a lock says of the registry of that name: wherever it is today, it is the same log. The bundled one comes with the
+/// program and is made anew with it; there, each locked event is compared instead.
 fn locked_state(named: &NamedRegistry, lock: Option<&Lockfile>) -> Expected {
-    let locked =
-        lock.and_then(|lock| lock.registry(&named.name)).filter(|locked| locked.url == named.location.to_string());
+    let locked = lock.and_then(|lock| lock.registry(&named.name));
     match locked.map(|locked| (&locked.trust, locked_head(locked))) {
         Some((RegistryTrust::Signed { log, .. }, head)) if named.location != Location::Bundled => {
             Expected { key: Some(log.key.clone()), head, copy: None }

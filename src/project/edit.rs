@@ -115,6 +115,9 @@ fn flow(dependency: &Dependency) -> String {
         DependencySource::Registry(Some(registry)) => {
             format!("{{ version: {}, registry: {registry} }}", quoted(&requirement))
         }
+        DependencySource::Release(repository) => {
+            format!("{{ release: {}, version: {} }}", quoted(&repository.to_string()), quoted(&requirement))
+        }
         DependencySource::Path(path) => format!("{{ path: {}{} }}", quoted(path), version(&requirement)),
         DependencySource::Url { url, sha256 } => {
             let digest = sha256.map(|digest| format!(", sha256: {}", quoted(&digest.to_string()))).unwrap_or_default();
@@ -318,6 +321,7 @@ log_level: info # for now
             DependencySource::Url { url: url.clone(), sha256: None },
             DependencySource::Url { url, sha256 },
             DependencySource::Path("./a b".to_owned()),
+            DependencySource::Release("github.com/example/geo".parse().unwrap()),
         ];
         for source in sources {
             for file in [FILE, ""] {

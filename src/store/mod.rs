@@ -121,7 +121,7 @@ impl Store {
         let was_there = folder.exists();
         if was_there {
             // Renamed away first, so that a kill in between leaves no half-removed plugin under its name.
-            fs::rename(&folder, grave.path().join("removed")).map_err(io_error("remove", &folder))?;
+            fs::rename(&folder, grave.new_path()).map_err(io_error("remove", &folder))?;
         }
         // Left alone while other versions stand in it.
         let _ = fs::remove_dir(self.root.join(name.as_str()));
@@ -139,14 +139,16 @@ impl Store {
     /// Waits until no other process changes what is visible in the store.
     fn lock(&self) -> Result<StoreLock, StoreError> {
         self.make_root()?;
-        let file = self.lock_file()?;
-        file.lock().map_err(io_error("lock", &self.root))?;
+        let (path, file) = self.lock_file()?;
+        file.lock().map_err(io_error("lock", &path))?;
         Ok(StoreLock { _file: file })
     }
 
-    fn lock_file(&self) -> Result<File, StoreError> {
+    fn lock_file(&self) -> Result<(PathBuf, File), StoreError> {
         let path = self.root.join(".lock");
-        File::options().create(true).truncate(false).write(true).open(&path).map_err(io_error("open", &path))
+        let file = File::options().create(true).truncate(false).write(true).open(&path);
+        let file = file.map_err(io_error("open", &path))?;
+        Ok((path, file))
     }
 
     /// Makes the store's folder. A link to a folder is as good as one.

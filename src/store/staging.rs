@@ -12,7 +12,7 @@ use pocket_index::digest::TreeDigest;
 use pocket_index::name::PluginName;
 use semver::Version;
 
-use super::{Store, StoreError, io_error, remove_if_there};
+use super::{Store, StoreError, io_error};
 
 /// A private folder inside a store. It is gone when this is dropped.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl Store {
     pub fn stage(&self) -> Result<Staging, StoreError> {
         // Nobody else makes or sweeps one meanwhile, so that a folder is never seen without its lock being held.
         let _lock = self.lock()?;
-        let all = self.staging();
+        let all = self.all_staging();
         fs::create_dir_all(&all).map_err(io_error("create", &all))?;
         sweep(&all)?;
         let mut builder = tempfile::Builder::new();
@@ -64,23 +64,21 @@ impl Store {
         fs::create_dir(&path).map_err(io_error("create", &path))?;
         Ok(Staging { store: self.clone(), path, lock_path, next: AtomicU32::new(0), _lock: file })
     }
-}
 
-impl Store {
-    /// Removes what processes left that were killed while they staged. Where another process is about to stage or commit, it
-    /// does nothing: that one sweeps.
+    /// Removes what processes left that were killed while they wrote here. Where the store cannot be written, or another process
+    /// writes at this moment, it does nothing.
     pub fn sweep(&self) -> Result<(), StoreError> {
-        let all = self.staging();
+        let all = self.all_staging();
         if !fs::read_dir(&all).is_ok_and(|mut left| left.next().is_some()) {
             return Ok(());
         }
-        match self.lock_file()?.try_lock() {
-            Ok(()) => sweep(&all),
-            Err(_) => Ok(()),
+        match self.lock_file() {
+            Ok((_, file)) if file.try_lock().is_ok() => sweep(&all),
+            _ => Ok(()),
         }
     }
 
-    fn staging(&self) -> PathBuf {
+    fn all_staging(&self) -> PathBuf {
         self.root.join(".staging")
     }
 }
@@ -111,24 +109,22 @@ impl Drop for Staging {
     }
 }
 
-/// Removes what no living process holds.
+/// Removes what no living process holds: folders, and the locks of folders that are gone. The store's lock is held.
 fn sweep(all: &Path) -> Result<(), StoreError> {
     for entry in fs::read_dir(all).map_err(io_error("read", all))? {
         let path = entry.map_err(io_error("read", all))?.path();
-        let lock_path = path.with_extension("lock");
+        let (path, lock_path) = (path.with_extension(""), path.with_extension("lock"));
         if is_held(&lock_path) {
             continue;
         }
-        // A lock stands alone where its process died before it made the folder.
-        let left = path.with_extension("");
-        if left.is_dir() {
-            fs::remove_dir_all(&left).map_err(io_error("sweep", &left))?;
-        } else {
-            remove_if_there(&left)?;
-        }
-        remove_if_there(&lock_path)?;
+        remove(&path).and_then(|()| remove(&lock_path)).map_err(io_error("sweep", &path))?;
     }
     Ok(())
+}
+
+fn remove(path: &Path) -> std::io::Result<()> {
+    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    removed.or_else(|error| if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }
 
 /// Whether a living process holds the lock at `path`. One that cannot be asked counts as held.
@@ -155,6 +151,7 @@ mod tests {
         let other = store.stage().unwrap();
         assert!(living.path().is_dir() && other.path().is_dir());
         assert!(!dead.exists() && !dead.with_extension("lock").exists());
+        assert!(!dead.with_file_name("alone.lock").exists());
         drop((living, other));
         assert_eq!(fs::read_dir(folder.path().join(".staging")).unwrap().count(), 0);
     }

@@ -21,6 +21,7 @@
 
 mod compare;
 mod error;
+mod signed;
 
 use semver::Version;
 
@@ -32,8 +33,10 @@ use crate::log::{Checkpoint, Leaf, TileSource, TreeHead, check_inclusion};
 use crate::manifest::Manifest;
 use crate::name::{PluginName, Target};
 use crate::record::{ArchiveRecord, History, Release, ReleaseEntry, Status};
+use crate::signature::PublicKey;
 
 pub use error::VerifyError;
+pub use signed::{SignedRelease, SignedReleaseError};
 
 /// A release that may be installed: signed by the plugin's owners, not revoked, and in the registry's log.
 #[derive(Debug, Clone)]
@@ -67,6 +70,8 @@ pub struct VerifiedArchive {
 pub enum Promise {
     /// A release, with its archive for this target.
     Release(Box<VerifiedRelease>, Target),
+    /// A release that stands in no registry, and these keys.
+    Signatures(Vec<PublicKey>),
     /// A digest that the user gave: in a URL, on the command line, or in the lock.
     PinnedDigest,
 }
@@ -141,13 +146,7 @@ impl VerifiedRelease {
     /// # Errors
     /// The release has none for the target, and none that runs everywhere.
     pub fn archive_for(&self, target: &Target) -> Result<&ArchiveRecord, VerifyError> {
-        let release = self.entry.release();
-        release.archive_for(target).ok_or_else(|| VerifyError::NoArchive {
-            name: release.name.clone(),
-            version: release.version.clone(),
-            target: target.clone(),
-            available: release.archives.iter().map(|archive| archive.target.clone()).collect(),
-        })
+        record_for(self.entry.release(), target)
     }
 
     /// Checks an archive's bytes and everything in them against the release.
@@ -235,11 +234,11 @@ impl VerifiedArchive {
         &self.promise
     }
 
-    /// The release it belongs to; none for a pinned digest.
+    /// The release of a registry that it belongs to, if it does.
     pub fn release(&self) -> Option<&VerifiedRelease> {
         match &self.promise {
             Promise::Release(release, _) => Some(release),
-            Promise::PinnedDigest => None,
+            Promise::Signatures(_) | Promise::PinnedDigest => None,
         }
     }
 }
@@ -256,6 +255,15 @@ pub fn check_submission(
 ) -> Result<(), VerifyError> {
     let verified = check_release_archive(release, record, &Digested::of(bytes), limits, Promise::PinnedDigest)?;
     if verified.archive.is_canonical(bytes) { Ok(()) } else { Err(VerifyError::NotCanonical) }
+}
+
+fn record_for<'a>(release: &'a Release, target: &Target) -> Result<&'a ArchiveRecord, VerifyError> {
+    release.archive_for(target).ok_or_else(|| VerifyError::NoArchive {
+        name: release.name.clone(),
+        version: release.version.clone(),
+        target: target.clone(),
+        available: release.archives.iter().map(|archive| archive.target.clone()).collect(),
+    })
 }
 
 fn check_release_archive(

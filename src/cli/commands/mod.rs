@@ -64,7 +64,7 @@ fn plugin(command: PluginCommand, output: &Output) -> Result<(), OpsError> {
         PluginCommand::List => list::run(output),
         PluginCommand::Info { name, registry } => info::run(&name, &registry, output),
         PluginCommand::Search { words, registry } => search::run(&words, &registry, output),
-        PluginCommand::Pack { folder, out } => pack::run(&folder, &out, output),
+        PluginCommand::Pack(arguments) => pack::run(&arguments, output),
         PluginCommand::Publish(arguments) => publish::run(&arguments, output),
         PluginCommand::Yank(arguments) => announce::withdraw(Withdrawing::Yank, &arguments, output),
         PluginCommand::Unyank(arguments) => announce::withdraw(Withdrawing::Unyank, &arguments, output),

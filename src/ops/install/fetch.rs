@@ -152,8 +152,8 @@ impl Stage<'_> {
 
     async fn fetched(&self, planned: &Planned) -> Result<StagedPlugin, OpsError> {
         let (Some(release), Origin::Registry(registry)) = (&planned.release, &planned.package.origin) else {
-            let archive = self.world.direct(&planned.package).cloned();
-            let archive = archive.expect("a direct archive was verified before it was planned");
+            let direct = self.world.direct(&planned.package);
+            let archive = direct.expect("a direct archive was verified before it was planned").archive.clone();
             return self.unpacked(move || Ok(archive)).await;
         };
         let (name, version) = label(planned);

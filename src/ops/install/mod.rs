@@ -8,6 +8,7 @@ mod direct;
 mod fetch;
 mod known;
 pub(super) mod locking;
+mod origins;
 mod outdated;
 mod precise;
 mod records;
@@ -17,11 +18,14 @@ mod wanted;
 
 use std::path::{Path, PathBuf};
 
+use pocket_index::limits::Limits;
 use pocket_index::name::{PluginName, Target};
 use semver::Version;
 
-pub use approval::{Approver, Ask, sentences};
+pub use approval::{Approver, Ask, Consent, sentences};
 pub use changes::Change;
+pub use direct::{DirectError, Unvouched};
+pub use origins::OriginError;
 pub use outdated::{Outdated, outdated};
 pub use rules::Freedom;
 pub use vendor::{Vendored, vendor};
@@ -205,13 +209,15 @@ pub async fn install(
     if let Some(report) = nothing_to_do(workspace, request, &store, old_lock)? {
         return Ok(report);
     }
-    let mut world = World::new(workspace, request, old_lock, observer);
+    let mut world = World::new(workspace, request, old_lock, observer).asking(approver);
     let wanted = Wanted::collect(workspace, request, &mut world).await?;
     let needs = wanted.needs();
     let resolution = world.resolve(&needs).await?;
     precise::refuse_another(&request.freedom, &mut world, &needs, &resolution, old_lock).await?;
     observer.step(Step::Resolved { plugins: resolution.plugins.len() });
     let planned = locking::plan(&mut world, &resolution, old_lock).await?;
+    origins::refuse_clashes(&planned)?;
+    origins::tell_switches(&world, &planned, old_lock);
     let lock = locking::lock(&world, &planned, old_lock);
     let text = lock.to_text();
     let old_text = old.as_ref().map(|(_, text)| text.as_str());
@@ -268,6 +274,9 @@ fn nothing_to_do(
     }
     let default = workspace.registry(request.reach.registry.as_deref())?.name;
     if lock.satisfies(&workspace.project().plugins.dependencies, &default).is_err() {
+        return Ok(None);
+    }
+    if !direct::is_unchanged(workspace, lock, &request.target(), &Limits::with_unpacked(request.max_unpacked)) {
         return Ok(None);
     }
     let mut plugins = Vec::new();

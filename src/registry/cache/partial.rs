@@ -1,12 +1,13 @@
 //! An archive on its way: in memory, and beside that in a file that the next run goes on with.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _, Seek as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::path::PathBuf;
 
 use pocket_index::digest::{Digest, Digested, Gathering};
 
 use super::Trouble;
+use crate::home::atomic;
 
 /// What has come of an archive so far.
 #[derive(Default)]
@@ -32,7 +33,7 @@ impl Partial {
         path.push(suffix);
         let path = PathBuf::from(path);
         let mut partial = Self { expected: Some(expected), trouble, ..Self::default() };
-        match open_locked(&path) {
+        match atomic::open_exclusively(&path) {
             Ok(Some(file)) => {
                 partial.file = Some(PartialFile { file, path, finished });
                 partial.read_back(limit);
@@ -103,34 +104,6 @@ impl Partial {
             let _ = fs::remove_file(&partial.path);
         }
     }
-}
-
-/// Opens and locks the file; none if another process has it.
-fn open_locked(path: &Path) -> io::Result<Option<File>> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
-    match file.try_lock() {
-        // Between opening and locking, the one who had it may have finished it and given it another name.
-        Ok(()) if is_still_at(&file, path) => Ok(Some(file)),
-        Ok(()) | Err(fs::TryLockError::WouldBlock) => Ok(None),
-        Err(fs::TryLockError::Error(error)) => Err(error),
-    }
-}
-
-#[cfg(unix)]
-fn is_still_at(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    let id = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
-    let (opened, named) = (file.metadata().map(id), fs::metadata(path).map(id));
-    matches!((opened, named), (Ok(opened), Ok(named)) if opened == named)
-}
-
-/// Where an open file cannot be renamed, it is still there.
-#[cfg(not(unix))]
-fn is_still_at(_: &File, path: &Path) -> bool {
-    path.exists()
 }
 
 #[cfg(test)]

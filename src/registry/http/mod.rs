@@ -1,6 +1,8 @@
 //! HTTP for packages: sizes are capped, cut answers are noticed, retries back off, credentials stay out of messages.
 
 mod download;
+mod once;
+mod redirect;
 mod retry;
 
 use std::sync::{Arc, Mutex, Once, PoisonError};
@@ -8,6 +10,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{ETAG, HeaderValue, IF_NONE_MATCH};
+use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode, Url};
 use tokio::runtime;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -15,6 +18,9 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::error::TransportError;
 use super::location::without_credentials;
 use retry::{Failed, Retries};
+
+pub(super) use once::Reply;
+pub(super) use redirect::check_redirect;
 
 /// Requests at the same time. Each is a connection where a server speaks HTTP/1.1; more do not make a network faster.
 const AT_ONCE: usize = 16;
@@ -49,17 +55,21 @@ impl Http {
     pub fn new() -> Result<Self, TransportError> {
         // Connections live and die with the runtime that drives them.
         static SHARED: Mutex<Option<(runtime::Id, Http)>> = Mutex::new(None);
-        let Ok(runtime) = runtime::Handle::try_current() else { return Self::build() };
+        let build = || Self::build(redirect::followed());
+        let Ok(runtime) = runtime::Handle::try_current() else { return build() };
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         match &*shared {
             Some((id, http)) if *id == runtime.id() => Ok(http.clone()),
-            _ => Ok(shared.insert((runtime.id(), Self::build()?)).1.clone()),
+            _ => Ok(shared.insert((runtime.id(), build()?)).1.clone()),
         }
     }
 
-    fn build() -> Result<Self, TransportError> {
+    fn build(redirects: Policy) -> Result<Self, TransportError> {
         install_crypto();
         let client = Client::builder()
+            .redirect(redirects)
+            // An address can carry a secret in its query, which is not the next server's business.
+            .referer(false)
             .user_agent(concat!("pocket/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT)
             .read_timeout(STALL)
@@ -179,6 +189,10 @@ async fn next_piece(
 
 fn unreachable(url: &Url, source: reqwest::Error) -> TransportError {
     let source = source.without_url();
+    if source.is_redirect() {
+        let reason = std::error::Error::source(&source).map_or_else(|| source.to_string(), ToString::to_string);
+        return TransportError::Redirected { url: shown(url), reason };
+    }
     if source.is_timeout() && !source.is_connect() {
         TransportError::TimedOut { url: shown(url), source }
     } else {

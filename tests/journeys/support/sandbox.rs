@@ -127,6 +127,16 @@ impl Sandbox {
         self.run(&self.other_home(), arguments, "")
     }
 
+    /// Runs `pocket` at a terminal, at which somebody types `input`. What the terminal shows is the standard output.
+    pub fn pocket_at_a_terminal(&self, arguments: &[&str], input: &str) -> Outcome {
+        let words = [&[POCKET], arguments].concat();
+        let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
+        // `script` is of util-linux: it runs a command at a terminal of its own.
+        let mut command = self.command("script");
+        command.args(["--quiet", "--return", "--flush", "--command", &quoted.join(" "), "/dev/null"]);
+        outcome_of(command, input)
+    }
+
     /// `program` with the environment of this sandbox, in the project folder.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
@@ -139,23 +149,24 @@ impl Sandbox {
         command
     }
 
+    /// Runs `pocket` in a folder of the project.
+    pub fn pocket_in(&self, folder: &str, arguments: &[&str]) -> Outcome {
+        let mut command = self.command(POCKET);
+        command.current_dir(self.path(folder)).args(arguments);
+        outcome_of(command, "")
+    }
+
+    /// Runs `pocket` as the last words of another command.
+    pub fn pocket_through(&self, wrapper: &[&str], arguments: &[&str]) -> Outcome {
+        let mut command = self.command(wrapper[0]);
+        command.args(&wrapper[1..]).arg(POCKET).args(arguments);
+        outcome_of(command, "")
+    }
+
     fn run(&self, home: &Path, arguments: &[&str], input: &str) -> Outcome {
         let mut command = self.command(POCKET);
-        command
-            .args(arguments)
-            .env("POCKET_HOME", home)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        // A command that reads no input may be gone before it is written.
-        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-        let output = child.wait_with_output().unwrap();
-        Outcome {
-            code: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        command.args(arguments).env("POCKET_HOME", home);
+        outcome_of(command, input)
     }
 
     /// Every file of the project and of the installed plugins, with the digest of its bytes. What a failed command must leave
@@ -199,6 +210,19 @@ impl Sandbox {
 
 fn hex(content: &[u8]) -> String {
     Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn outcome_of(mut command: Command, input: &str) -> Outcome {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // A command that reads no input may be gone before it is written.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    Outcome {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
 }
 
 fn collect(folder: &Path, name: &str, files: &mut BTreeMap<String, String>) {
