@@ -5,6 +5,7 @@
 mod archives;
 mod bad_input;
 mod demo;
+mod documents;
 mod faults;
 mod forge;
 mod install;

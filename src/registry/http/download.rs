@@ -18,7 +18,7 @@ const PIECE: usize = 1 << 20;
 /// How a server answers a request for the rest of a file.
 enum Rest {
     /// With the rest.
-    Rest(Response),
+    Part(Response),
     /// With all of it: it knows no ranges, or the file is another one.
     Whole(Response),
     /// There is no such rest.
@@ -67,7 +67,7 @@ impl Http {
             return Ok(());
         }
         let response = match self.rest(url, partial.len()).await? {
-            Rest::Rest(response) => response,
+            Rest::Part(response) => response,
             Rest::Whole(response) => {
                 partial.restart();
                 response
@@ -86,7 +86,7 @@ impl Http {
             return successful(url, response).map(Rest::Whole);
         }
         Ok(match response.status() {
-            StatusCode::PARTIAL_CONTENT if starts_at(response.headers(), from) => Rest::Rest(response),
+            StatusCode::PARTIAL_CONTENT if starts_at(response.headers(), from) => Rest::Part(response),
             StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => Rest::None,
             _ => Rest::Whole(successful(url, response)?),
         })

@@ -80,8 +80,14 @@ fn an_install_on_a_full_disk_says_so_and_keeps_what_works() {
     for free in [0, 16, 64, 240, 300] {
         disk.shell("head -c 8m /dev/zero >\"$POCKET_HOME/full\" 2>/dev/null");
         disk.shell(&format!("truncate -s -{free}K \"$POCKET_HOME/full\""));
-        disk.pocket("plugin install redis-cache --yes")
-            .failure(1, &[sandbox.home().to_str().unwrap(), "No space left on device", "hint: make room"]);
+        disk.pocket("plugin install redis-cache --yes").failure(
+            1,
+            &[
+                sandbox.home().to_str().unwrap(),
+                "No space left on device",
+                "hint: make room (`pocket plugin cache clean`",
+            ],
+        );
         assert_eq!(sandbox.snapshot(), before, "the project is as it was, {free} KiB free");
         disk.check_installed(&["data-processor"]);
     }
@@ -99,8 +105,14 @@ fn an_install_without_a_free_inode_says_so_and_keeps_what_works() {
     let before = sandbox.snapshot();
     disk.shell("n=0; while : 2>/dev/null >\"$POCKET_HOME/full$n\"; do n=$((n+1)); done");
     for freed in 0..4 {
-        disk.pocket("plugin install redis-cache --yes")
-            .failure(1, &[sandbox.home().to_str().unwrap(), "No space left on device", "hint: make room"]);
+        disk.pocket("plugin install redis-cache --yes").failure(
+            1,
+            &[
+                sandbox.home().to_str().unwrap(),
+                "No space left on device",
+                "hint: make room (`pocket plugin cache clean`",
+            ],
+        );
         assert_eq!(sandbox.snapshot(), before);
         disk.check_installed(&["data-processor"]);
         disk.shell(&format!("rm \"$POCKET_HOME/full{freed}\""));

@@ -7,13 +7,15 @@ use std::process::{Command, Output};
 use crate::support::{POCKET, Sandbox};
 
 /// Every call that makes, writes, flushes, names, locks or removes a file.
-const CALLS: [&str; 19] = [
+const CALLS: [&str; 21] = [
     "openat",
     "write",
     "writev",
     "pwrite64",
     "fsync",
     "fdatasync",
+    "syncfs",
+    "copy_file_range",
     "ftruncate",
     "fchmod",
     "flock",
