@@ -82,7 +82,7 @@ impl ScriptedServer {
 }
 
 /// One request a connection.
-fn answer(mut client: TcpStream, tree: &PathBuf, seen: &Mutex<Vec<Request>>, script: &Script) -> Option<()> {
+fn answer(mut client: TcpStream, tree: &Path, seen: &Mutex<Vec<Request>>, script: &Script) -> Option<()> {
     let request = read_request(&client)?;
     let file = std::fs::read(tree.join(request.path().trim_start_matches('/'))).ok();
     seen.lock().unwrap().push(request.clone());
