@@ -80,6 +80,22 @@ fn an_event_that_was_changed_after_it_was_signed_is_refused() {
 }
 
 #[test]
+fn a_change_to_a_release_that_is_not_installed_is_refused_as_well() {
+    let registry = TestRegistry::bundled();
+    // The last line is the release of 0.5.0; no line after it has its digest.
+    let changed = change(|text| {
+        let at = text.rfind("positive").expect("the newest release names its node");
+        format!("{}Positive{}", &text[..at], &text[at + "positive".len()..])
+    });
+    let proxy = FaultyProxy::start(registry.url(), "/index/ml", changed);
+    let sandbox = Sandbox::with_registry(proxy.url());
+    let before = sandbox.snapshot();
+    let outcome = sandbox.pocket(&["plugin", "install", "ml-analyzer@=0.4.0"]);
+    outcome.failure(6, &["the events of `ml-analyzer`", "are refused"]);
+    assert_eq!(sandbox.snapshot(), before);
+}
+
+#[test]
 fn a_forged_checkpoint_is_refused() {
     let forged = change(|text| text.replacen("\n8\n", "\n9\n", 1));
     install_with("/log/checkpoint", forged).failure(6, &["is refused"]);
