@@ -103,7 +103,7 @@ impl Archive {
     /// files. A registry takes no other: what its reviewers see with one tool is what every tool unpacks.
     pub fn is_canonical(&self, bytes: &[u8]) -> bool {
         let mut stream = stream::Compared::with(bytes);
-        write::write_tar(&self.entries, &mut stream).is_ok() && stream.is_at_end()
+        write::write_tar(&self.entries, &mut stream).is_ok() && stream.ends()
     }
 }
 
