@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 /// What a client asked for.
@@ -82,7 +82,7 @@ impl ScriptedServer {
 }
 
 /// One request a connection.
-fn answer(mut client: TcpStream, tree: &PathBuf, seen: &Mutex<Vec<Request>>, script: &Script) -> Option<()> {
+fn answer(mut client: TcpStream, tree: &Path, seen: &Mutex<Vec<Request>>, script: &Script) -> Option<()> {
     let request = read_request(&client)?;
     let file = std::fs::read(tree.join(request.path().trim_start_matches('/'))).ok();
     seen.lock().unwrap().push(request.clone());
