@@ -103,18 +103,13 @@ impl Archive {
     /// files. A registry takes no other: what its reviewers see with one tool is what every tool unpacks.
     pub fn is_canonical(&self, bytes: &[u8]) -> bool {
         let mut stream = stream::Compared::with(bytes);
-        write::write_tar(&self.entries, &mut stream).is_ok() && stream.ends_here()
+        write::write_tar(&self.entries, &mut stream).is_ok() && stream.ends()
     }
 }
 
 /// The name of an archive's file: `<name>-<version>.tar.gz`, or `<name>-<version>-<target>.tar.gz` for one target.
 pub fn archive_file_name(name: &PluginName, version: &Version, target: &Target) -> String {
     if target.is_any() { format!("{name}-{version}.tar.gz") } else { format!("{name}-{version}-{target}.tar.gz") }
-}
-
-/// The name of the file that signs a release: `<name>-<version>.release.json`; see [`crate::verify::SignedRelease`].
-pub fn release_file_name(name: &PluginName, version: &Version) -> String {
-    format!("{name}-{version}.release.json")
 }
 
 /// Whether the bytes are an archive in canonical form; see [`Archive::is_canonical`].

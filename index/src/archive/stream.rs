@@ -114,7 +114,7 @@ impl<'a> Compared<'a> {
     }
 
     /// Whether the stream has no more bytes than were written.
-    pub(super) fn ends_here(mut self) -> bool {
+    pub(super) fn ends(mut self) -> bool {
         matches!(self.gzip.read(&mut [0]), Ok(0))
     }
 }

@@ -16,13 +16,13 @@ use crate::registry::error::TransportError;
 const PIECE: usize = 1 << 20;
 
 /// How a server answers a request for the rest of a file.
-enum Rest {
+enum Resumed {
     /// With the rest.
-    Part(Response),
+    Rest(Response),
     /// With all of it: it knows no ranges, or the file is another one.
     Whole(Response),
     /// There is no such rest.
-    None,
+    Nothing,
 }
 
 impl Http {
@@ -67,12 +67,12 @@ impl Http {
             return Ok(());
         }
         let response = match self.rest(url, partial.len()).await? {
-            Rest::Part(response) => response,
-            Rest::Whole(response) => {
+            Resumed::Rest(response) => response,
+            Resumed::Whole(response) => {
                 partial.restart();
                 response
             }
-            Rest::None => {
+            Resumed::Nothing => {
                 partial.restart();
                 successful(url, self.request(url, 0).await?)?
             }
@@ -80,15 +80,15 @@ impl Http {
         receive(url, response, limit, partial, progress).await.map_err(Failed::from)
     }
 
-    async fn rest(&self, url: &Url, from: u64) -> Result<Rest, Failed> {
+    async fn rest(&self, url: &Url, from: u64) -> Result<Resumed, Failed> {
         let response = self.request(url, from).await?;
         if from == 0 {
-            return successful(url, response).map(Rest::Whole);
+            return successful(url, response).map(Resumed::Whole);
         }
         Ok(match response.status() {
-            StatusCode::PARTIAL_CONTENT if starts_at(response.headers(), from) => Rest::Part(response),
-            StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => Rest::None,
-            _ => Rest::Whole(successful(url, response)?),
+            StatusCode::PARTIAL_CONTENT if starts_at(response.headers(), from) => Resumed::Rest(response),
+            StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => Resumed::Nothing,
+            _ => Resumed::Whole(successful(url, response)?),
         })
     }
 
