@@ -13,7 +13,7 @@ use crate::support::{Sandbox, TestForge};
 const REPOSITORY: &str = "example/pocket-plugin-geo";
 const GITHUB: &str = "github.com/example/pocket-plugin-geo";
 
-/// A forge that stands in for github.com, and a project that has its packed plugins in `dist`.
+/// A forge that stands in for github.com, and a project whose plugins are packed and released there.
 struct Place {
     forge: TestForge,
     sandbox: Sandbox,
@@ -52,7 +52,8 @@ impl Place {
     }
 
     fn pack_folder(&self, name: &str, options: &[&str]) -> Vec<PathBuf> {
-        let out = tempfile::tempdir().unwrap().keep();
+        // Beside home and project, and gone with them.
+        let out = tempfile::tempdir_in(self.sandbox.project().parent().unwrap()).unwrap().keep();
         let mut arguments = vec!["plugin", "pack", name, "--out", out.to_str().unwrap()];
         arguments.extend(options);
         self.sandbox.pocket(&arguments).success();
