@@ -112,6 +112,11 @@ pub fn archive_file_name(name: &PluginName, version: &Version, target: &Target) 
     if target.is_any() { format!("{name}-{version}.tar.gz") } else { format!("{name}-{version}-{target}.tar.gz") }
 }
 
+/// The name of the file that signs a release: `<name>-<version>.release.json`; see [`crate::verify::SignedRelease`].
+pub fn release_file_name(name: &PluginName, version: &Version) -> String {
+    format!("{name}-{version}.release.json")
+}
+
 /// Whether the bytes are an archive in canonical form; see [`Archive::is_canonical`].
 ///
 /// # Errors

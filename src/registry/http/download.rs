@@ -18,7 +18,7 @@ const PIECE: usize = 1 << 20;
 /// How a server answers a request for the rest of a file.
 enum Resumed {
     /// With the rest.
-    Rest(Response),
+    Part(Response),
     /// With all of it: it knows no ranges, or the file is another one.
     Whole(Response),
     /// There is no such rest.
@@ -67,7 +67,7 @@ impl Http {
             return Ok(());
         }
         let response = match self.rest(url, partial.len()).await? {
-            Resumed::Rest(response) => response,
+            Resumed::Part(response) => response,
             Resumed::Whole(response) => {
                 partial.restart();
                 response
@@ -86,7 +86,7 @@ impl Http {
             return successful(url, response).map(Resumed::Whole);
         }
         Ok(match response.status() {
-            StatusCode::PARTIAL_CONTENT if starts_at(response.headers(), from) => Resumed::Rest(response),
+            StatusCode::PARTIAL_CONTENT if starts_at(response.headers(), from) => Resumed::Part(response),
             StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => Resumed::Nothing,
             _ => Resumed::Whole(successful(url, response)?),
         })
