@@ -68,7 +68,7 @@ impl<'a> Provider<'_, 'a> {
         };
         let key = (name, need.requirement.clone());
         if let Some(known) = self.needs.borrow().get(&key) {
-            return known.clone();
+            return *known;
         }
         let mut sets: Vec<(NameId, Positions)> = Vec::new();
         for (position, (version, _)) in plugin.versions.iter().enumerate().rev() {
@@ -90,7 +90,7 @@ impl<'a> Provider<'_, 'a> {
             (Some(only), 0) => only.into(),
             (Some(first), _) => self.pool.intern_version_set_union(first, sets).into(),
         };
-        self.needs.borrow_mut().insert(key, requirement.clone());
+        self.needs.borrow_mut().insert(key, requirement);
         requirement
     }
 
