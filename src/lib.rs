@@ -32,7 +32,7 @@
 //! | `~/.pocket/stores` | [`home`]: folders that `--dir` installed to | [`ops`] |
 //! | `~/.pocket/keys/<name>.key` | [`home`], mode 0600 | [`home`] |
 //! | `~/.pocket/trust/<id>.toml` | [`registry`]: a registry's key and newest checkpoint | [`registry`] |
-//! | `~/.pocket/cache/index/<id>/`, `archives/` | [`registry`] | [`registry`], verified each time |
+//! | `~/.pocket/cache/index/<id>/`, `archives/` | [`registry`] | [`registry`], verified each time; `….part` is what has come of an archive so far |
 //! | `~/.pocket/cache/compiled/` | [`engine`]: WebAssembly compiled for this machine | [`engine`], checked each time |
 //!
 //! `POCKET_HOME` names another folder than `~/.pocket`.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::json::check_strict;
+use crate::json::{optional_object, parse_object};
 use crate::log::{NoteKey, NoteKeyError};
 use crate::name::RegistryName;
 use crate::signature::PublicKey;
@@ -104,7 +104,7 @@ struct VersionOnly {
 struct File {
     version: u64,
     name: RegistryName,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_object")]
     log: Option<LogFields>,
     #[serde(default)]
     keys: Vec<PublicKey>,
@@ -126,14 +126,13 @@ impl Config {
         if text.len() > MAX_CONFIG_BYTES {
             return Err(ConfigError::TooLarge { bytes: text.len() });
         }
-        check_strict(text).map_err(ConfigError::Json)?;
         // The version decides what the other fields mean, so it is looked at alone and first.
-        match serde_json::from_str(text).map_err(ConfigError::Json)? {
+        match parse_object(text).map_err(ConfigError::Json)? {
             VersionOnly { version: 0 } => return Err(ConfigError::NoVersion),
             VersionOnly { version: FORMAT_VERSION } => {}
             VersionOnly { version: found } => return Err(ConfigError::NewerVersion { found }),
         }
-        let file: File = serde_json::from_str(text).map_err(ConfigError::Json)?;
+        let file: File = parse_object(text).map_err(ConfigError::Json)?;
         if let Some(value) = file.api.as_ref().filter(|api| !api.ends_with('/')) {
             return Err(ConfigError::Api { value: value.clone() });
         }
@@ -212,6 +211,15 @@ mod tests {
     #[test]
     fn a_config_comes_back_as_it_was_written() {
         assert_eq!(parse(&config().to_text()).expect("just written"), config());
+    }
+
+    #[test]
+    fn config_and_log_are_objects() {
+        let whole = r#"[1,"example",null,[],false,null]"#;
+        assert!(matches!(Config::parse(whole, LogRequirement::WaivedByUser), Err(ConfigError::Json(_))));
+        let key = config().log.expect("it has a log");
+        let log = format!(r#"{{"version":1,"name":"example","log":["{}","{key}"]}}"#, key.name());
+        assert!(matches!(parse(&log), Err(ConfigError::Json(_))));
     }
 
     #[test]

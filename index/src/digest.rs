@@ -1,5 +1,6 @@
 //! Digests: SHA-256 of bytes (`sha256:<64 hex>`) and of an unpacked tree (`t1:<64 hex>`).
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -117,6 +118,67 @@ impl Hasher {
     }
 }
 
+/// Bytes together with the digest that they have. Only digesting them makes one.
+#[derive(Debug, Clone)]
+pub struct Digested<'a> {
+    bytes: Cow<'a, [u8]>,
+    digest: Digest,
+}
+
+impl<'a> Digested<'a> {
+    /// Digests `bytes`.
+    pub fn of(bytes: impl Into<Cow<'a, [u8]>>) -> Self {
+        let bytes = bytes.into();
+        let digest = Digest::of(&bytes);
+        Self { bytes, digest }
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Their digest.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+}
+
+/// Bytes that arrive in pieces, kept and digested as they come.
+#[derive(Clone, Default)]
+pub struct Gathering {
+    bytes: Vec<u8>,
+    hasher: Hasher,
+}
+
+impl Gathering {
+    /// Takes the next bytes.
+    pub fn take(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// How many bytes were taken.
+    pub fn len(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    /// Whether none was taken yet.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// The digest of what was taken so far.
+    pub fn digest(&self) -> Digest {
+        self.hasher.clone().finish()
+    }
+
+    /// All of them, with their digest.
+    pub fn finish(self) -> Digested<'static> {
+        Digested { bytes: Cow::Owned(self.bytes), digest: self.hasher.finish() }
+    }
+}
+
 impl std::io::Write for Hasher {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.update(bytes);
@@ -137,6 +199,15 @@ mod tests {
         let expected = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(Digest::of(b"abc").to_string(), expected);
         assert_eq!(expected.parse::<Digest>(), Ok(Digest::of(b"abc")));
+    }
+
+    #[test]
+    fn bytes_in_pieces_have_the_digest_of_the_whole() {
+        let mut gathering = Gathering::default();
+        gathering.take(b"a");
+        gathering.take(b"bc");
+        let digested = gathering.finish();
+        assert_eq!((digested.bytes(), digested.digest()), (&b"abc"[..], Digest::of(b"abc")));
     }
 
     #[test]

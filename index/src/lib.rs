@@ -19,6 +19,7 @@ pub mod package;
 pub mod permissions;
 pub mod publish;
 pub mod record;
+pub mod repository;
 pub mod search;
 pub mod signature;
 pub mod tree;

@@ -33,6 +33,14 @@ pub struct Limits {
     pub ratio_from: u64,
 }
 
+impl Limits {
+    /// The usual limits, with another one for the bytes of all files together where it was moved.
+    pub fn with_unpacked(moved: Option<u64>) -> Self {
+        let usual = Self::default();
+        Self { unpacked: moved.unwrap_or(usual.unpacked), ..usual }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

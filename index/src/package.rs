@@ -102,7 +102,7 @@ impl Package {
     /// The archive is refused, or not in canonical form.
     pub fn of_archive(bytes: Vec<u8>, limits: &Limits) -> Result<Self, PackageError> {
         let archive = archive::read(bytes.as_slice(), limits)?;
-        if !archive.is_canonical() {
+        if !archive.is_canonical(&bytes) {
             return Err(PackageError::NotCanonical);
         }
         Self::new(bytes, archive)

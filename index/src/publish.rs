@@ -6,9 +6,11 @@
 //! archives           the bytes of each archive, in the order in which the event lists them, nothing between them
 //! ```
 
+use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
+use crate::json::{objects, parse_object};
 use crate::record::{Event, LineError, MAX_LINE_BYTES, parse_event};
 use crate::signature::Signature;
 
@@ -21,6 +23,7 @@ pub struct PublishHeader {
     /// The event's bytes, verbatim, as they were signed.
     pub event: String,
     /// Who signed them.
+    #[serde(deserialize_with = "objects")]
     pub signatures: Vec<Signature>,
 }
 
@@ -93,7 +96,8 @@ impl PublishHeader {
         let (first, rest) = body.split_first_chunk::<4>().ok_or_else(|| truncated(4))?;
         let length = Self::length(*first)?;
         let (json, archives) = rest.split_at_checked(length).ok_or_else(|| truncated(4 + length))?;
-        Ok((serde_json::from_slice(json).map_err(PublishError::Json)?, archives))
+        let text = str::from_utf8(json).map_err(|error| PublishError::Json(serde_json::Error::custom(error)))?;
+        Ok((parse_object(text).map_err(PublishError::Json)?, archives))
     }
 
     /// The event inside, with its form and limits checked. Its signatures are checked where it is appended.
@@ -120,6 +124,23 @@ mod tests {
         let (back, rest) = PublishHeader::decode(&body).expect("just encoded");
         assert_eq!((back, rest), (header(), b"archive".as_slice()));
         assert_eq!(header().event().expect("a yank").kind(), "yank");
+    }
+
+    #[test]
+    fn header_and_signatures_are_objects() {
+        let decode = |json: &str| {
+            let length = u32::try_from(json.len()).expect("it is short").to_be_bytes();
+            PublishHeader::decode(&[&length, json.as_bytes()].concat()).map(|(header, _)| header)
+        };
+        assert!(decode(r#"{"event":"","signatures":[]}"#).is_ok());
+        let key = SecretKey::from_seed(&[1; 32]).public();
+        for bad in [
+            r#"["",[]]"#.to_owned(),
+            format!(r#"{{"event":"","signatures":[["{key}",""]]}}"#),
+            r#"{"event":"","signatures":[],"more":1,"more":2}"#.to_owned(),
+        ] {
+            assert!(matches!(decode(&bad), Err(PublishError::Json(_))), "{bad}");
+        }
     }
 
     #[test]

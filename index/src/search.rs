@@ -5,6 +5,7 @@
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
+use crate::json::{check_strict, objects};
 use crate::manifest::Runtime;
 use crate::name::{NodeType, PluginName};
 use crate::record::{History, ReleaseEntry, Status};
@@ -58,7 +59,8 @@ pub fn write(mut entries: Vec<SearchEntry>) -> String {
 
 /// Reads `search.json`.
 pub fn parse(text: &str) -> Result<Vec<SearchEntry>, serde_json::Error> {
-    serde_json::from_str(text)
+    check_strict(text)?;
+    objects(&mut serde_json::Deserializer::from_str(text))
 }
 
 #[cfg(test)]
@@ -66,6 +68,14 @@ mod tests {
     use super::*;
     use crate::record::Event;
     use crate::testing::{TestIndex, key, name, release, withdrawal};
+
+    #[test]
+    fn an_entry_is_an_object_with_each_key_once() {
+        let entry = r#"{"name":"x","version":"1.0.0","description":"","runtime":"lua","nodes":[],"categories":[],"keywords":[]}"#;
+        assert_eq!(parse(&format!("[{entry}]")).expect("it is well-formed").len(), 1);
+        assert!(parse(r#"[["x","1.0.0","","lua",[],[],[]]]"#).is_err());
+        assert!(parse(&format!("[{}]", entry.replace("}", r#","more":1,"more":2}"#))).is_err());
+    }
 
     #[test]
     fn a_plugin_is_described_by_its_highest_available_stable_release() {

@@ -161,6 +161,11 @@ impl SecretKey {
         text
     }
 
+    /// The 32-byte seed, for the formats of other tools.
+    pub fn expose_seed(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.0.to_bytes())
+    }
+
     /// The public half.
     pub fn public(&self) -> PublicKey {
         PublicKey(self.0.verifying_key().to_bytes())

@@ -7,6 +7,7 @@ mod config;
 mod error;
 mod files;
 mod publish;
+mod range;
 mod routes;
 mod storage;
 

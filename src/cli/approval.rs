@@ -1,9 +1,9 @@
-//! Who says yes to permissions: `--yes`, or the person at the terminal.
+//! Who says yes to permissions (`--yes`, or the person at the terminal) and to bytes that nobody vouches for (the person).
 
 use std::io::{BufRead as _, Write as _};
 
 use crate::ops::OpsError;
-use crate::ops::install::{Approver, Ask};
+use crate::ops::install::{Approver, Ask, Consent, Unvouched};
 
 use super::output::Output;
 
@@ -32,6 +32,18 @@ impl Approver for Approval<'_> {
                 if is_yes(&question("Grant this? [y/N] ")?) { Ok(()) } else { Err(OpsError::Declined) }
             }
         }
+    }
+
+    /// `--yes` grants permissions; bytes that nobody vouches for are another question.
+    fn trust_once(&self, unvouched: &Unvouched) -> Result<Consent, OpsError> {
+        let (Self::Given(output) | Self::Asked(output)) = self;
+        if !output.can_ask() {
+            return Ok(Consent::NobodyThere);
+        }
+        output.notice(&format!("nobody vouches for {}:", unvouched.source));
+        unvouched.archives.iter().for_each(|(file, digest)| output.notice(&format!("  {digest}  {file}")));
+        let answer = question("Trust these bytes, this once? pocket.lock will say so. [y/N] ")?;
+        Ok(if is_yes(&answer) { Consent::Given } else { Consent::Refused })
     }
 }
 

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pocket_index::name::{PluginName, Target};
+use pocket_index::permissions::parse_memory;
+use pocket_index::signature::PublicKey;
 use semver::Version;
 
 /// A package manager for plugins, and the engine that runs them.
@@ -128,15 +130,20 @@ pub enum PluginCommand {
         registry: RegistryArguments,
     },
     /// Pack a folder into an archive, the same bytes on every machine
-    Pack {
-        /// The folder with `manifest.yaml` in it
-        folder: PathBuf,
-        /// Where the archive goes
-        #[arg(long, value_name = "FOLDER", default_value = ".")]
-        out: PathBuf,
-    },
+    Pack(PackArguments),
     /// Pack, sign and upload a plugin
     Publish(PublishArguments),
+    /// Say that a version should not be picked anew; locks that hold it keep it
+    Yank(WithdrawArguments),
+    /// Take a yank back
+    Unyank(WithdrawArguments),
+    /// Withdraw a version for good: it is refused even where it is locked
+    Revoke(WithdrawArguments),
+    /// Say that a plugin, or one version of it, is not recommended any more
+    Deprecate(DeprecateArguments),
+    /// List and change the keys that sign for a plugin
+    #[command(subcommand)]
+    Owner(OwnerCommand),
     /// Verify an archive or an installed plugin: exit code 6 when it is refused
     Verify {
         /// An archive's file, or an installed plugin's name
@@ -158,7 +165,8 @@ pub struct RegistryArguments {
 
 #[derive(Debug, Args)]
 pub struct InstallArguments {
-    /// `NAME`, `NAME@REQUIREMENT`, `URL#sha256=…` or an archive's file. Without one, everything that pocket.yaml names
+    /// `NAME[@REQUIREMENT]`, `github.com/OWNER/REPO[@REQUIREMENT]`, a release page's URL, `URL#sha256=…`, or the path of an
+    /// archive, a folder, a `.lua`, `.wasm` or `.so`. Without one, everything that pocket.yaml names
     pub plugins: Vec<String>,
     #[command(flatten)]
     pub registry: RegistryArguments,
@@ -177,6 +185,9 @@ pub struct InstallArguments {
     /// Unpack what runs on another machine, such as aarch64-unknown-linux-gnu
     #[arg(long, value_name = "TRIPLE")]
     pub target: Option<Target>,
+    /// Take plugins whose files have more bytes together than usual (256MiB), or fewer
+    #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
+    pub max_unpacked: Option<u64>,
     /// Show what would change, and write nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -194,6 +205,9 @@ pub struct UpdateArguments {
     /// Move one plugin to exactly this version, older ones too
     #[arg(long, value_name = "VERSION")]
     pub precise: Option<Version>,
+    /// Take plugins whose files have more bytes together than usual (256MiB), or fewer
+    #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
+    pub max_unpacked: Option<u64>,
     /// Show what would change, and write nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -265,18 +279,111 @@ pub struct UninstallArguments {
 }
 
 #[derive(Debug, Args)]
+pub struct PackArguments {
+    /// The folder with `manifest.yaml` in it
+    pub folder: PathBuf,
+    /// Where the archive goes
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    pub out: PathBuf,
+    /// Also write `<name>-<version>.release.json`, which signs all archives for a release on a forge
+    #[arg(long)]
+    pub sign: bool,
+    /// The key that signs; several may
+    #[arg(long, value_name = "NAME", default_value = "default", requires = "sign")]
+    pub key: Vec<String>,
+}
+
+#[derive(Debug, Args)]
 pub struct PublishArguments {
     /// Folders or archives of one version; an archive for each target
     #[arg(required = true, value_name = "FOLDER|FILE")]
     pub sources: Vec<PathBuf>,
     #[command(flatten)]
-    pub registry: RegistryArguments,
-    /// The key that signs
-    #[arg(long, value_name = "NAME", default_value = "default")]
-    pub key: String,
+    pub sign: SignArguments,
     /// Check and sign, upload nothing
     #[arg(long)]
     pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct SignArguments {
+    #[command(flatten)]
+    pub registry: RegistryArguments,
+    /// The key that signs; several where more than one owner must
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub key: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct WithdrawArguments {
+    /// The plugin and its version
+    #[arg(value_name = "NAME@VERSION", value_parser = release)]
+    pub plugin: (PluginName, Version),
+    /// Why, in one line
+    #[arg(long, default_value = "")]
+    pub reason: String,
+    #[command(flatten)]
+    pub sign: SignArguments,
+}
+
+#[derive(Debug, Args)]
+pub struct DeprecateArguments {
+    /// The plugin, or one version of it
+    #[arg(value_name = "NAME[@VERSION]")]
+    pub plugin: String,
+    /// Why, and what to use instead
+    #[arg(long, default_value = "")]
+    pub reason: String,
+    #[command(flatten)]
+    pub sign: SignArguments,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum OwnerCommand {
+    /// List the keys that sign for a plugin
+    List {
+        /// The plugin
+        name: PluginName,
+        #[command(flatten)]
+        registry: RegistryArguments,
+    },
+    /// Let one more key sign
+    Add {
+        /// The plugin
+        name: PluginName,
+        /// The public key, as `pocket key export --public` prints it
+        #[arg(value_name = "PUBLIC-KEY")]
+        owner: PublicKey,
+        #[command(flatten)]
+        sign: SignArguments,
+    },
+    /// Let a key sign no more
+    Remove {
+        /// The plugin
+        name: PluginName,
+        /// The public key
+        #[arg(value_name = "PUBLIC-KEY")]
+        owner: PublicKey,
+        #[command(flatten)]
+        sign: SignArguments,
+    },
+    /// Set how many of the keys must sign
+    Threshold {
+        /// The plugin
+        name: PluginName,
+        /// How many
+        number: u32,
+        #[command(flatten)]
+        sign: SignArguments,
+    },
+}
+
+/// `NAME@VERSION`.
+fn release(text: &str) -> Result<(PluginName, Version), String> {
+    let (name, version) = text.split_once('@').ok_or("expected NAME@VERSION")?;
+    let name = name.parse().map_err(|error: pocket_index::name::NameError| error.to_string())?;
+    let version = version.parse().map_err(|error: semver::Error| format!("`{version}`: {error}"))?;
+    Ok((name, version))
 }
 
 #[derive(Debug, Subcommand)]
@@ -286,9 +393,40 @@ pub enum KeyCommand {
         /// Its name
         #[arg(default_value = "default")]
         name: PluginName,
+        /// Encrypt it with a passphrase, which is asked for or taken from POCKET_KEY_PASSPHRASE
+        #[arg(long)]
+        passphrase: bool,
     },
     /// List the keys
     List,
+    /// Show one key: its public half and its fingerprint
+    Show {
+        /// Its name
+        #[arg(default_value = "default")]
+        name: PluginName,
+    },
+    /// Print a key in the form of other tools
+    Export {
+        /// Its name
+        #[arg(default_value = "default")]
+        name: PluginName,
+        /// Print the public half instead of the private one
+        #[arg(long)]
+        public: bool,
+        /// Encrypt what is printed with a new passphrase
+        #[arg(long, conflicts_with = "public")]
+        passphrase: bool,
+    },
+    /// Take a key that was made elsewhere: PKCS#8 in PEM, as OpenSSL writes it, or another Pocket's export
+    Import {
+        /// Its name here
+        name: PluginName,
+        /// Its file; `-` reads the standard input
+        file: PathBuf,
+        /// Encrypt it with a passphrase
+        #[arg(long)]
+        passphrase: bool,
+    },
 }
 
 #[cfg(feature = "registry")]
@@ -321,4 +459,16 @@ pub struct DemoArguments {
     /// Where Redis answers
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:6379")]
     pub redis: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn no_two_arguments_of_a_command_have_one_name() {
+        Cli::command().debug_assert();
+    }
 }

@@ -1,5 +1,10 @@
 //! One table from errors to what a person reads: the sentence, its causes, the next step, the exit code.
 
+mod direct;
+
+use std::io;
+
+use pocket_index::archive::ArchiveError;
 use pocket_index::verify::VerifyError;
 use serde::Serialize;
 
@@ -42,7 +47,7 @@ pub fn describe(error: &OpsError, drawing_style: Drawing) -> Failure {
         drawing = Some(format!("{}\n\n", problems.draw(drawing_style)));
         message = format!("the workflow cannot run: {}", count(problems.errors().count(), "problem"));
     }
-    Failure { message, causes, hint: hint(error), drawing, exit: exit_code(error) }
+    Failure { message, causes, hint: disk_hint(error).or_else(|| hint(error)), drawing, exit: exit_code(error) }
 }
 
 /// `1 problem`, `2 problems`.
@@ -73,10 +78,11 @@ fn exit_code(error: &OpsError) -> u8 {
         OpsError::Load { .. } | OpsError::Setting { .. } => PLUGIN_ERROR,
         OpsError::Archive { .. }
         | OpsError::Unverified { .. }
-        | OpsError::NoDigest { .. }
         | OpsError::NoEvidence { .. }
         | OpsError::Revoked { .. }
         | OpsError::LockDiffers { .. } => VERIFICATION_REFUSED,
+        OpsError::Origin(_) => VERIFICATION_REFUSED,
+        OpsError::Direct(error) if direct::is_refusal(error) => VERIFICATION_REFUSED,
         OpsError::Store(error) if is_refusal_of_files(error) => VERIFICATION_REFUSED,
         OpsError::Registry(error) if is_refusal(error) => VERIFICATION_REFUSED,
         _ => ERROR,
@@ -98,20 +104,37 @@ fn is_refusal(error: &RegistryError) -> bool {
     )
 }
 
+/// What helps against a disk that refuses, whatever was being written.
+fn disk_hint(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let kinds = causes.filter_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+    Some(match kinds.last()? {
+        StorageFull | QuotaExceeded => {
+            "make room (`pocket plugin cache clean` empties the cache) and try again; nothing was changed".to_owned()
+        }
+        ReadOnlyFilesystem => "name a folder that can be written with --dir or POCKET_HOME".to_owned(),
+        _ => return None,
+    })
+}
+
 /// What to do next, where there is something that helps.
 fn hint(error: &OpsError) -> Option<String> {
     match error {
         OpsError::Registry(error) => registry_hint(error),
         OpsError::Home(error) => home_hint(error),
         OpsError::Download { source, .. } => transport_hint(source),
+        OpsError::Unverified { source, .. } if is_too_large(source) => Some(TAKE_LARGER.to_owned()),
         OpsError::Archive { .. } | OpsError::Unverified { .. } => {
             Some("do not use this archive; tell whoever publishes it".to_owned())
         }
         OpsError::Package { .. } => {
             Some("`pocket plugin pack FOLDER` makes an archive that registries take".to_owned())
         }
-        OpsError::NoDigest { url, found } => {
-            Some(format!("if these are the bytes you expect, install {url}#sha256={}", found.hex()))
+        OpsError::Direct(error) => direct::hint(error),
+        OpsError::Origin(error) => Some(direct::origin_hint(error)),
+        OpsError::NoRegistry { name, .. } => {
+            Some(format!("say where it is: `registries: {{{name}: \"https://…\"}}` in pocket.yaml"))
         }
         OpsError::NotApproved { .. } => {
             Some("read what they ask for above, then repeat the command with --yes".to_owned())
@@ -129,6 +152,7 @@ fn hint(error: &OpsError) -> Option<String> {
         OpsError::NoPlugin { .. } => Some("`pocket plugin search WORD` lists what there is".to_owned()),
         OpsError::NotInstalled { .. } => Some("run `pocket plugin install`".to_owned()),
         OpsError::Store(error) => store_hint(error),
+        OpsError::Io { source, .. } => place_hint(source),
         OpsError::Yanked { .. } => Some("install another version; only locks that hold it keep it".to_owned()),
         OpsError::Revoked { .. } => Some("install another version, and find out why this one was revoked".to_owned()),
         OpsError::Run(error) => run_hint(&error.kind),
@@ -140,11 +164,30 @@ fn hint(error: &OpsError) -> Option<String> {
 }
 
 fn store_hint(error: &StoreError) -> Option<String> {
-    let StoreError::Changed(change) = error else { return None };
-    let Change { name, version, .. } = &**change;
-    Some(format!(
-        "the files were changed after they were installed; `pocket plugin install {name}@={version}` restores them"
-    ))
+    match error {
+        StoreError::Changed(change) => {
+            let Change { name, version, .. } = &**change;
+            Some(format!(
+                "the files were changed after they were installed; `pocket plugin install {name}@={version}` restores them"
+            ))
+        }
+        StoreError::NotAFolder { .. } => Some("move it away, or name another folder with --dir".to_owned()),
+        StoreError::Io { source, .. } => place_hint(source),
+        StoreError::Unverifiable { .. } | StoreError::Manifest { .. } => None,
+    }
+}
+
+/// What helps where the store's own folder is the trouble.
+fn place_hint(error: &io::Error) -> Option<String> {
+    Some(match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "give this user the right to write there, or name another folder with --dir or POCKET_HOME".to_owned()
+        }
+        io::ErrorKind::CrossesDevices => {
+            "a plugin's folder must be on the same file system as its store: no mount, no link".to_owned()
+        }
+        _ => return None,
+    })
 }
 
 fn registry_hint(error: &RegistryError) -> Option<String> {
@@ -163,33 +206,67 @@ fn registry_hint(error: &RegistryError) -> Option<String> {
             Some("name a registry server: `pocket registry serve --dir FOLDER`, then `--registry http://…`".to_owned())
         }
         RegistryError::Archive { source, .. } => Some(archive_hint(source)),
-        RegistryError::PublishRefused { .. } | RegistryError::Memory { .. } => None,
+        RegistryError::Memory { source, .. } => home_hint(source),
+        RegistryError::PublishRefused { .. } => None,
     }
 }
 
 fn archive_hint(error: &VerifyError) -> String {
     match error {
+        error if is_too_large(error) => TAKE_LARGER,
         VerifyError::NoArchive { .. } => "ask its author for an archive for this machine",
         _ => "the file changed after it was published; report it to the registry before using it",
     }
     .to_owned()
 }
 
+const TAKE_LARGER: &str =
+    "if you expect that much, `--max-unpacked SIZE`, or `max_unpacked` of the registry in pocket.yaml, allows it";
+
+fn is_too_large(error: &VerifyError) -> bool {
+    matches!(error, VerifyError::Archive(ArchiveError::Unpacked { .. }))
+}
+
 fn transport_hint(error: &TransportError) -> Option<String> {
     Some(match error {
-        TransportError::Unreachable { .. } => "is the server running, and the address right?".to_owned(),
+        TransportError::Unreachable { source, .. } => unreachable_hint(source).to_owned(),
         TransportError::TimedOut { .. } | TransportError::Truncated { .. } => {
             "try again; nothing was changed".to_owned()
         }
         TransportError::NotFound { .. } => "check the address; a registry has a `config.json` at its root".to_owned(),
+        TransportError::Client { .. } => {
+            "SSL_CERT_FILE and SSL_CERT_DIR name the certificate authorities, HTTPS_PROXY and HTTP_PROXY the proxy"
+                .to_owned()
+        }
+        TransportError::Io { source, .. } => return place_hint(source),
+        TransportError::Redirected { .. } => "give the address that it leads to, if you trust that".to_owned(),
         TransportError::Offline { .. } => "repeat the command once without --offline".to_owned(),
         _ => return None,
     })
 }
 
+/// Certificates and proxies are named where one of them is at fault; otherwise it is the server.
+fn unreachable_hint(error: &dyn std::error::Error) -> &'static str {
+    let text = sentences(error).1.join(" ");
+    if text.contains("certificate") {
+        "SSL_CERT_FILE names a file with the certificate authorities to trust"
+    } else if is_proxied() {
+        "is the server running, and the address right? HTTP_PROXY, HTTPS_PROXY and NO_PROXY say which proxy is used"
+    } else {
+        "is the server running, and the address right?"
+    }
+}
+
+fn is_proxied() -> bool {
+    let names = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
+    names.iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
+
 fn home_hint(error: &HomeError) -> Option<String> {
     Some(match error {
+        HomeError::Io { source, .. } => return disk_hint(source),
         HomeError::None => "set POCKET_HOME to a folder".to_owned(),
+        HomeError::NoPassphrase { .. } => "set POCKET_KEY_PASSPHRASE, or run the command on a terminal".to_owned(),
         HomeError::NoKey { name, .. } => format!("`pocket key new {name}` makes it"),
         HomeError::KeyExists { .. } => "choose another name; a key is never replaced".to_owned(),
         HomeError::KeyExposed { path, .. } => {

@@ -5,6 +5,7 @@ mod arguments;
 mod commands;
 mod error;
 mod output;
+mod passphrase;
 mod progress;
 mod table;
 

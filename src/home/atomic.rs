@@ -35,6 +35,7 @@ pub fn replace_file(path: &Path, contents: &[u8]) -> io::Result<Replaced> {
         _ => Path::new("."),
     };
     fs::create_dir_all(folder)?;
+    sweep(&target)?;
     let mut file = new_file(folder, &target)?;
     file.write_all(contents)?;
     if let Ok(old) = fs::metadata(&target) {
@@ -46,12 +47,112 @@ pub fn replace_file(path: &Path, contents: &[u8]) -> io::Result<Replaced> {
     Ok(Replaced::Written)
 }
 
-/// A hidden file with a name of its own. Removed if it is not renamed.
+/// Gives `path` these contents, one piece behind the other, in a new file that is renamed over it; nothing is flushed. A reader
+/// finds the old contents or the new ones while the system runs. After a power failure it may find anything: for what can be
+/// checked and made again. Where another process is writing the same file at this moment, it is left to that one.
+///
+/// # Errors
+/// The folder cannot be made or written; the old file is as it was.
+pub fn replace_without_flushing(path: &Path, contents: &[&[u8]]) -> io::Result<()> {
+    // Always the same name: what a killed writer left is what the next one writes to.
+    let temporary = path.with_file_name(format!("{}tmp", temporary_prefix(path).unwrap_or_default()));
+    let Some(mut file) = open_exclusively(&temporary)? else { return Ok(()) };
+    file.set_len(0)?;
+    contents.iter().try_for_each(|piece| file.write_all(piece))?;
+    fs::rename(&temporary, path)
+}
+
+/// Opens a file for this process alone, and makes it and its folder where they are missing. None if another process has it.
+///
+/// # Errors
+/// It cannot be opened, made or locked.
+pub fn open_exclusively(path: &Path) -> io::Result<Option<fs::File>> {
+    let open = || fs::File::options().read(true).write(true).create(true).truncate(false).open(path);
+    let file = match open() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+            open()?
+        }
+        outcome => outcome?,
+    };
+    match file.try_lock() {
+        // Between opening and locking, the one who had it may have finished it and given it another name.
+        Ok(()) if is_at(&file, path) => Ok(Some(file)),
+        Ok(()) | Err(fs::TryLockError::WouldBlock) => Ok(None),
+        Err(fs::TryLockError::Error(error)) => Err(error),
+    }
+}
+
+#[cfg(unix)]
+fn is_at(file: &fs::File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let id = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+    let (opened, named) = (file.metadata().map(id), fs::metadata(path).map(id));
+    matches!((opened, named), (Ok(opened), Ok(named)) if opened == named)
+}
+
+/// Where an open file cannot be renamed, it is still there.
+#[cfg(not(unix))]
+fn is_at(_: &fs::File, path: &Path) -> bool {
+    path.exists()
+}
+
+/// Removes what processes left beside `path` that were killed while they replaced it. What another process is writing
+/// at this moment stays: its writer holds a lock on it, which ends with the process.
+pub fn sweep(path: &Path) -> io::Result<()> {
+    let (Some(folder), Some(prefix)) = (path.parent(), temporary_prefix(path)) else { return Ok(()) };
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        let is_temporary = name.to_str().is_some_and(|name| name.starts_with(&prefix) && name.ends_with(SUFFIX));
+        if is_temporary && entry.file_type()?.is_file() {
+            remove_if_abandoned(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn remove_if_abandoned(path: &Path) -> io::Result<()> {
+    let gone = |error: io::Error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) };
+    let file = match fs::File::open(path) {
+        Ok(file) => file,
+        Err(error) => return gone(error),
+    };
+    match file.try_lock() {
+        Ok(()) => fs::remove_file(path).or_else(gone),
+        Err(_) => Ok(()),
+    }
+}
+
+const SUFFIX: &str = ".tmp";
+
+/// What the names of a file's temporary files start with.
+fn temporary_prefix(target: &Path) -> Option<String> {
+    Some(format!(".{}.", target.file_name()?.to_string_lossy()))
+}
+
+/// A hidden file with a name of its own, locked so that nobody sweeps it. Removed if it is not renamed.
 fn new_file(folder: &Path, target: &Path) -> io::Result<tempfile::NamedTempFile> {
-    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    loop {
+        let file = unlocked_file(folder, target)?;
+        // Where files cannot be locked nobody sweeps either.
+        let _ = file.as_file().lock();
+        // Whoever swept before the lock was taken has removed it.
+        if file.path().exists() {
+            return Ok(file);
+        }
+    }
+}
+
+fn unlocked_file(folder: &Path, target: &Path) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    let prefix = format!(".{name}.");
-    builder.prefix(&prefix).suffix(".tmp");
+    let prefix = temporary_prefix(target).unwrap_or_default();
+    builder.prefix(&prefix).suffix(SUFFIX);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
@@ -91,6 +192,19 @@ mod tests {
         assert_eq!(replace_file(&path, b"two").unwrap(), Replaced::Written);
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(names(folder.path()), ["pocket.lock"]);
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_is_swept_and_what_a_living_one_writes_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pocket.lock");
+        let left = folder.path().join(".pocket.lock.abcdef.tmp");
+        fs::write(&left, b"half").unwrap();
+        fs::write(folder.path().join(".pocket.yaml.abcdef.tmp"), b"of another file").unwrap();
+        let living = new_file(folder.path(), &path).unwrap();
+        replace_file(&path, b"one").unwrap();
+        assert!(!left.exists() && living.path().exists());
+        assert_eq!(names(folder.path()).len(), 3);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod atomic;
 pub mod keys;
+pub mod publishers;
 pub mod trust;
 pub mod turn;
 
@@ -42,6 +43,32 @@ pub enum HomeError {
     Randomness {
         /// Why not.
         source: pocket_index::signature::SecretKeyError,
+    },
+    /// A private key cannot be read or written.
+    #[error("the private key `{}` cannot be used", path.display())]
+    Key {
+        /// Its file.
+        path: PathBuf,
+        /// Why not.
+        source: keys::PemError,
+    },
+    /// A passphrase is needed, and there is nobody to give it.
+    #[error("the key `{name}` needs its passphrase")]
+    NoPassphrase {
+        /// The key.
+        name: String,
+    },
+    /// A passphrase without a letter protects nothing.
+    #[error("the passphrase for the key `{name}` is empty")]
+    EmptyPassphrase {
+        /// The key.
+        name: String,
+    },
+    /// The passphrase was typed differently the second time.
+    #[error("the two passphrases for the key `{name}` differ")]
+    OtherPassphrase {
+        /// The key.
+        name: String,
     },
     /// A key of this name exists.
     #[error("the key `{name}` exists already: `{}`", path.display())]

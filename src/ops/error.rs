@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use pocket_index::archive::ArchiveError;
-use pocket_index::digest::Digest;
 use pocket_index::name::{PluginName, RegistryName, Target};
 use pocket_index::package::PackageError;
 use pocket_index::verify::VerifyError;
 use semver::Version;
 
+use super::install::{DirectError, OriginError};
 use crate::engine::CallError;
 use crate::home::HomeError;
 use crate::project::{EditError, ExpandError, LockError, ManifestError};
@@ -38,6 +38,14 @@ pub enum OpsError {
         path: PathBuf,
         /// Why not.
         source: ExpandError,
+    },
+    /// A change of a plugin's owner keys.
+    #[error("cannot change who signs for `{name}`: {reason}")]
+    Owners {
+        /// The plugin.
+        name: PluginName,
+        /// Why not.
+        reason: String,
     },
     /// A registry's name that nothing explains.
     #[error("there is no registry `{name}` in `{}`", file.display())]
@@ -131,14 +139,12 @@ pub enum OpsError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A URL without a digest.
-    #[error("{url} comes without evidence")]
-    NoDigest {
-        /// The URL.
-        url: String,
-        /// What its bytes have now.
-        found: Digest,
-    },
+    /// A name that means another plugin than before.
+    #[error(transparent)]
+    Origin(Box<OriginError>),
+    /// A release, URL or file that the project names itself.
+    #[error(transparent)]
+    Direct(Box<DirectError>),
     /// Somebody must say yes, and nobody can be asked.
     #[error("the permissions of {} need a yes", plugins.join(", "))]
     NotApproved {
@@ -339,7 +345,7 @@ macro_rules! boxed {
     };
 }
 
-boxed!(RegistryError => Registry, StoreError => Store, RunError => Run);
+boxed!(RegistryError => Registry, StoreError => Store, RunError => Run, DirectError => Direct, OriginError => Origin);
 
 impl OpsError {
     /// For `map_err`: what was done, on which path.

@@ -119,7 +119,9 @@ impl Graph {
                 if end == around || std::mem::replace(&mut reached[end], true) {
                     continue;
                 }
-                next.extend(self.plugins[end].needs.iter().map(|need| [way.as_slice(), &[need.clone()]].concat()));
+                next.extend(
+                    self.plugins[end].needs.iter().map(|need| [way.as_slice(), std::slice::from_ref(need)].concat()),
+                );
             }
             ways = next;
         }

@@ -1,11 +1,14 @@
 //! The verbs: each joins the rooms below into one thing that a user asks for.
 
+pub mod announce;
 pub mod cache;
 mod catalog;
 mod error;
+mod forges;
 pub mod graph;
 pub mod info;
 pub mod install;
+mod leftovers;
 pub mod list;
 pub mod pack;
 pub mod plugins;

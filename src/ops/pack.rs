@@ -1,12 +1,15 @@
-//! `plugin pack`: a folder becomes archives, the same bytes on every machine.
+//! `plugin pack`: a folder becomes archives, the same bytes on every machine; and a signature for all of them.
 
 use std::path::{Path, PathBuf};
 
+use pocket_index::archive::release_file_name;
 use pocket_index::digest::Digest;
 use pocket_index::limits::Limits;
-use pocket_index::package::Package;
+use pocket_index::package::{self, Package};
+use pocket_index::record::Event;
+use pocket_index::signature::{PublicKey, SecretKey};
 
-use super::OpsError;
+use super::{OpsError, announce};
 use crate::home::atomic;
 
 /// An archive that was written.
@@ -22,9 +25,34 @@ pub struct Packed {
     pub digest: Digest,
 }
 
+/// The file that was written to sign a release.
+#[derive(Debug, Clone)]
+pub struct SignedFile {
+    /// The file: `<name>-<version>.release.json`.
+    pub path: PathBuf,
+    /// Who signed.
+    pub keys: Vec<PublicKey>,
+}
+
+/// Packs `folder` into archives in the folder `out`, and signs them with every key given.
+pub fn pack_signed(folder: &Path, out: &Path, secrets: &[SecretKey]) -> Result<(Vec<Packed>, SignedFile), OpsError> {
+    let packages = packages_of(folder)?;
+    let release = package::release_of(&packages)
+        .map_err(|source| OpsError::Package { path: folder.to_owned(), source: Box::new(source) })?;
+    let path = out.join(release_file_name(&release.name, &release.version));
+    let header = announce::sign(&Event::from(release), secrets);
+    let packed = write(&packages, out)?;
+    let json = serde_json::to_vec(&header).expect("a header has text keys only");
+    atomic::replace_file(&path, &json).map_err(OpsError::io("write", &path))?;
+    Ok((packed, SignedFile { path, keys: secrets.iter().map(SecretKey::public).collect() }))
+}
+
 /// Packs `folder` into archives in the folder `out`.
 pub fn pack(folder: &Path, out: &Path) -> Result<Vec<Packed>, OpsError> {
-    let packages = packages_of(folder)?;
+    write(&packages_of(folder)?, out)
+}
+
+fn write(packages: &[Package], out: &Path) -> Result<Vec<Packed>, OpsError> {
     let write = |package: &Package| {
         let path = out.join(&package.file);
         atomic::replace_file(&path, &package.bytes).map_err(OpsError::io("write", &path))?;

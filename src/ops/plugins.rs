@@ -61,11 +61,12 @@ pub fn named(workspace: &Workspace, name: &PluginName) -> Result<WorkspacePlugin
     })
 }
 
-/// Names that differ from `wanted` by a slip of the finger, closest first.
+/// Names that differ from `wanted` by a slip of the finger, closest first: in a third of its letters, in three at most.
 pub fn near<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let slips = (wanted.chars().count() / 3).clamp(1, 3);
     let mut close: Vec<(usize, &str)> = names
         .map(|name| (strsim::damerau_levenshtein(wanted, name), name))
-        .filter(|(distance, _)| *distance <= 3)
+        .filter(|(distance, _)| *distance <= slips)
         .collect();
     close.sort_unstable();
     close.dedup();
@@ -73,7 +74,7 @@ pub fn near<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<Strin
 }
 
 /// The user's store, then the folders that `--dir` installed to.
-fn stores(workspace: &Workspace) -> Result<Vec<Store>, OpsError> {
+pub(super) fn stores(workspace: &Workspace) -> Result<Vec<Store>, OpsError> {
     let others = workspace.home().remembered_stores()?;
     Ok([workspace.home().plugins()].into_iter().chain(others).map(|path: PathBuf| Store::at(path)).collect())
 }

@@ -4,12 +4,11 @@ use std::path::PathBuf;
 
 use pocket_index::digest::Digest;
 use pocket_index::package::{self, Package};
-use pocket_index::publish::PublishHeader;
 use pocket_index::record::{Event, Release};
-use pocket_index::signature::PublicKey;
+use pocket_index::signature::{PublicKey, SecretKey};
 
+use super::announce::sign;
 use super::{OpsError, Reach, Workspace, pack};
-use crate::home::keys;
 
 /// Whether a publish is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,18 +25,18 @@ pub struct Published {
     /// What was signed.
     pub release: Release,
     /// Who signed.
-    pub key: PublicKey,
+    pub keys: Vec<PublicKey>,
     /// The registry it went to.
     pub registry: String,
     /// Its place in the registry's log; none if nothing was sent.
     pub log: Option<u64>,
 }
 
-/// Publishes the plugin in `sources`: a folder, or archives of one version.
+/// Publishes the plugin in `sources`: a folder, or archives of one version. Every key signs.
 pub async fn publish(
     workspace: &Workspace,
     sources: &[PathBuf],
-    key: &str,
+    secrets: impl FnOnce() -> Result<Vec<SecretKey>, OpsError>,
     reach: &Reach,
     sending: Sending,
 ) -> Result<Published, OpsError> {
@@ -48,13 +47,13 @@ pub async fn publish(
     let first = sources.first().cloned().unwrap_or_default();
     let release =
         package::release_of(&packages).map_err(|source| OpsError::Package { path: first, source: Box::new(source) })?;
-    let secret = keys::load(workspace.home(), key)?;
     let registry = workspace.open_registry(reach).await?;
 
-    let event = Event::from(release.clone()).to_text();
-    let header = PublishHeader { signatures: vec![secret.sign_event("release", &event)], event };
-    let mut published =
-        Published { release, key: secret.public(), registry: registry.location().to_string(), log: None };
+    // Only now: nobody types a passphrase for what cannot be packed.
+    let secrets = secrets()?;
+    let header = sign(&Event::from(release.clone()), &secrets);
+    let keys = secrets.iter().map(SecretKey::public).collect();
+    let mut published = Published { release, keys, registry: registry.location().to_string(), log: None };
     if sending == Sending::Upload {
         let answer = registry.publish(body(&header, &packages, &published.release)).await?;
         published.log = answer["log"].as_u64();
@@ -64,7 +63,7 @@ pub async fn publish(
 }
 
 /// The header, then the archives in the event's order.
-fn body(header: &PublishHeader, packages: &[Package], release: &Release) -> Vec<u8> {
+fn body(header: &pocket_index::publish::PublishHeader, packages: &[Package], release: &Release) -> Vec<u8> {
     let mut body = header.encode();
     for record in &release.archives {
         let package = packages.iter().find(|package| package.target == record.target);

@@ -3,9 +3,10 @@
 use pocket_index::name::PluginName;
 use semver::Version;
 
-use super::{OpsError, Workspace, plugins};
+use super::{OpsError, Workspace, leftovers, plugins};
 use crate::home::atomic;
 use crate::project::remove_dependency;
+use crate::store::Store;
 
 /// What was taken out of the lock.
 #[derive(Debug, Clone)]
@@ -35,24 +36,40 @@ pub fn uninstall(workspace: Workspace, names: &[PluginName]) -> Result<Vec<Remov
     }
     let old = workspace.read_lock()?;
     let workspace = workspace.with_manifest(&text)?;
-    let mut removed = Vec::new();
-    if let Some((lock, old_text)) = old {
-        let pruned = plugins::without_unneeded(&lock, &workspace)?;
-        let gone = lock.plugins.iter().filter(|one| pruned.plugin(&one.name, &one.version, &one.source).is_none());
-        removed.extend(gone.map(|one| Removed { name: one.name.clone(), version: one.version.clone() }));
-        let new_text = pruned.to_text();
-        atomic::replace_file(&path, text.as_bytes()).map_err(OpsError::io("write", &path))?;
-        if new_text != old_text {
-            let lock_path = workspace.lock_path();
-            atomic::replace_file(&lock_path, new_text.as_bytes()).map_err(OpsError::io("write", &lock_path))?;
+    let store = workspace.store();
+    leftovers::sweep(&workspace, &store)?;
+    let removed = match &old {
+        Some((lock, old_text)) => {
+            let pruned = plugins::without_unneeded(lock, &workspace)?;
+            let gone = lock.plugins.iter().filter(|one| pruned.plugin(&one.name, &one.version, &one.source).is_none());
+            let removed = gone.map(|one| Removed { name: one.name.clone(), version: one.version.clone() });
+            let removed: Vec<_> = removed.collect();
+            remove_files(&workspace, &store, &removed)?;
+            write_lock(&workspace, old_text, &pruned.to_text())?;
+            removed
         }
-    } else {
-        atomic::replace_file(&path, text.as_bytes()).map_err(OpsError::io("write", &path))?;
-    }
-    if !workspace.is_project() {
-        for one in &removed {
-            workspace.store().remove(&one.name, &one.version)?;
-        }
-    }
+        None => Vec::new(),
+    };
+    // Last, so that a killed uninstall can be typed again.
+    atomic::replace_file(&path, text.as_bytes()).map_err(OpsError::io("write", &path))?;
     Ok(removed)
+}
+
+/// A project's plugins stay on the disk.
+fn remove_files(workspace: &Workspace, store: &Store, removed: &[Removed]) -> Result<(), OpsError> {
+    if workspace.is_project() {
+        return Ok(());
+    }
+    for one in removed {
+        store.remove(&one.name, &one.version)?;
+    }
+    Ok(())
+}
+
+fn write_lock(workspace: &Workspace, old: &str, new: &str) -> Result<(), OpsError> {
+    let path = workspace.lock_path();
+    if old != new {
+        atomic::replace_file(&path, new.as_bytes()).map_err(OpsError::io("write", &path))?;
+    }
+    Ok(())
 }

@@ -11,7 +11,7 @@ use pocket_index::verify::VerifyError;
 use semver::Version;
 
 use super::{OpsError, Reach, Workspace, plugins};
-use crate::project::{Basis, Source};
+use crate::project::{Basis, LockedPlugin, Source};
 use crate::registry::Registry;
 
 /// A plugin or archive that verified, and what it was verified by.
@@ -45,13 +45,14 @@ async fn verify_file(workspace: &Workspace, path: &Path, reach: &Reach) -> Resul
     let shown = path.display().to_string();
     let bytes = std::fs::read(path).map_err(OpsError::io("read", path))?;
     let refused = |source| OpsError::Archive { archive: shown.clone(), source: Box::new(source) };
-    let read = archive::read(bytes.as_slice(), &Limits::default()).map_err(refused)?;
+    let limits = Limits::with_unpacked(workspace.registry(reach.registry.as_deref())?.max_unpacked);
+    let read = archive::read(bytes.as_slice(), &limits).map_err(refused)?;
     let manifest = read.manifest().map_err(refused)?;
     let registry = workspace.open_registry(reach).await?;
     let (release, mut links) = published(&registry, &manifest.name, &manifest.version).await?;
     let target = package::target_of(&manifest, &read);
     let unverified = |source: VerifyError| OpsError::Unverified { archive: shown.clone(), source: Box::new(source) };
-    release.verify_archive(&target, &bytes, &Limits::default()).map_err(unverified)?;
+    release.verify_archive(&target, &bytes, &limits).map_err(unverified)?;
     links.insert(0, format!("the archive's bytes are {}, as the release says", Digest::of(&bytes)));
     Ok(Verified { name: manifest.name, version: manifest.version, links })
 }
@@ -81,12 +82,22 @@ async fn verify_installed(workspace: &Workspace, name: &PluginName, reach: &Reac
             links.push(format!("the lock names the event {found}, as the registry does"));
             links.extend(more);
         }
-        source => links.push(match locked.basis {
-            Basis::Digest => format!("its archive came from {source} with the digest that the project names"),
-            _ => format!("its archive is the project's own: {source}; nobody else vouches for it"),
-        }),
+        source => links.push(evidence(source, locked)),
     }
     Ok(Verified { name: name.clone(), version, links })
+}
+
+/// What was checked when a plugin that comes from no registry was installed.
+fn evidence(source: &Source, locked: &LockedPlugin) -> String {
+    match locked.basis {
+        Basis::Signature => {
+            let signers: Vec<String> = locked.signers.iter().map(|key| key.fingerprint().to_string()).collect();
+            format!("its release at {source} was signed by {}", signers.join(" and "))
+        }
+        Basis::Digest => format!("its archive came from {source} with the digest that was given"),
+        Basis::Once => format!("its archive came from {source}, and was trusted once by whoever made the lock"),
+        _ => format!("its files are the project's own: {source}; nobody else vouches for them"),
+    }
 }
 
 /// The release in the registry, verified, with the links that hold it.

@@ -62,6 +62,8 @@ pub struct NamedRegistry {
     pub key: Option<String>,
     /// How old a release must be to be picked, in seconds.
     pub min_release_age: u64,
+    /// Bytes that a plugin's files may have together, if the configuration moves that limit.
+    pub max_unpacked: Option<u64>,
 }
 
 /// The settings that one configuration file gives to a plugin.
@@ -193,7 +195,13 @@ impl Workspace {
             RegistryTrust::Signed { log, .. } => Some(log.key.clone()),
             RegistryTrust::Unsigned => None,
         };
-        Ok(NamedRegistry { name: name.clone(), location: locked.url.parse()?, key, min_release_age: 0 })
+        Ok(NamedRegistry {
+            name: name.clone(),
+            location: locked.url.parse()?,
+            key,
+            min_release_age: 0,
+            max_unpacked: None,
+        })
     }
 
     /// Opens the registry that `reach` asks for.
@@ -276,7 +284,7 @@ impl Workspace {
 
     fn bundled() -> NamedRegistry {
         let name = BUNDLED.parse().expect("a constant name is valid");
-        NamedRegistry { name, location: Location::Bundled, key: None, min_release_age: 0 }
+        NamedRegistry { name, location: Location::Bundled, key: None, min_release_age: 0, max_unpacked: None }
     }
 
     fn configured(&self, name: &str) -> Result<Option<NamedRegistry>, OpsError> {
@@ -294,6 +302,7 @@ impl Workspace {
             location: settings.url.parse()?,
             key,
             min_release_age: settings.min_release_age.unwrap_or(0),
+            max_unpacked: settings.max_unpacked,
         }))
     }
 
@@ -314,7 +323,7 @@ impl Workspace {
                 return Ok(registry);
             }
         }
-        Ok(NamedRegistry { name: name_for(&location), location, key: None, min_release_age: 0 })
+        Ok(NamedRegistry { name: name_for(&location), location, key: None, min_release_age: 0, max_unpacked: None })
     }
 }
 
@@ -326,11 +335,10 @@ fn find_root(home: &Home, folder: &Path, scope: Scope) -> Option<PathBuf> {
     }
 }
 
-/// What a lock says of a registry at the same place. The bundled one comes with the program and is made anew with it;
-/// there, each locked event is compared instead.
+/// What a lock says of the registry of that name: wherever it is today, it is the same log. The bundled one comes with the
+/// program and is made anew with it; there, each locked event is compared instead.
 fn locked_state(named: &NamedRegistry, lock: Option<&Lockfile>) -> Expected {
-    let locked =
-        lock.and_then(|lock| lock.registry(&named.name)).filter(|locked| locked.url == named.location.to_string());
+    let locked = lock.and_then(|lock| lock.registry(&named.name));
     match locked.map(|locked| (&locked.trust, locked_head(locked))) {
         Some((RegistryTrust::Signed { log, .. }, head)) if named.location != Location::Bundled => {
             Expected { key: Some(log.key.clone()), head, copy: None }

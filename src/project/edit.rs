@@ -55,7 +55,12 @@ pub fn remove_dependency(text: &str, name: &PluginName) -> Result<String, EditEr
 /// The text is no `pocket.yaml`, or the change would touch something else.
 pub fn set_registry(text: &str, name: &RegistryName, url: &str) -> Result<String, EditError> {
     let mut expected = ProjectManifest::parse(text)?;
-    let settings = RegistrySettings { url: url.to_owned(), signing: Signing::OnFirstUse, min_release_age: None };
+    let settings = RegistrySettings {
+        url: url.to_owned(),
+        signing: Signing::OnFirstUse,
+        min_release_age: None,
+        max_unpacked: None,
+    };
     if expected.registries.contains_key(name) {
         return Ok(text.to_owned());
     }
@@ -109,6 +114,9 @@ fn flow(dependency: &Dependency) -> String {
         DependencySource::Registry(None) => quoted(&requirement),
         DependencySource::Registry(Some(registry)) => {
             format!("{{ version: {}, registry: {registry} }}", quoted(&requirement))
+        }
+        DependencySource::Release(repository) => {
+            format!("{{ release: {}, version: {} }}", quoted(&repository.to_string()), quoted(&requirement))
         }
         DependencySource::Path(path) => format!("{{ path: {}{} }}", quoted(path), version(&requirement)),
         DependencySource::Url { url, sha256 } => {
@@ -313,6 +321,7 @@ log_level: info # for now
             DependencySource::Url { url: url.clone(), sha256: None },
             DependencySource::Url { url, sha256 },
             DependencySource::Path("./a b".to_owned()),
+            DependencySource::Release("github.com/example/geo".parse().unwrap()),
         ];
         for source in sources {
             for file in [FILE, ""] {

@@ -8,6 +8,7 @@ use pocket_index::digest::{Digest, TreeDigest};
 use pocket_index::manifest::Runtime;
 use pocket_index::name::{PluginName, RegistryName, Target};
 use pocket_index::permissions::Permissions;
+use pocket_index::repository::Repository;
 use pocket_index::signature::PublicKey;
 use semver::{Version, VersionReq};
 use toml_edit::Table;
@@ -94,7 +95,8 @@ pub struct LockedPlugin {
     pub(super) unknown: Unknown,
 }
 
-/// Where a plugin comes from. Written as the registry's name, the address, or a path that starts with `./` or `../`.
+/// Where a plugin comes from. Written as the registry's name, the address, a path that starts with `./` or `../`, or the
+/// repository (`github.com/owner/repository`).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Source {
     /// A registry.
@@ -103,6 +105,8 @@ pub enum Source {
     Url(String),
     /// A file or folder beside the project. Never absolute: a lock is the same on every machine.
     Path(String),
+    /// The releases of a repository; each archive says where it was.
+    Release(Repository),
 }
 
 /// Why a plugin's files are trusted.
@@ -155,6 +159,8 @@ pub struct LockedArchive {
     pub sha256: Digest,
     /// The digest of its files.
     pub tree: TreeDigest,
+    /// Where it was, for one of a forge's release.
+    pub url: Option<String>,
     pub(super) unknown: Unknown,
 }
 
@@ -325,7 +331,13 @@ impl LockedPlugin {
 impl LockedArchive {
     /// An archive.
     pub fn new(target: Target, file: String, size: u64, sha256: Digest, tree: TreeDigest) -> Self {
-        Self { target, file, size, sha256, tree, unknown: Unknown::default() }
+        Self { target, file, size, sha256, tree, url: None, unknown: Unknown::default() }
+    }
+
+    /// The same archive, at this place.
+    #[must_use]
+    pub fn at(self, url: String) -> Self {
+        Self { url: Some(url), ..self }
     }
 }
 
@@ -336,6 +348,7 @@ impl Source {
             DependencySource::Registry(name) => Source::Registry(name.as_ref().unwrap_or(default_registry).clone()),
             DependencySource::Url { url, .. } => Source::Url(url.clone()),
             DependencySource::Path(path) => Source::path(path),
+            DependencySource::Release(repository) => Source::Release(repository.clone()),
         }
     }
 
@@ -351,6 +364,7 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Source::Registry(name) => name.fmt(f),
+            Source::Release(repository) => repository.fmt(f),
             Source::Url(text) | Source::Path(text) => f.write_str(text),
         }
     }
@@ -364,6 +378,8 @@ impl FromStr for Source {
             Ok(Source::Url(text.to_owned()))
         } else if text.starts_with('.') {
             Ok(Source::Path(text.to_owned()))
+        } else if let Ok(repository) = text.parse() {
+            Ok(Source::Release(repository))
         } else {
             text.parse().map(Source::Registry)
         }

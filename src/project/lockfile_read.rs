@@ -162,6 +162,9 @@ fn plugin(mut fields: Fields<'_>) -> Read<LockedPlugin> {
     let mut archives: Vec<LockedArchive> = Vec::new();
     for mut fields in fields.tables("archive")? {
         let archive = archive(&mut fields)?;
+        if matches!(source, Source::Release(_)) && archive.url.is_none() {
+            return Err(fields.error("target", format!("`url` is missing in {}", fields.what)));
+        }
         if archives.iter().any(|other| other.target == archive.target) {
             return Err(fields.error("target", format!("target `{}` is here a second time", archive.target)));
         }
@@ -206,6 +209,7 @@ fn archive(fields: &mut Fields<'_>) -> Read<LockedArchive> {
         size: fields.number("size")?,
         sha256: fields.parsed("sha256")?,
         tree: fields.parsed("tree")?,
+        url: fields.optional_parsed("url")?,
         unknown: fields.rest(),
     })
 }

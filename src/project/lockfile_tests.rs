@@ -325,6 +325,35 @@ fn an_empty_lock_fits_a_project_that_needs_nothing() {
     assert_eq!(empty.satisfies(&BTreeMap::<PluginName, Dependency>::new(), &registry("bundled")), Ok(()));
 }
 
+#[test]
+fn a_release_says_where_each_of_its_archives_was() {
+    let source: Source = "github.com/example/geo".parse().unwrap();
+    assert!(matches!(source, Source::Release(_)));
+    let mut geo = plugin("geo", "1.0.0", source);
+    geo.basis = Basis::Signature;
+    geo.archives = vec![archive("any", "geo-1.0.0.tar.gz").at("https://example.com/geo-1.0.0.tar.gz".to_owned())];
+    let text = Lockfile::new(Vec::new(), vec![geo]).to_text();
+    assert_snapshot!(text.split_once("\n\n").unwrap().1, @r#"
+    [[plugin]]
+    name = "geo"
+    version = "1.0.0"
+    source = "github.com/example/geo"
+    runtime = "lua"
+    trust = "signature"
+
+    [[plugin.archive]]
+    target = "any"
+    file = "geo-1.0.0.tar.gz"
+    size = 4711
+    sha256 = "sha256:fc36e6eab660343d7295f132587c8ddcb04ed72d50701ccecad90bcfe9cf0dc9"
+    tree = "t1:d6a7cd2a7371b1a15d543196979ff74fdb027023ebf187d5d329be11055c77fd"
+    url = "https://example.com/geo-1.0.0.tar.gz"
+    "#);
+    assert_eq!(Lockfile::parse(&text).unwrap().to_text(), text);
+    let without = text.replace("url = \"https://example.com/geo-1.0.0.tar.gz\"\n", "");
+    assert!(error(&without).ends_with("`url` is missing in a `[[plugin.archive]]`"), "{}", error(&without));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -91,6 +91,9 @@ impl LockedArchive {
         table.insert("size", integer(self.size));
         table.insert("sha256", value(self.sha256.to_string()));
         table.insert("tree", value(self.tree.to_string()));
+        if let Some(url) = &self.url {
+            table.insert("url", value(url));
+        }
         self.unknown.write(&mut table);
         table
     }

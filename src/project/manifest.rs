@@ -6,6 +6,7 @@ use pocket_index::digest::Digest;
 use pocket_index::manifest::Runtime;
 use pocket_index::name::{PluginName, RegistryName, Target};
 use pocket_index::permissions::Word;
+use pocket_index::repository::Repository;
 use semver::VersionReq;
 use serde_json::{Map, Value};
 
@@ -18,6 +19,8 @@ pub struct ProjectManifest {
     pub plugins: PluginSettings,
     /// `registries`, by the name that dependencies use.
     pub registries: BTreeMap<RegistryName, RegistrySettings>,
+    /// `forges`, by the host that repositories name.
+    pub forges: BTreeMap<String, ForgeSettings>,
     /// `log_level`.
     pub log_level: Option<LogLevel>,
 }
@@ -80,6 +83,15 @@ pub enum DependencySource {
     },
     /// A folder, an archive or a single file, as written: relative to the project.
     Path(String),
+    /// The releases of a repository on a forge.
+    Release(Repository),
+}
+
+/// One of `forges`: a host whose repositories have releases.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForgeSettings {
+    /// The base of its API, such as `https://api.github.com`.
+    pub api: String,
 }
 
 /// One of `registries`.
@@ -91,6 +103,8 @@ pub struct RegistrySettings {
     pub signing: Signing,
     /// How old a version must be before it is picked, in seconds.
     pub min_release_age: Option<u64>,
+    /// Bytes that a plugin's files may have together; none is the usual limit.
+    pub max_unpacked: Option<u64>,
 }
 
 /// Whether a registry's words must be signed.

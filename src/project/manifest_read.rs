@@ -1,14 +1,16 @@
 //! Reads `pocket.yaml`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use pocket_index::permissions::Word;
+use pocket_index::name::PluginName;
+use pocket_index::permissions::{Word, parse_memory};
+use pocket_index::repository::Repository;
 use semver::VersionReq;
 use serde_json::{Map, Value};
 
 use super::manifest::{
-    Autoload, Dependency, DependencySource, Exec, LogLevel, PluginSettings, ProjectManifest, RegistrySettings,
-    Security, Signing,
+    Autoload, Dependency, DependencySource, Exec, ForgeSettings, LogLevel, PluginSettings, ProjectManifest,
+    RegistrySettings, Security, Signing,
 };
 use super::yaml::{self, Field, ManifestError, Yaml};
 
@@ -32,12 +34,16 @@ impl ProjectManifest {
         let Some(root) = yaml::parse(text)? else { return Ok(Self::default()) };
         let root = Field { path: String::new(), node: &root };
         if !matches!(root.node.value, Yaml::Map(_)) {
-            return Err(ManifestError::at(root.node, "expected a mapping with `plugins`, `registries` or `log_level`"));
+            return Err(ManifestError::at(
+                root.node,
+                "expected a mapping with `plugins`, `registries`, `forges` or `log_level`",
+            ));
         }
-        let fields = root.keys(&["plugins", "registries", "log_level"])?;
+        let fields = root.keys(&["plugins", "registries", "forges", "log_level"])?;
         Ok(Self {
             plugins: fields.get("plugins").map(plugins).transpose()?.unwrap_or_default(),
             registries: fields.get("registries").map(|field| field.named(registry)).transpose()?.unwrap_or_default(),
+            forges: fields.get("forges").map(forges).transpose()?.unwrap_or_default(),
             log_level: fields.get("log_level").map(|field| field.word(&LOG_LEVELS)).transpose()?,
         })
     }
@@ -63,18 +69,20 @@ fn dependency(field: &Field<'_>) -> Read<Dependency> {
     match &field.node.value {
         Yaml::Text(_) | Yaml::Number(_) => Ok(Dependency::new(field.parsed()?)),
         Yaml::Map(_) => detailed_dependency(field),
-        _ => Err(field.error("expected a requirement such as `^1.2`, or a mapping with `version`, `url` or `path`")),
+        _ => Err(field
+            .error("expected a requirement such as `^1.2`, or a mapping with `version`, `release`, `url` or `path`")),
     }
 }
 
 fn detailed_dependency(field: &Field<'_>) -> Read<Dependency> {
-    let fields = field.keys(&["version", "registry", "url", "path", "sha256"])?;
-    let sources: Vec<_> = ["registry", "url", "path"].into_iter().filter(|key| fields.contains_key(key)).collect();
+    let fields = field.keys(&["version", "registry", "release", "url", "path", "sha256"])?;
+    let sources: Vec<_> =
+        ["registry", "release", "url", "path"].into_iter().filter(|key| fields.contains_key(key)).collect();
     if let [first, second, ..] = sources[..] {
         return Err(field.error(format!("`{first}` and `{second}` exclude each other")));
     }
     if let Some(digest) = fields.get("sha256").filter(|_| !fields.contains_key("url")) {
-        return Err(digest.error("goes with `url` only: a registry's index says the digest itself"));
+        return Err(digest.error("goes with `url` only: an index or the lock says the digest otherwise"));
     }
     let requirement = fields.get("version").map(Field::parsed).transpose()?;
     let source = match (fields.get("url"), fields.get("path")) {
@@ -82,6 +90,7 @@ fn detailed_dependency(field: &Field<'_>) -> Read<Dependency> {
             DependencySource::Url { url: url(address)?, sha256: fields.get("sha256").map(Field::parsed).transpose()? }
         }
         (_, Some(path)) => DependencySource::Path(path.text()?.to_owned()),
+        _ if fields.contains_key("release") => DependencySource::Release(fields["release"].parsed()?),
         _ => DependencySource::Registry(fields.get("registry").map(Field::parsed).transpose()?),
     };
     match (requirement, &source) {
@@ -148,9 +157,14 @@ fn permission_words(field: &Field<'_>) -> Read<BTreeSet<Word>> {
 
 fn registry(field: &Field<'_>) -> Read<RegistrySettings> {
     if let Yaml::Text(_) = &field.node.value {
-        return Ok(RegistrySettings { url: url(field)?, signing: Signing::OnFirstUse, min_release_age: None });
+        return Ok(RegistrySettings {
+            url: url(field)?,
+            signing: Signing::OnFirstUse,
+            min_release_age: None,
+            max_unpacked: None,
+        });
     }
-    let fields = field.keys(&["url", "key", "unsigned", "min_release_age"])?;
+    let fields = field.keys(&["url", "key", "unsigned", "min_release_age", "max_unpacked"])?;
     let Some(address) = fields.get("url") else { return Err(field.error("`url` is missing")) };
     let unsigned = fields.get("unsigned").map(Field::flag).transpose()?.unwrap_or(false);
     let signing = match fields.get("key") {
@@ -163,7 +177,47 @@ fn registry(field: &Field<'_>) -> Read<RegistrySettings> {
         url: url(address)?,
         signing,
         min_release_age: fields.get("min_release_age").map(age).transpose()?,
+        max_unpacked: fields.get("max_unpacked").map(bytes).transpose()?,
     })
+}
+
+/// A host and its API: `{api: URL}`, or the URL alone.
+fn forges(field: &Field<'_>) -> Read<BTreeMap<String, ForgeSettings>> {
+    let mut forges = BTreeMap::new();
+    for (host, settings) in field.entries()? {
+        // The host is what stands before the first `/` of a repository.
+        if format!("{}/owner/repository", host.value).parse::<Repository>().is_err() {
+            let message =
+                format!("`{}`: `{}` is no host such as `git.example.com`", field.path, host.value.escape_debug());
+            return Err(ManifestError::at(host, message));
+        }
+        let api = match &settings.node.value {
+            Yaml::Text(_) => url(&settings)?,
+            _ => match settings.keys(&["api"])?.get("api") {
+                Some(api) => url(api)?,
+                None => return Err(settings.error("`api` is missing")),
+            },
+        };
+        forges.insert(host.value.to_ascii_lowercase(), ForgeSettings { api });
+    }
+    Ok(forges)
+}
+
+/// The line in which `plugins.dependencies` names a plugin, for messages about it.
+pub(super) fn dependency_line(text: &str, name: &PluginName) -> Option<u64> {
+    let root = yaml::parse(text).ok()??;
+    let child = |node: &Field<'_>, key: &str| -> Option<u64> {
+        node.entries().ok()?.into_iter().find(|(found, _)| found.value == key).map(|(found, _)| found.referenced.line())
+    };
+    let root = Field { path: String::new(), node: &root };
+    let (_, plugins) = root.entries().ok()?.into_iter().find(|(key, _)| key.value == "plugins")?;
+    let (_, dependencies) = plugins.entries().ok()?.into_iter().find(|(key, _)| key.value == "dependencies")?;
+    child(&dependencies, name.as_str())
+}
+
+/// An amount of memory as manifests write it: `512MiB`.
+fn bytes(field: &Field<'_>) -> Read<u64> {
+    parse_memory(field.text()?).map_err(|_| field.error("expected a size such as `512MiB` or `1GB`"))
 }
 
 /// A whole number with a unit: `7d`, `12h`, `30m`, `45s`; `0` alone.
@@ -204,6 +258,7 @@ plugins:
     redis-cache: { version: ">=1, <3", registry: corp }
     weather: { url: "https://example.com/weather.tar.gz", sha256: "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" }
     local: { path: ./mine }
+    redis: { release: github.com/example/pocket-plugin-redis, version: ^1.2 }
     pinned: 1.2
   config:
     redis-cache: { host: "${REDIS_HOST:-localhost}", port: 6379, tags: [a, "${NAME}"] }
@@ -214,7 +269,10 @@ plugins:
     denied_runtimes: [native]
 registries:
   bundled: https://plugins.example.com
-  corp: { url: "https://corp.example.com/index", unsigned: true, min_release_age: 7d }
+  corp: { url: "https://corp.example.com/index", unsigned: true, min_release_age: 7d, max_unpacked: 1GiB }
+forges:
+  git.example.com: { api: "https://git.example.com/api/v1" }
+  Other.example.com:3000: http://other.example.com:3000/api
 log_level: debug
 "#;
 
@@ -237,11 +295,22 @@ log_level: debug
         );
         assert_eq!(plugins.dependencies["local"].source, DependencySource::Path("./mine".to_owned()));
         assert!(matches!(&plugins.dependencies["weather"].source, DependencySource::Url { sha256: Some(_), .. }));
+        let repository = "github.com/example/pocket-plugin-redis".parse().unwrap();
+        assert_eq!(plugins.dependencies["redis"].source, DependencySource::Release(repository));
+        assert_eq!(manifest.forges["git.example.com"].api, "https://git.example.com/api/v1");
+        assert_eq!(manifest.forges["other.example.com:3000"].api, "http://other.example.com:3000/api");
         assert!(plugins.security.permissions["geo"].is_empty());
         assert_eq!(plugins.security.allow_exec, Some(Exec::Refused));
         assert_eq!(manifest.registries["corp"].min_release_age, Some(7 * 86_400));
+        assert_eq!(manifest.registries["corp"].max_unpacked, Some(1 << 30));
         assert_eq!(manifest.registries["corp"].signing, Signing::Unsigned);
         assert_eq!(manifest.log_level, Some(LogLevel::Debug));
+    }
+
+    #[test]
+    fn a_dependencys_line_is_known() {
+        assert_eq!(dependency_line(WHOLE, &"local".parse().unwrap()), Some(11));
+        assert_eq!(dependency_line(WHOLE, &"nowhere".parse().unwrap()), None);
     }
 
     #[test]
@@ -276,7 +345,10 @@ log_level: debug
             "plugins:\n  dependencies:\n    geo: { version: 1, url: x, path: y }",
             "plugins:\n  dependencies:\n    geo: ^1\n    geo: ^2",
             "plugins:\n  dependencies:\n    geo: { url: example.com }",
+            "plugins:\n  dependencies:\n    geo: { release: example/geo, version: 1 }",
             "plugins:\n  autoload: maybe",
+            "forges:\n  example: https://example.com",
+            "forges:\n  git.example.com: { url: https://git.example.com }",
             "plugins:\n  security:\n    default_permissions: [none, read_env]",
             "plugins:\n  security:\n    permissions: { geo: [read_everything] }",
             "registries:\n  corp: { url: https://x.example, min_release_age: 7 }",
@@ -289,17 +361,20 @@ log_level: debug
         line 2, column 3: unknown key `dependancies` in `plugins`; did you mean `dependencies`?
         line 3, column 5: `plugins.dependencies`: `Geo` is no plugin name: expected lower-case letters, digits and single hyphens, starting with a letter (`[a-z][a-z0-9]*(-[a-z0-9]+)*`)
         line 3, column 10: `plugins.dependencies.geo`: `^^1`: unexpected character '^' while parsing major version number
-        line 3, column 10: `plugins.dependencies.geo`: expected a requirement such as `^1.2`, or a mapping with `version`, `url` or `path`
+        line 3, column 10: `plugins.dependencies.geo`: expected a requirement such as `^1.2`, or a mapping with `version`, `release`, `url` or `path`
         line 3, column 10: `plugins.dependencies.geo`: `version` is missing; `*` takes any
         line 3, column 10: `plugins.dependencies.geo`: `url` and `path` exclude each other
         line 4, column 5: the key `geo` is here a second time
         line 3, column 17: `plugins.dependencies.geo.url`: expected an address that starts with `https://`, `http://` or `file://`
+        line 3, column 21: `plugins.dependencies.geo.release`: `example/geo`: expected `host/owner/repository`, such as `github.com/example/plugin`
         line 2, column 13: `plugins.autoload`: expected true or false, found text
+        line 2, column 3: `forges`: `example` is no host such as `git.example.com`
+        line 2, column 22: unknown key `url` in `forges.git.example.com`; known are `api`
         line 3, column 26: `plugins.security.default_permissions`: `none` cannot stand beside other words
         line 3, column 26: `plugins.security.permissions.geo[0]`: `read_everything` is not one of `none`, `read_env`, `http_client`, `network_access`, `read_files`, `write_files`
         line 2, column 52: `registries.corp.min_release_age`: expected an age such as `7d`, `12h`, `30m` or `0`
         line 1, column 12: unclosed bracket '['
-        line 1, column 1: expected a mapping with `plugins`, `registries` or `log_level`
+        line 1, column 1: expected a mapping with `plugins`, `registries`, `forges` or `log_level`
         ");
     }
 }

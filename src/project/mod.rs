@@ -24,8 +24,8 @@ pub use lockfile::{
 };
 pub use lockfile_read::LockError;
 pub use manifest::{
-    Autoload, Dependency, DependencySource, Exec, LogLevel, PluginSettings, ProjectManifest, RegistrySettings,
-    Security, Signing,
+    Autoload, Dependency, DependencySource, Exec, ForgeSettings, LogLevel, PluginSettings, ProjectManifest,
+    RegistrySettings, Security, Signing,
 };
 pub use yaml::ManifestError;
 
@@ -33,6 +33,11 @@ pub use yaml::ManifestError;
 pub const MANIFEST_FILE: &str = "pocket.yaml";
 /// The file that Pocket writes.
 pub const LOCK_FILE: &str = "pocket.lock";
+
+/// The line, from 1, in which a `pocket.yaml` names a dependency.
+pub fn dependency_line(text: &str, name: &pocket_index::name::PluginName) -> Option<u64> {
+    manifest_read::dependency_line(text, name)
+}
 
 /// The nearest folder, from `start` upwards, with a `pocket.yaml` in it.
 pub fn find_project(start: &Path) -> Option<PathBuf> {

@@ -1,22 +1,22 @@
 //! A registry as its client sees it: nothing it sends counts before it was checked.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use pocket_index::config::{Config, LogRequirement};
-use pocket_index::digest::Digest;
-use pocket_index::limits::Limits;
+use pocket_index::digest::{Digest, Digested};
 use pocket_index::log::{self, Checkpoint, NoteKey, TilePath, TileSource as _, Tiles, TreeHead};
 use pocket_index::name::{PluginName, RegistryName, Target};
 use pocket_index::record::{ArchiveRecord, History, HistoryError, Outline, Policy};
-use pocket_index::search::SearchEntry;
+use pocket_index::search::{self, SearchEntry};
 use pocket_index::signature::PublicKey;
-use pocket_index::verify::{VerifiedArchive, VerifiedRelease, VerifyError};
+use pocket_index::verify::{VerifiedRelease, VerifyError};
 use pocket_index::{bundled, layout};
 use semver::{Version, VersionReq};
-use std::path::PathBuf;
 
 use super::error::{RegistryError, TransportError};
+use super::http::Progress;
 use super::transport::{Freshness, Transport};
 use super::{ArchiveCache, Location, Network};
 use crate::home::Home;
@@ -75,9 +75,11 @@ impl Registry {
     ) -> Result<Opened, RegistryError> {
         let shown = location.to_string();
         let transport_error = |source| RegistryError::Transport { registry: shown.clone(), source };
+        let archives = ArchiveCache::at(&home.cache());
         let transport = match &expected.copy {
             Some(folder) => Transport::Folder(folder.clone()),
-            None => Transport::new(&location, &home.cache(), network).map_err(transport_error)?,
+            None => Transport::new(&location, &home.cache(), network, archives.trouble().clone())
+                .map_err(transport_error)?,
         };
         let config =
             transport.read(layout::CONFIG, SMALL_FILE, Freshness::Revalidate).await.map_err(transport_error)?;
@@ -93,7 +95,6 @@ impl Registry {
         let policy = Policy::new(config.keys.iter().copied())
             .published_up_to(checkpoint.size())
             .with_development_lines(bundled::line_digests());
-        let archives = ArchiveCache::at(&home.cache());
         let tiles = Mutex::default();
         let registry = Self {
             name,
@@ -231,43 +232,36 @@ impl Registry {
         RegistryError::History { registry: self.location.to_string(), plugin: plugin.clone(), source: Box::new(error) }
     }
 
-    /// The archive for `target`, from the cache or the registry, verified.
+    /// The archive for `target`, from the cache or the registry. Its bytes are not verified yet:
+    /// [`VerifiedRelease::verify_digested`] does that.
     pub async fn archive(
         &self,
         release: &VerifiedRelease,
         target: &Target,
-        limits: &Limits,
-        progress: &mut dyn FnMut(u64, Option<u64>),
-    ) -> Result<VerifiedArchive, RegistryError> {
-        let refused = |source: VerifyError| RegistryError::Archive {
-            plugin: release.name().clone(),
-            version: release.version().clone(),
-            source: Box::new(source),
-        };
-        let cannot = |source| RegistryError::Download {
-            plugin: release.name().clone(),
-            version: release.version().clone(),
-            source: Box::new(source),
-        };
-        let record = release.archive_for(target).map_err(refused)?;
-        let cached = self.archives.read(record.sha256).map_err(cannot)?;
-        let is_cached = cached.is_some();
-        let content = match cached {
-            Some(content) => content,
-            None => self.download(record, progress).await.map_err(cannot)?,
-        };
-        let verified = release.verify_archive(target, &content, limits).map_err(refused)?;
-        if !is_cached {
-            self.archives.write(record.sha256, &content).map_err(cannot)?;
-        }
-        Ok(verified)
+        progress: Progress<'_>,
+    ) -> Result<Digested<'static>, RegistryError> {
+        let plugin = || (release.name().clone(), release.version().clone());
+        let record = release.archive_for(target).map_err(|source| {
+            let (plugin, version) = plugin();
+            RegistryError::Archive { plugin, version, source: Box::new(source) }
+        })?;
+        self.download(record, progress).await.map_err(|source| {
+            let (plugin, version) = plugin();
+            RegistryError::Download { plugin, version, source: Box::new(source) }
+        })
+    }
+
+    /// What could not be written to the cache, if anything.
+    pub fn cache_trouble(&self) -> Option<&str> {
+        self.archives.trouble().first()
     }
 
     /// What the registry lists for searching. It is for finding only: what is installed is verified event by event.
     pub async fn search_entries(&self) -> Result<Vec<SearchEntry>, RegistryError> {
         let read = self.transport.read(layout::SEARCH, SEARCH_FILE, Freshness::Revalidate).await;
         let content = read.map_err(|source| self.transport_error(source))?;
-        serde_json::from_slice(&content).map_err(|error| self.refused(error))
+        let text = str::from_utf8(&content).map_err(|error| self.refused(error))?;
+        search::parse(text).map_err(|error| self.refused(error))
     }
 
     /// Sends a publish and returns the server's answer.
@@ -301,11 +295,17 @@ impl Registry {
     async fn download(
         &self,
         record: &ArchiveRecord,
-        progress: &mut dyn FnMut(u64, Option<u64>),
-    ) -> Result<Bytes, TransportError> {
+        progress: Progress<'_>,
+    ) -> Result<Digested<'static>, TransportError> {
+        let (archives, digest) = (self.archives.clone(), record.sha256);
+        let cached = tokio::task::spawn_blocking(move || archives.find(digest)).await;
+        if let Ok(Some(cached)) = cached {
+            return Ok(cached);
+        }
         // One byte more than announced is enough to know that it is another file.
-        let path = layout::archive(&record.sha256);
-        self.transport.read_with_progress(&path, record.size + 1, Freshness::Revalidate, progress).await
+        let limit = record.size + 1;
+        let partial = || self.archives.partial(digest, limit);
+        self.transport.download(&layout::archive(&digest), limit, partial, progress).await
     }
 
     /// Fetches the tiles that are not here yet. A partial tile may have become a full one since the checkpoint.

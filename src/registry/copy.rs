@@ -30,14 +30,15 @@ impl Registry {
         let mut files = BTreeSet::new();
         for release in releases {
             for archive in &release.entry().release().archives {
-                let path = layout::archive(&archive.sha256);
-                let content = self.read(&path, archive.size + 1, Freshness::Immutable).await?;
-                release.verify_archive(&archive.target, &content, limits).map_err(|source| RegistryError::Archive {
-                    plugin: release.name().clone(),
-                    version: release.version().clone(),
-                    source: Box::new(source),
+                let content = self.archive(release, &archive.target, &mut |_, _| {}).await?;
+                release.verify_digested(&archive.target, &content, limits).map_err(|source| {
+                    RegistryError::Archive {
+                        plugin: release.name().clone(),
+                        version: release.version().clone(),
+                        source: Box::new(source),
+                    }
                 })?;
-                self.write(folder, &path, &content, &mut files)?;
+                self.write(folder, &layout::archive(&archive.sha256), content.bytes(), &mut files)?;
             }
             let path = layout::index_file(release.name());
             let content = self.read(&path, INDEX_FILE, Freshness::Revalidate).await?;

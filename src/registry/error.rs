@@ -39,6 +39,14 @@ pub enum TransportError {
         /// Why not.
         source: reqwest::Error,
     },
+    /// A redirect that is not followed.
+    #[error("{url} leads elsewhere: {reason}")]
+    Redirected {
+        /// What was asked for.
+        url: String,
+        /// Why it is not followed.
+        reason: String,
+    },
     /// The server stalled.
     #[error("{url} did not answer in time")]
     TimedOut {

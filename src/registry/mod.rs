@@ -4,6 +4,7 @@ mod cache;
 mod client;
 mod copy;
 mod error;
+pub mod forge;
 mod http;
 mod location;
 mod transport;

@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use pocket_index::digest::Digested;
 use reqwest::Url;
 
-use super::cache::FileCache;
+use super::cache::{FileCache, Partial, Trouble};
 use super::error::TransportError;
-use super::http::{Answer, Http};
+use super::http::{Answer, Http, Progress};
+use super::location::without_credentials;
 use super::{Location, Network};
 
 /// How a file may change.
@@ -28,12 +30,12 @@ pub(super) enum Transport {
 }
 
 impl Transport {
-    pub fn new(location: &Location, cache: &Path, network: Network) -> Result<Self, TransportError> {
+    pub fn new(location: &Location, cache: &Path, network: Network, trouble: Trouble) -> Result<Self, TransportError> {
         Ok(match location {
             Location::Bundled => Self::Bundled,
             Location::Folder(folder) => Self::Folder(folder.clone()),
             Location::Http(base) => {
-                let cache = FileCache::for_registry(cache, &location.to_string());
+                let cache = FileCache::for_registry(cache, &location.to_string(), trouble);
                 Self::Http { base: base.clone(), http: Http::new()?, cache, network }
             }
         })
@@ -41,16 +43,6 @@ impl Transport {
 
     /// The bytes of the file at `path`, at most `limit` of them.
     pub async fn read(&self, path: &str, limit: u64, freshness: Freshness) -> Result<Bytes, TransportError> {
-        self.read_with_progress(path, limit, freshness, &mut |_, _| {}).await
-    }
-
-    pub async fn read_with_progress(
-        &self,
-        path: &str,
-        limit: u64,
-        freshness: Freshness,
-        progress: &mut dyn FnMut(u64, Option<u64>),
-    ) -> Result<Bytes, TransportError> {
         match self {
             Self::Bundled => read_bundled(path),
             Self::Folder(folder) => read_file(&folder.join(path), limit),
@@ -58,11 +50,31 @@ impl Transport {
                 let url = join(base, path)?;
                 match network {
                     Network::Offline => {
-                        cache.read(path)?.ok_or_else(|| TransportError::Offline { url: url.to_string() })
+                        let offline = || TransportError::Offline { url: shown(&url) };
+                        cache.read(path).map(|file| file.content).ok_or_else(offline)
                     }
-                    Network::Online => read_http(&url, path, http, cache, limit, freshness, progress).await,
+                    Network::Online => read_http(&url, path, http, cache, limit, freshness).await,
                 }
             }
+        }
+    }
+
+    /// The archive at `path`, at most `limit` bytes of it; what `partial` has is not fetched again.
+    pub async fn download(
+        &self,
+        path: &str,
+        limit: u64,
+        partial: impl FnOnce() -> Partial,
+        progress: Progress<'_>,
+    ) -> Result<Digested<'static>, TransportError> {
+        match self {
+            Self::Bundled | Self::Folder(_) => {
+                Ok(Digested::of(Vec::from(self.read(path, limit, Freshness::Immutable).await?)))
+            }
+            Self::Http { base, network: Network::Offline, .. } => {
+                Err(TransportError::Offline { url: shown(&join(base, path)?) })
+            }
+            Self::Http { base, http, .. } => http.download(&join(base, path)?, limit, partial(), progress).await,
         }
     }
 
@@ -71,7 +83,7 @@ impl Transport {
         match self {
             Self::Bundled | Self::Folder(_) => Ok(None),
             Self::Http { base, network: Network::Offline, .. } => {
-                Err(TransportError::Offline { url: join(base, path)?.to_string() })
+                Err(TransportError::Offline { url: shown(&join(base, path)?) })
             }
             Self::Http { base, http, .. } => http.put(&join(base, path)?, body).await.map(Some),
         }
@@ -79,7 +91,11 @@ impl Transport {
 }
 
 fn join(base: &Url, path: &str) -> Result<Url, TransportError> {
-    base.join(path).map_err(|_| TransportError::NotFound { url: format!("{base}{path}") })
+    base.join(path).map_err(|_| TransportError::NotFound { url: format!("{}{path}", shown(base)) })
+}
+
+fn shown(url: &Url) -> String {
+    without_credentials(url).to_string()
 }
 
 fn read_bundled(path: &str) -> Result<Bytes, TransportError> {
@@ -112,18 +128,17 @@ async fn read_http(
     cache: &FileCache,
     limit: u64,
     freshness: Freshness,
-    progress: &mut dyn FnMut(u64, Option<u64>),
 ) -> Result<Bytes, TransportError> {
-    let cached = cache.read(path)?;
-    if let (Some(content), Freshness::Immutable) = (&cached, freshness) {
-        return Ok(content.clone());
+    let cached = cache.read(path);
+    if let (Some(file), Freshness::Immutable) = (&cached, freshness) {
+        return Ok(file.content.clone());
     }
-    let etag = if cached.is_some() { cache.etag(path)? } else { None };
-    match (http.get_if_changed(url, etag.as_deref(), limit, progress).await?, cached) {
-        (Answer::NotModified, Some(content)) => Ok(content),
-        (Answer::NotModified, None) => Err(TransportError::Status { url: url.to_string(), status: 304, message: None }),
+    let etag = cached.as_ref().and_then(|file| file.etag.as_deref());
+    match (http.get_if_changed(url, etag, limit, &mut |_, _| {}).await?, cached) {
+        (Answer::NotModified, Some(file)) => Ok(file.content),
+        (Answer::NotModified, None) => Err(TransportError::Status { url: shown(url), status: 304, message: None }),
         (Answer::Content { content, etag }, _) => {
-            cache.write(path, &content, etag.as_deref())?;
+            cache.write(path, &content, etag.as_deref());
             Ok(content)
         }
     }

@@ -87,6 +87,11 @@ impl Store {
             .map(|tree| self.installed(name, version, tree)))
     }
 
+    /// Whether something stands in the place of this version: other files, or some without the digest of what they were.
+    pub fn has_other(&self, name: &PluginName, version: &Version) -> bool {
+        fs::symlink_metadata(self.folder(name, version)).is_ok()
+    }
+
     /// Every installed plugin, sorted by name and version.
     pub fn list(&self) -> Result<Vec<InstalledPlugin>, StoreError> {
         let mut plugins = Vec::new();
@@ -112,7 +117,7 @@ impl Store {
         let stamp = self.stamp(name, version);
         let text = match fs::read_to_string(&stamp) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if is_absent(&error) => return Ok(None),
             Err(error) => return Err(io_error("read", &stamp)(error)),
         };
         if !self.folder(name, version).is_dir() {
@@ -120,6 +125,11 @@ impl Store {
         }
         Ok(text.trim_end().parse().ok())
     }
+}
+
+/// Nothing of that name, or a file where its folder would be.
+fn is_absent(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
 }
 
 fn subfolders(folder: &Path) -> Result<Vec<String>, StoreError> {

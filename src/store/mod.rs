@@ -3,10 +3,15 @@
 //! Only a [`VerifiedArchive`](pocket_index::verify::VerifiedArchive) can be unpacked, and only this room makes an
 //! [`InstalledPlugin`], so that nothing runs that was not verified.
 
+mod commit;
+mod flush;
 mod installed;
+mod staging;
 mod unpack;
 
+pub use commit::Before;
 pub use installed::InstalledPlugin;
+pub use staging::{StagedPlugin, Staging};
 
 use std::fmt;
 use std::fs::{self, File};
@@ -36,6 +41,14 @@ pub enum StoreError {
         path: PathBuf,
         /// Why not.
         source: std::io::Error,
+    },
+    /// The store's place is taken by something else, or by a link to nothing.
+    #[error("`{}` is {found}, and plugins need a folder there", path.display())]
+    NotAFolder {
+        /// The store.
+        path: PathBuf,
+        /// What it is.
+        found: &'static str,
     },
     /// The files differ from what was unpacked.
     #[error("the installed files of {0}")]
@@ -97,24 +110,22 @@ impl Store {
 
     /// Takes a plugin's version out. Returns whether it was there.
     pub fn remove(&self, name: &PluginName, version: &Version) -> Result<bool, StoreError> {
-        let Some(_lock) = self.lock_existing()? else { return Ok(false) };
-        let folder = self.folder(name, version);
-        if !folder.exists() {
+        if !self.root.exists() {
             return Ok(false);
         }
-        // Renamed away first, so that a kill in between leaves no half-removed plugin under its name.
-        let grave = self.new_staging()?;
-        fs::rename(&folder, grave.path().join("removed")).map_err(io_error("remove", &folder))?;
-        let stamp = self.stamp(name, version);
-        match fs::remove_file(&stamp) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(io_error("remove", &stamp)(error));
-            }
-            _ => {}
+        let grave = self.stage()?;
+        let _lock = self.lock()?;
+        // Without its stamp it does not count as installed, whatever comes in between.
+        remove_if_there(&self.stamp(name, version))?;
+        let folder = self.folder(name, version);
+        let was_there = folder.exists();
+        if was_there {
+            // Renamed away first, so that a kill in between leaves no half-removed plugin under its name.
+            fs::rename(&folder, grave.new_path()).map_err(io_error("remove", &folder))?;
         }
         // Left alone while other versions stand in it.
         let _ = fs::remove_dir(self.root.join(name.as_str()));
-        Ok(true)
+        Ok(was_there)
     }
 
     fn folder(&self, name: &PluginName, version: &Version) -> PathBuf {
@@ -125,40 +136,41 @@ impl Store {
         self.root.join(name.as_str()).join(format!("{version}.tree"))
     }
 
-    fn staging(&self) -> PathBuf {
-        self.root.join(".staging")
-    }
-
-    /// A private folder on the same file system, so that a rename moves what is in it.
-    fn new_staging(&self) -> Result<tempfile::TempDir, StoreError> {
-        let staging = self.staging();
-        fs::create_dir_all(&staging).map_err(io_error("create", &staging))?;
-        tempfile::tempdir_in(&staging).map_err(io_error("create a folder in", &staging))
-    }
-
-    fn lock_existing(&self) -> Result<Option<StoreLock>, StoreError> {
-        if self.root.exists() { self.lock().map(Some) } else { Ok(None) }
-    }
-
-    /// Waits until no other process writes to the store. Whatever stands in the staging folder then was left by a process
-    /// that died, and is swept.
+    /// Waits until no other process changes what is visible in the store.
     fn lock(&self) -> Result<StoreLock, StoreError> {
-        fs::create_dir_all(&self.root).map_err(io_error("create", &self.root))?;
-        let path = self.root.join(".lock");
-        let file =
-            File::options().create(true).truncate(false).write(true).open(&path).map_err(io_error("open", &path))?;
+        self.make_root()?;
+        let (path, file) = self.lock_file()?;
         file.lock().map_err(io_error("lock", &path))?;
-        let staging = self.staging();
-        if let Err(error) = fs::remove_dir_all(&staging)
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            return Err(io_error("sweep", &staging)(error));
-        }
         Ok(StoreLock { _file: file })
+    }
+
+    fn lock_file(&self) -> Result<(PathBuf, File), StoreError> {
+        let path = self.root.join(".lock");
+        let file = File::options().create(true).truncate(false).write(true).open(&path);
+        let file = file.map_err(io_error("open", &path))?;
+        Ok((path, file))
+    }
+
+    /// Makes the store's folder. A link to a folder is as good as one.
+    fn make_root(&self) -> Result<(), StoreError> {
+        let Err(error) = fs::create_dir_all(&self.root) else { return Ok(()) };
+        let not_a_folder = |found| StoreError::NotAFolder { path: self.root.clone(), found };
+        match fs::symlink_metadata(&self.root) {
+            Ok(metadata) if metadata.is_symlink() && !self.root.exists() => Err(not_a_folder("a link to nothing")),
+            Ok(metadata) if metadata.is_file() => Err(not_a_folder("a file")),
+            _ => Err(io_error("create", &self.root)(error)),
+        }
     }
 }
 
-/// Held while the store is written; released when dropped, by the kernel if the process dies.
+/// Held while what is visible in the store changes; released when dropped, by the kernel if the process dies.
 struct StoreLock {
     _file: File,
+}
+
+fn remove_if_there(path: &Path) -> Result<(), StoreError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io_error("remove", path)(error)),
+        _ => Ok(()),
+    }
 }

@@ -1,83 +1,92 @@
-//! From a verified archive to an installed plugin: written to a staging folder, flushed, renamed.
+//! From a verified archive, or from another store, to a staged plugin.
 
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use pocket_index::archive::Entry;
+use pocket_index::digest::TreeDigest;
+use pocket_index::name::PluginName;
+use pocket_index::tree;
 use pocket_index::verify::VerifiedArchive;
+use semver::Version;
 
-use super::{InstalledPlugin, Store, StoreError, io_error};
+use super::{InstalledPlugin, StagedPlugin, Staging, StoreError, io_error};
 
-impl Store {
-    /// Unpacks `archive` under its name and version.
-    ///
-    /// Other versions stay where they are and work. A process killed at any moment leaves this version whole, or counting as
-    /// not installed. The same files already there are left alone.
-    pub fn install(&self, archive: &VerifiedArchive) -> Result<InstalledPlugin, StoreError> {
-        let (name, version, tree) = (&archive.manifest().name, &archive.manifest().version, archive.tree());
-        let _lock = self.lock()?;
-        if let Some(installed) = self.find(name, version, tree)?
-            && installed.verify().is_ok()
-        {
-            return Ok(installed);
-        }
-        let staging = self.new_staging()?;
-        let unpacked = staging.path().join("unpacked");
-        fs::create_dir(&unpacked).map_err(io_error("create", &unpacked))?;
+impl Staging {
+    /// Unpacks `archive` where nobody sees it yet.
+    pub fn unpack(&self, archive: &VerifiedArchive) -> Result<StagedPlugin, StoreError> {
+        let folder = self.new_folder()?;
+        // Many files share a folder; asking for it once is enough.
+        let mut last = PathBuf::new();
         for entry in archive.archive().entries() {
-            write_entry(&unpacked, entry)?;
+            let path = folder.join(entry.path.as_str());
+            if let Some(parent) = path.parent().filter(|parent| *parent != last) {
+                fs::create_dir_all(parent).map_err(io_error("create", parent))?;
+                last = parent.to_owned();
+            }
+            write_entry(&path, entry)?;
         }
-        sync_folders(&unpacked)?;
+        let manifest = archive.manifest();
+        self.staged(&manifest.name, &manifest.version, archive.tree(), folder)
+    }
 
-        let folder = self.folder(name, version);
-        let parent = self.root.join(name.as_str());
-        fs::create_dir_all(&parent).map_err(io_error("create", &parent))?;
-        // The stamp goes first and comes back last: in between the plugin counts as not installed, never as verified.
-        let stamp = self.stamp(name, version);
-        remove_if_there(&stamp)?;
-        if folder.exists() {
-            fs::rename(&folder, staging.path().join("replaced")).map_err(io_error("replace", &folder))?;
+    /// Copies a plugin that another store has, instead of fetching and unpacking it again. None if its files are no longer
+    /// the ones that `tree` stands for.
+    ///
+    /// A copy and no hard link: an edit of a linked file would change the plugin in every store at once, and break them
+    /// all. Where the file system can share blocks until one side is written (btrfs, XFS, APFS), `fs::copy` lets it.
+    pub fn copy(&self, plugin: &InstalledPlugin, tree: TreeDigest) -> Result<Option<StagedPlugin>, StoreError> {
+        let folder = self.new_folder()?;
+        copy_folder(plugin.root(), &folder)?;
+        // The copy is what will run, so the copy is what is verified.
+        match tree::of_directory(&folder) {
+            Ok(found) if found == tree => self.staged(plugin.name(), plugin.version(), tree, folder).map(Some),
+            _ => fs::remove_dir_all(&folder).map(|()| None).map_err(io_error("remove", &folder)),
         }
-        fs::rename(&unpacked, &folder).map_err(io_error("move the unpacked files to", &folder))?;
-        crate::home::atomic::replace_file(&stamp, format!("{tree}\n").as_bytes()).map_err(io_error("write", &stamp))?;
-        sync_folder(&parent)?;
-        Ok(InstalledPlugin::new(name.clone(), version.clone(), folder, tree))
+    }
+
+    fn new_folder(&self) -> Result<PathBuf, StoreError> {
+        let folder = self.new_path();
+        fs::create_dir(&folder).map_err(io_error("create", &folder))?;
+        Ok(folder)
+    }
+
+    fn staged(
+        &self,
+        name: &PluginName,
+        version: &Version,
+        tree: TreeDigest,
+        folder: PathBuf,
+    ) -> Result<StagedPlugin, StoreError> {
+        let stamp = folder.with_extension("tree");
+        fs::write(&stamp, format!("{tree}\n")).map_err(io_error("write", &stamp))?;
+        Ok(StagedPlugin { name: name.clone(), version: version.clone(), tree, folder, stamp })
     }
 }
 
-fn write_entry(root: &Path, entry: &Entry) -> Result<(), StoreError> {
-    let path = root.join(entry.path.as_str());
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(io_error("create", parent))?;
-    }
+fn write_entry(path: &Path, entry: &Entry) -> Result<(), StoreError> {
     // `create_new`: two entries that this file system takes for one name must not overwrite each other.
     let mut options = File::options();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, if entry.executable { 0o755 } else { 0o644 });
-    let mut file = options.open(&path).map_err(io_error("create", &path))?;
-    file.write_all(&entry.content).and_then(|()| file.sync_all()).map_err(io_error("write", &path))
+    let mut file = options.open(path).map_err(io_error("create", path))?;
+    file.write_all(&entry.content).map_err(io_error("write", path))
 }
 
-/// Flushes the names of everything below `folder`.
-fn sync_folders(folder: &Path) -> Result<(), StoreError> {
-    for entry in fs::read_dir(folder).map_err(io_error("read", folder))? {
-        let entry = entry.map_err(io_error("read", folder))?;
-        if entry.file_type().map_err(io_error("read", folder))?.is_dir() {
-            sync_folders(&entry.path())?;
+/// Copies folders and plain files. Links are no part of a plugin; without them the digest will not fit.
+fn copy_folder(from: &Path, to: &Path) -> Result<(), StoreError> {
+    for entry in fs::read_dir(from).map_err(io_error("read", from))? {
+        let entry = entry.map_err(io_error("read", from))?;
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        let kind = entry.file_type().map_err(io_error("read", from))?;
+        if kind.is_dir() {
+            fs::create_dir(&target).map_err(io_error("create", &target))?;
+            copy_folder(&source, &target)?;
+        } else if kind.is_file() {
+            fs::copy(&source, &target).map_err(io_error("write", &target))?;
         }
     }
-    sync_folder(folder)
-}
-
-fn sync_folder(folder: &Path) -> Result<(), StoreError> {
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(io_error("flush", folder))
-}
-
-fn remove_if_there(path: &Path) -> Result<(), StoreError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io_error("remove", path)(error)),
-        _ => Ok(()),
-    }
+    Ok(())
 }

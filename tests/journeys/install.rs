@@ -1,9 +1,6 @@
 //! `plugin install`, `uninstall`, `list`, `info`, `search`.
 
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
-
-use crate::support::{Sandbox, TestRegistry};
+use crate::support::{Nginx, Sandbox, TestRegistry};
 
 #[test]
 fn bundled_plugins_install_without_a_network() {
@@ -232,45 +229,4 @@ fn search_finds_by_name_node_and_description() {
     assert_eq!(names("POSITIVE"), ["ml-analyzer"]);
     assert!(names("nothing-like-it").is_empty());
     sandbox.pocket(&["plugin", "info", "redis-cahce"]).failure(1, &["did you mean `redis-cache`?"]);
-}
-
-/// A plain nginx on a free port, ended by its own process id.
-struct Nginx {
-    process: Child,
-    url: String,
-    _folder: tempfile::TempDir,
-}
-
-impl Nginx {
-    fn serve(tree: &std::path::Path) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let configuration = format!(
-            "daemon off; user root; pid nginx.pid; error_log stderr; events {{}}\n\
-             http {{ access_log off; client_body_temp_path b; proxy_temp_path p; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;\n\
-             server {{ listen 127.0.0.1:{port}; root {}; }} }}\n",
-            tree.display()
-        );
-        std::fs::write(folder.path().join("nginx.conf"), configuration).unwrap();
-        let process = Command::new("nginx")
-            .arg("-p")
-            .arg(folder.path())
-            .args(["-c", "nginx.conf"])
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("nginx is installed: ./test installs it");
-        let give_up = Instant::now() + Duration::from_secs(20);
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(Instant::now() < give_up, "nginx does not answer");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Self { process, url: format!("http://127.0.0.1:{port}/"), _folder: folder }
-    }
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        let _ = Command::new("kill").arg(self.process.id().to_string()).status();
-        let _ = self.process.wait();
-    }
 }

@@ -2,11 +2,21 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, an unexpected error should fail it right there")]
 
+mod archives;
 mod bad_input;
 mod demo;
+mod documents;
+mod faults;
+mod forge;
 mod install;
+mod local;
+mod owners;
+mod packages;
 mod publish;
 mod refusals;
+mod registries;
 mod run;
 mod sources;
+mod store;
 mod support;
+mod transport;

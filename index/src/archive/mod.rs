@@ -21,7 +21,7 @@ mod write;
 
 use semver::Version;
 
-use crate::digest::{Digest, Hasher, TreeDigest};
+use crate::digest::TreeDigest;
 use crate::limits::Limits;
 use crate::manifest::{Binary, Manifest};
 use crate::name::{PluginName, Target};
@@ -50,8 +50,6 @@ pub struct Entry {
 #[derive(Debug, Clone)]
 pub struct Archive {
     entries: Vec<Entry>,
-    /// The digest of the tar stream.
-    tar: Digest,
 }
 
 impl Archive {
@@ -101,12 +99,11 @@ impl Archive {
         }
     }
 
-    /// Whether the tar stream is the one that [`pack`] writes for the same files. A registry takes no other: what its
-    /// reviewers see with one tool is what every tool unpacks.
-    pub fn is_canonical(&self) -> bool {
-        let mut hasher = Hasher::new();
-        write::write_tar(&self.entries, &mut hasher).expect("a digest takes every byte");
-        hasher.finish() == self.tar
+    /// Whether the tar stream in `bytes`, which this archive was read from, is the one that [`pack`] writes for the same
+    /// files. A registry takes no other: what its reviewers see with one tool is what every tool unpacks.
+    pub fn is_canonical(&self, bytes: &[u8]) -> bool {
+        let mut stream = stream::Compared::with(bytes);
+        write::write_tar(&self.entries, &mut stream).is_ok() && stream.ends()
     }
 }
 
@@ -115,10 +112,15 @@ pub fn archive_file_name(name: &PluginName, version: &Version, target: &Target) 
     if target.is_any() { format!("{name}-{version}.tar.gz") } else { format!("{name}-{version}-{target}.tar.gz") }
 }
 
+/// The name of the file that signs a release: `<name>-<version>.release.json`; see [`crate::verify::SignedRelease`].
+pub fn release_file_name(name: &PluginName, version: &Version) -> String {
+    format!("{name}-{version}.release.json")
+}
+
 /// Whether the bytes are an archive in canonical form; see [`Archive::is_canonical`].
 ///
 /// # Errors
 /// The reader's, when they are no archive at all.
 pub fn is_canonical(bytes: &[u8], limits: &Limits) -> Result<bool, ArchiveError> {
-    read(bytes, limits).map(|archive| archive.is_canonical())
+    read(bytes, limits).map(|archive| archive.is_canonical(bytes))
 }

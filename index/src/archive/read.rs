@@ -45,9 +45,9 @@ impl<'a> Reader<'a> {
                 Kind::File | Kind::Folder => self.entry(&header, Pax::default())?,
             }
         }
-        let tar = self.stream.finish()?;
+        self.stream.finish()?;
         find_manifest(&self.entries)?;
-        Ok(Archive { entries: self.entries, tar })
+        Ok(Archive { entries: self.entries })
     }
 
     /// The next header, or none after the end marker, when the stream has been read to its last byte.

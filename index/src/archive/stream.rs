@@ -1,16 +1,17 @@
-//! The tar stream inside the one gzip member, measured and digested as it goes by.
+//! The tar stream inside the one gzip member, measured as it goes by.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 
 use flate2::bufread::GzDecoder;
 
 use super::ArchiveError;
 use super::header::{BLOCK, Block};
-use crate::digest::{Digest, Hasher};
 use crate::limits::Limits;
 
-/// 64 KiB at a time: a size that an entry only claims is never reserved.
+/// 64 KiB at a time.
 const PIECE: usize = 64 << 10;
+/// 1 MiB: more is reserved for an entry only as it comes, for its size is only claimed.
+const RESERVED: usize = 1 << 20;
 
 pub(super) struct TarStream<'a> {
     gzip: GzDecoder<&'a [u8]>,
@@ -19,7 +20,6 @@ pub(super) struct TarStream<'a> {
     most: u64,
     /// Bytes of tar so far.
     pub(super) taken: u64,
-    hasher: Hasher,
 }
 
 impl<'a> TarStream<'a> {
@@ -31,7 +31,6 @@ impl<'a> TarStream<'a> {
             ratio: limits.ratio,
             most: limits.ratio_from.max(bytes.saturating_mul(limits.ratio)),
             taken: 0,
-            hasher: Hasher::new(),
         }
     }
 
@@ -45,7 +44,6 @@ impl<'a> TarStream<'a> {
                 Err(error) => return Err(self.explain(&error)),
             }
         }
-        self.hasher.update(&buffer[..filled]);
         self.taken += filled as u64;
         if self.taken > self.most {
             return Err(ArchiveError::Ratio { ratio: self.ratio, archive: self.archive });
@@ -66,16 +64,14 @@ impl<'a> TarStream<'a> {
     /// An entry's content, without the zeros that fill its last block.
     pub(super) fn content(&mut self, size: u64, entry: &str) -> Result<Vec<u8>, ArchiveError> {
         let truncated = || ArchiveError::ContentTruncated { entry: entry.to_owned(), size };
-        let mut content = Vec::new();
-        let mut left = size;
-        let mut piece = vec![0; PIECE.min(usize::try_from(size).unwrap_or(PIECE))];
-        while left > 0 {
-            let count = piece.len().min(usize::try_from(left).unwrap_or(PIECE));
-            if self.fill(&mut piece[..count])? < count {
+        let size_or = |most: usize, size: u64| usize::try_from(size).unwrap_or(most).min(most);
+        let mut content = Vec::with_capacity(size_or(RESERVED, size));
+        while (content.len() as u64) < size {
+            let start = content.len();
+            content.resize(start + size_or(PIECE, size - start as u64), 0);
+            if self.fill(&mut content[start..])? < content.len() - start {
                 return Err(truncated());
             }
-            content.extend_from_slice(&piece[..count]);
-            left -= count as u64;
         }
         let mut padding = [0; BLOCK];
         let padding = &mut padding[..(BLOCK - content.len() % BLOCK) % BLOCK];
@@ -89,10 +85,10 @@ impl<'a> TarStream<'a> {
         Ok(content)
     }
 
-    /// The digest of the whole tar stream, once it has been read to its end.
-    pub(super) fn finish(self) -> Result<Digest, ArchiveError> {
+    /// Once the tar stream has been read to its end: nothing may stand behind the gzip member.
+    pub(super) fn finish(self) -> Result<(), ArchiveError> {
         let rest = self.gzip.into_inner();
-        if rest.is_empty() { Ok(self.hasher.finish()) } else { Err(ArchiveError::AfterGzip { bytes: rest.len() }) }
+        if rest.is_empty() { Ok(()) } else { Err(ArchiveError::AfterGzip { bytes: rest.len() }) }
     }
 
     fn explain(&self, error: &io::Error) -> ArchiveError {
@@ -103,5 +99,34 @@ impl<'a> TarStream<'a> {
             return ArchiveError::NotGzip;
         }
         ArchiveError::GzipDamaged { detail: error.to_string() }
+    }
+}
+
+/// Takes bytes as long as they are those of a tar stream.
+pub(super) struct Compared<'a> {
+    gzip: GzDecoder<&'a [u8]>,
+}
+
+impl<'a> Compared<'a> {
+    /// Compares with the tar stream of an archive.
+    pub(super) fn with(archive: &'a [u8]) -> Self {
+        Self { gzip: GzDecoder::new(archive) }
+    }
+
+    /// Whether the stream has no more bytes than were written.
+    pub(super) fn ends(mut self) -> bool {
+        matches!(self.gzip.read(&mut [0]), Ok(0))
+    }
+}
+
+impl Write for Compared<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut there = vec![0; bytes.len().min(PIECE)];
+        self.gzip.read_exact(&mut there)?;
+        if there == bytes[..there.len()] { Ok(there.len()) } else { Err(io::ErrorKind::InvalidData.into()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

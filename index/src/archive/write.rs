@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use flate2::{Compression, GzBuilder};
+use flate2::Crc;
 
 use super::header::{BLOCK, Block, checksum};
 use super::names::Names;
@@ -15,8 +15,10 @@ use crate::limits::{Limits, MANIFEST_BYTES};
 const NAME: usize = 100;
 /// Bytes of a header's prefix field.
 const PREFIX: usize = 155;
-/// The gzip header's byte for "no operating system in particular".
-const GZIP_UNKNOWN_SYSTEM: u8 = 255;
+/// Deflate, no flags, no time, best compression, no operating system in particular (RFC 1952).
+const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 255];
+/// The best that every zlib has.
+const LEVEL: u8 = 9;
 
 /// Packs files into a canonical archive: sorted by path, no owner, no time, modes 0644 and 0755.
 ///
@@ -24,14 +26,22 @@ const GZIP_UNKNOWN_SYSTEM: u8 = 255;
 /// Refuses what [`super::read`] would refuse under the same limits: no manifest, two paths that meet, too much.
 pub fn pack(entries: &[Entry], limits: &Limits) -> Result<Vec<u8>, ArchiveError> {
     check(entries, limits)?;
-    let gzip = GzBuilder::new().mtime(0).operating_system(GZIP_UNKNOWN_SYSTEM);
-    let mut gzip = gzip.write(Vec::new(), Compression::best());
-    write_tar(entries, &mut gzip).map_err(ArchiveError::Io)?;
-    let archive = gzip.finish().map_err(ArchiveError::Io)?;
+    let mut tar = Vec::new();
+    write_tar(entries, &mut tar).map_err(ArchiveError::Io)?;
+    let archive = gzip(&tar, LEVEL);
     if archive.len() as u64 > limits.archive {
         return Err(ArchiveError::TooLarge { limit: limits.archive });
     }
     Ok(archive)
+}
+
+/// One gzip member. Always by the same compressor: two that are both right write different bytes.
+pub(super) fn gzip(tar: &[u8], level: u8) -> Vec<u8> {
+    let mut sum = Crc::new();
+    sum.update(tar);
+    let deflated = miniz_oxide::deflate::compress_to_vec(tar, level);
+    // The length is counted modulo 2^32, as `amount` does it.
+    [&GZIP_HEADER[..], &deflated, &sum.sum().to_le_bytes(), &sum.amount().to_le_bytes()].concat()
 }
 
 fn check(entries: &[Entry], limits: &Limits) -> Result<(), ArchiveError> {

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::check::{EventError, check_event};
 use super::{Event, Line};
 use crate::digest::Digest;
-use crate::json::check_strict;
+use crate::json::parse_object;
 use crate::signature::Signature;
 
 /// 256 KiB. Real lines have 1 to 3; 64 archives with long lists of permissions stay under 64.
@@ -178,8 +178,7 @@ pub struct Place {
 
 /// The event in a text that is about to be signed or was just received: form, limits and fields, no signatures.
 pub(crate) fn parse_event(text: &str) -> Result<(String, Option<Event>), LineError> {
-    check_strict(text).map_err(LineError::EventJson)?;
-    let Kind { kind } = serde_json::from_str(text).map_err(LineError::EventJson)?;
+    let Kind { kind } = parse_object(text).map_err(LineError::EventJson)?;
     // The kind goes into the signed bytes in front of a newline: `x/v1\n…` would reach into another domain.
     if kind.is_empty() || kind.len() > 64 || !kind.bytes().all(|b| b.is_ascii_lowercase() || b == b'-') {
         return Err(LineError::Kind { value: kind });

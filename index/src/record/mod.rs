@@ -20,6 +20,7 @@ use semver::{Version, VersionReq};
 use serde::{Deserialize, Serialize};
 
 use crate::digest::{Digest, TreeDigest};
+use crate::json::{object, object_of_objects, objects};
 use crate::manifest::{Dependency, Runtime};
 use crate::name::{NodeType, PluginName, Target};
 use crate::permissions::Permissions;
@@ -67,10 +68,10 @@ pub struct Release {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine: Option<VersionReq>,
     /// Equal to the manifest's.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object_of_objects")]
     pub dependencies: BTreeMap<PluginName, Dependency>,
     /// Equal to the manifest's.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub permissions: Permissions,
     /// The node types it provides.
     pub nodes: Vec<NodeType>,
@@ -81,6 +82,7 @@ pub struct Release {
     #[serde(default)]
     pub keywords: Vec<String>,
     /// One for each target.
+    #[serde(deserialize_with = "objects")]
     pub archives: Vec<ArchiveRecord>,
 }
 

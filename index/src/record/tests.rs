@@ -37,6 +37,25 @@ fn status(history: &History, version_text: &str) -> Status {
 }
 
 #[test]
+fn lists_are_not_taken_for_the_objects_of_an_event() {
+    let release = Event::from(release("redis", "1.0.0")).to_text();
+    let archive = release.split_once("\"archives\":[").expect("it lists archives").1.trim_end_matches("]}");
+    let values: Vec<String> = match serde_json::from_str(archive).expect("it lists one archive") {
+        serde_json::Value::Object(fields) => fields.values().map(ToString::to_string).collect(),
+        other => panic!("{other}"),
+    };
+    let as_list = release.replace(archive, &format!("[{}]", values.join(",")));
+    let dependency = release.replace("\"dependencies\":{}", "\"dependencies\":{\"geo\":[\"^1\",null,false]}");
+    let permissions = release.replace("\"permissions\":{}", "\"permissions\":[[],[],[],[],null,null]");
+    for event in [as_list, dependency, permissions] {
+        assert_ne!(event, release);
+        assert!(matches!(parse_event(&event), Err(LineError::EventFields { .. })), "{event}");
+    }
+    let whole = "[\"yank\",{\"name\":\"redis\",\"version\":\"1.0.0\"}]";
+    assert!(matches!(parse_event(whole), Err(LineError::EventJson(_))));
+}
+
+#[test]
 fn a_history_adds_up_what_the_lines_say() {
     let (owner, second) = (key(1), key(2));
     let text = file(&[

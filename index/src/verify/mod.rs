@@ -21,19 +21,22 @@
 
 mod compare;
 mod error;
+mod signed;
 
 use semver::Version;
 
 use crate::archive::{self, Archive};
 use crate::config::LogWaiver;
-use crate::digest::{Digest, TreeDigest};
+use crate::digest::{Digest, Digested, TreeDigest};
 use crate::limits::Limits;
 use crate::log::{Checkpoint, Leaf, TileSource, TreeHead, check_inclusion};
 use crate::manifest::Manifest;
 use crate::name::{PluginName, Target};
 use crate::record::{ArchiveRecord, History, Release, ReleaseEntry, Status};
+use crate::signature::PublicKey;
 
 pub use error::VerifyError;
+pub use signed::{SignedRelease, SignedReleaseError};
 
 /// A release that may be installed: signed by the plugin's owners, not revoked, and in the registry's log.
 #[derive(Debug, Clone)]
@@ -67,6 +70,8 @@ pub struct VerifiedArchive {
 pub enum Promise {
     /// A release, with its archive for this target.
     Release(Box<VerifiedRelease>, Target),
+    /// A release that stands in no registry, and these keys.
+    Signatures(Vec<PublicKey>),
     /// A digest that the user gave: in a URL, on the command line, or in the lock.
     PinnedDigest,
 }
@@ -141,13 +146,7 @@ impl VerifiedRelease {
     /// # Errors
     /// The release has none for the target, and none that runs everywhere.
     pub fn archive_for(&self, target: &Target) -> Result<&ArchiveRecord, VerifyError> {
-        let release = self.entry.release();
-        release.archive_for(target).ok_or_else(|| VerifyError::NoArchive {
-            name: release.name.clone(),
-            version: release.version.clone(),
-            target: target.clone(),
-            available: release.archives.iter().map(|archive| archive.target.clone()).collect(),
-        })
+        record_for(self.entry.release(), target)
     }
 
     /// Checks an archive's bytes and everything in them against the release.
@@ -158,6 +157,19 @@ impl VerifiedRelease {
         &self,
         target: &Target,
         bytes: &[u8],
+        limits: &Limits,
+    ) -> Result<VerifiedArchive, VerifyError> {
+        self.verify_digested(target, &Digested::of(bytes), limits)
+    }
+
+    /// The same for bytes that were digested while they came, which is not done twice.
+    ///
+    /// # Errors
+    /// Those of [`Self::verify_archive`].
+    pub fn verify_digested(
+        &self,
+        target: &Target,
+        bytes: &Digested<'_>,
         limits: &Limits,
     ) -> Result<VerifiedArchive, VerifyError> {
         let record = self.archive_for(target)?;
@@ -173,12 +185,12 @@ impl VerifiedArchive {
     /// # Errors
     /// The bytes have another digest, or are no archive that may be unpacked.
     pub fn from_pinned_digest(bytes: &[u8], expected: Digest, limits: &Limits) -> Result<Self, VerifyError> {
-        Self::read(bytes, expected, limits, Promise::PinnedDigest)
+        Self::read(&Digested::of(bytes), expected, limits, Promise::PinnedDigest)
     }
 
     /// The digest comes first: bytes that nobody promised are not even unzipped.
-    fn read(bytes: &[u8], expected: Digest, limits: &Limits, promise: Promise) -> Result<Self, VerifyError> {
-        let digest = Digest::of(bytes);
+    fn read(bytes: &Digested<'_>, expected: Digest, limits: &Limits, promise: Promise) -> Result<Self, VerifyError> {
+        let (bytes, digest) = (bytes.bytes(), bytes.digest());
         if digest != expected {
             return Err(VerifyError::Digest { expected, found: digest });
         }
@@ -222,11 +234,11 @@ impl VerifiedArchive {
         &self.promise
     }
 
-    /// The release it belongs to; none for a pinned digest.
+    /// The release of a registry that it belongs to, if it does.
     pub fn release(&self) -> Option<&VerifiedRelease> {
         match &self.promise {
             Promise::Release(release, _) => Some(release),
-            Promise::PinnedDigest => None,
+            Promise::Signatures(_) | Promise::PinnedDigest => None,
         }
     }
 }
@@ -241,19 +253,29 @@ pub fn check_submission(
     bytes: &[u8],
     limits: &Limits,
 ) -> Result<(), VerifyError> {
-    let verified = check_release_archive(release, record, bytes, limits, Promise::PinnedDigest)?;
-    if verified.archive.is_canonical() { Ok(()) } else { Err(VerifyError::NotCanonical) }
+    let verified = check_release_archive(release, record, &Digested::of(bytes), limits, Promise::PinnedDigest)?;
+    if verified.archive.is_canonical(bytes) { Ok(()) } else { Err(VerifyError::NotCanonical) }
+}
+
+fn record_for<'a>(release: &'a Release, target: &Target) -> Result<&'a ArchiveRecord, VerifyError> {
+    release.archive_for(target).ok_or_else(|| VerifyError::NoArchive {
+        name: release.name.clone(),
+        version: release.version.clone(),
+        target: target.clone(),
+        available: release.archives.iter().map(|archive| archive.target.clone()).collect(),
+    })
 }
 
 fn check_release_archive(
     release: &Release,
     record: &ArchiveRecord,
-    bytes: &[u8],
+    bytes: &Digested<'_>,
     limits: &Limits,
     promise: Promise,
 ) -> Result<VerifiedArchive, VerifyError> {
-    if bytes.len() as u64 != record.size {
-        return Err(VerifyError::Size { expected: record.size, found: bytes.len() as u64 });
+    let size = bytes.bytes().len() as u64;
+    if size != record.size {
+        return Err(VerifyError::Size { expected: record.size, found: size });
     }
     let verified = VerifiedArchive::read(bytes, record.sha256, limits, promise)?;
     check_contents(record, &verified)?;

@@ -26,6 +26,7 @@ pub fn run(arguments: &InstallArguments, output: &Output) -> Result<(), OpsError
         extent: if arguments.dry_run { Extent::Plan } else { Extent::Install },
         folder: arguments.dir.clone(),
         target: arguments.target.clone(),
+        max_unpacked: arguments.max_unpacked,
         ..Request::new(reach)
     };
     perform(&workspace, &request, &approval(arguments.yes, output), output)
@@ -35,7 +36,8 @@ pub fn update(arguments: &UpdateArguments, output: &Output) -> Result<(), OpsErr
     let workspace = open_to_change(arguments.global, output)?;
     let freedom = update::freedom(&workspace, &arguments.plugins, arguments.precise.as_ref())?;
     let extent = if arguments.dry_run { Extent::Plan } else { Extent::Install };
-    let request = Request { freedom, extent, ..Request::new(reach(&arguments.registry)) };
+    let max_unpacked = arguments.max_unpacked;
+    let request = Request { freedom, extent, max_unpacked, ..Request::new(reach(&arguments.registry)) };
     perform(&workspace, &request, &approval(arguments.yes, output), output)
 }
 

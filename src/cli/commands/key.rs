@@ -1,23 +1,64 @@
 //! `pocket key`.
 
+use std::io::Read as _;
+use std::path::Path;
+
+use pocket_index::name::PluginName;
 use serde_json::json;
+use zeroize::Zeroizing;
 
 use crate::cli::arguments::KeyCommand;
 use crate::cli::output::Output;
-use crate::home::keys::{self, KeyEntry};
+use crate::cli::passphrase::Passphrases;
+use crate::cli::table::table;
+use crate::home::keys::{self, KeyEntry, Protection};
 use crate::home::{Home, HomeError};
 use crate::ops::OpsError;
 
 pub fn run(command: &KeyCommand, output: &Output) -> Result<(), OpsError> {
     let home = Home::discover()?;
+    let passphrases = Passphrases::new(output);
     match command {
-        KeyCommand::New { name } => {
-            let key = keys::create(&home, name)?;
+        KeyCommand::New { name, passphrase } => {
+            let passphrase = passphrases.new_for(name.as_str(), *passphrase)?;
+            let key = keys::create(&home, name, passphrase.as_ref().map(|text| text.as_str()))?;
             output.step("Made", format!("the key `{}` in {}", key.name, key.path.display()));
             show(&key, output);
         }
         KeyCommand::List => list(&home, output)?,
+        KeyCommand::Show { name } => show(&keys::show(&home, name.as_str())?, output),
+        KeyCommand::Export { name, public: true, .. } => show_public(&keys::show(&home, name.as_str())?, output),
+        KeyCommand::Export { name, public: false, passphrase } => {
+            let passphrase = passphrases.new_for(name.as_str(), *passphrase)?;
+            let passphrase = passphrase.as_ref().map(|text| text.as_str());
+            let text = keys::export(&home, name.as_str(), passphrase, &|name| passphrases.of_key(name))?;
+            output.result(&json!({ "name": name, "private": *text }), || text.to_string());
+        }
+        KeyCommand::Import { name, file, passphrase } => import(&home, name, file, *passphrase, &passphrases, output)?,
     }
+    Ok(())
+}
+
+fn import(
+    home: &Home,
+    name: &PluginName,
+    file: &Path,
+    is_protected: bool,
+    passphrases: &Passphrases<'_>,
+    output: &Output,
+) -> Result<(), OpsError> {
+    let mut text = Zeroizing::new(String::new());
+    let read = if file == Path::new("-") {
+        std::io::stdin().read_to_string(&mut text).map(drop)
+    } else {
+        std::fs::read_to_string(file).map(|content| text = Zeroizing::new(content))
+    };
+    read.map_err(OpsError::io("read", file))?;
+    let passphrase = passphrases.new_for(name.as_str(), is_protected)?;
+    let passphrase = passphrase.as_ref().map(|text| text.as_str());
+    let key = keys::import(home, name, &text, passphrase, &|name| passphrases.of_key(name))?;
+    output.step("Imported", format!("the key `{}` to {}", key.name, key.path.display()));
+    show(&key, output);
     Ok(())
 }
 
@@ -25,16 +66,36 @@ fn show(key: &KeyEntry, output: &Output) {
     output.result(&document(key), || format!("{}\nfingerprint {}\n", key.public, key.public.fingerprint()));
 }
 
+fn show_public(key: &KeyEntry, output: &Output) {
+    output.result(&document(key), || format!("{}\n", key.public));
+}
+
 fn list(home: &Home, output: &Output) -> Result<(), HomeError> {
     let keys = keys::list(home)?;
     let documents: Vec<_> = keys.iter().map(document).collect();
     output.result(&documents, || match keys.as_slice() {
         [] => "there are no keys; `pocket key new` makes one\n".to_owned(),
-        keys => keys.iter().map(|key| format!("{}  {}\n", key.name, key.public.fingerprint())).collect(),
+        keys => table(["NAME", "FINGERPRINT", "PROTECTED BY"], &keys.iter().map(row).collect::<Vec<_>>()),
     });
     Ok(())
 }
 
+fn row(key: &KeyEntry) -> [String; 3] {
+    [key.name.clone(), key.public.fingerprint().to_string(), protection(key).to_owned()]
+}
+
+fn protection(key: &KeyEntry) -> &'static str {
+    match key.protection {
+        Protection::File => "file mode",
+        Protection::Passphrase => "passphrase",
+    }
+}
+
 fn document(key: &KeyEntry) -> serde_json::Value {
-    json!({ "name": key.name, "public": key.public, "fingerprint": key.public.fingerprint().to_string() })
+    json!({
+        "name": key.name,
+        "public": key.public,
+        "fingerprint": key.public.fingerprint().to_string(),
+        "protected_by": protection(key),
+    })
 }

@@ -1,5 +1,6 @@
 //! One file a verb.
 
+mod announce;
 mod cache;
 #[cfg(feature = "registry")]
 mod demo;
@@ -22,11 +23,17 @@ mod why;
 
 use std::process::ExitCode;
 
+use pocket_index::signature::SecretKey;
+
+use crate::home::keys;
 use crate::ops::{OpsError, Reach, Scope, Workspace};
 use crate::registry::Network;
 
 use super::arguments::{Cli, Command, PluginCommand, RegistryArguments};
 use super::output::Output;
+use super::passphrase::Passphrases;
+
+use announce::Withdrawing;
 
 /// Runs the verb that was typed.
 pub fn run(cli: Cli, output: &Output) -> Result<ExitCode, OpsError> {
@@ -57,8 +64,13 @@ fn plugin(command: PluginCommand, output: &Output) -> Result<(), OpsError> {
         PluginCommand::List => list::run(output),
         PluginCommand::Info { name, registry } => info::run(&name, &registry, output),
         PluginCommand::Search { words, registry } => search::run(&words, &registry, output),
-        PluginCommand::Pack { folder, out } => pack::run(&folder, &out, output),
+        PluginCommand::Pack(arguments) => pack::run(&arguments, output),
         PluginCommand::Publish(arguments) => publish::run(&arguments, output),
+        PluginCommand::Yank(arguments) => announce::withdraw(Withdrawing::Yank, &arguments, output),
+        PluginCommand::Unyank(arguments) => announce::withdraw(Withdrawing::Unyank, &arguments, output),
+        PluginCommand::Revoke(arguments) => announce::withdraw(Withdrawing::Revoke, &arguments, output),
+        PluginCommand::Deprecate(arguments) => announce::deprecate(&arguments, output),
+        PluginCommand::Owner(command) => announce::owner(&command, output),
         PluginCommand::Verify { subject, registry } => verify::run(&subject, &registry, output),
     }
 }
@@ -73,6 +85,13 @@ fn reach(arguments: &RegistryArguments) -> Reach {
 fn open_to_change(is_global: bool, output: &Output) -> Result<Workspace, OpsError> {
     let scope = if is_global { Scope::User } else { Scope::Nearest };
     Workspace::open_to_change(scope, &|| output.step("Waiting", "another process changes the same project"))
+}
+
+/// The private keys of these names.
+fn secrets(workspace: &Workspace, names: &[String], output: &Output) -> Result<Vec<SecretKey>, OpsError> {
+    let passphrases = Passphrases::new(output);
+    let load = |name: &String| keys::load(workspace.home(), name, &|name| passphrases.of_key(name));
+    Ok(names.iter().map(load).collect::<Result<_, _>>()?)
 }
 
 /// Runs a verb that waits for the network, on this thread.

@@ -7,13 +7,14 @@ use crate::cli::output::Output;
 use crate::ops::publish::{self, Published, Sending};
 use crate::ops::{OpsError, Scope, Workspace};
 
-use super::{block_on, reach};
+use super::{block_on, reach, secrets};
 
 pub fn run(arguments: &PublishArguments, output: &Output) -> Result<(), OpsError> {
     let workspace = Workspace::open(Scope::Nearest)?;
     let sending = if arguments.dry_run { Sending::DryRun } else { Sending::Upload };
-    let reach = reach(&arguments.registry);
-    let published = block_on(publish::publish(&workspace, &arguments.sources, &arguments.key, &reach, sending))?;
+    let reach = reach(&arguments.sign.registry);
+    let secrets = || secrets(&workspace, &arguments.sign.key, output);
+    let published = block_on(publish::publish(&workspace, &arguments.sources, secrets, &reach, sending))?;
     show(&published, output);
     Ok(())
 }
@@ -23,7 +24,9 @@ fn show(published: &Published, output: &Output) {
     for archive in &release.archives {
         output.step("Packed", format!("{} ({} bytes)", archive.file, archive.size));
     }
-    output.step("Signed", format!("with {}", published.key.fingerprint()));
+    for key in &published.keys {
+        output.step("Signed", format!("with {}", key.fingerprint()));
+    }
     match published.log {
         Some(log) => output.step(
             "Published",
@@ -35,7 +38,7 @@ fn show(published: &Published, output: &Output) {
         "name": release.name,
         "version": release.version,
         "registry": published.registry,
-        "key": published.key,
+        "keys": published.keys,
         "log": published.log,
         "archives": release.archives,
     });

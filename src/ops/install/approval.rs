@@ -4,6 +4,7 @@ use pocket_index::name::PluginName;
 use pocket_index::permissions::Permissions;
 use semver::Version;
 
+use super::direct::Unvouched;
 use super::label;
 use super::locking::Planned;
 use crate::ops::OpsError;
@@ -27,6 +28,26 @@ pub trait Approver {
     /// # Errors
     /// It was declined, or nobody can be asked.
     fn approve(&self, asks: &[Ask]) -> Result<(), OpsError>;
+
+    /// Whether archives that nobody vouches for are taken this once. A yes to permissions is none to this.
+    ///
+    /// # Errors
+    /// The question cannot be put.
+    fn trust_once(&self, unvouched: &Unvouched) -> Result<Consent, OpsError> {
+        let _ = unvouched;
+        Ok(Consent::NobodyThere)
+    }
+}
+
+/// An answer to the question whether to trust.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consent {
+    /// Yes.
+    Given,
+    /// No.
+    Refused,
+    /// Nobody sits there to be asked.
+    NobodyThere,
 }
 
 /// Puts what is new to the approver.

@@ -65,16 +65,13 @@ async fn plan_release(world: &World<'_>, chosen: &Chosen, old: Option<&Lockfile>
 
 fn plan_direct(world: &World<'_>, chosen: &Chosen) -> Planned {
     let PackageVersion { package, version } = &chosen.release;
-    let archive = world.direct(package).expect("a direct archive was verified before it was resolved");
-    let source = source_of(&package.origin);
-    let basis = if matches!(source, Source::Url(_)) { Basis::Digest } else { Basis::Local };
-    let manifest = archive.manifest();
+    let direct = world.direct(package).expect("a direct archive was verified before it was resolved");
+    let manifest = direct.archive.manifest();
+    let (source, basis) = (source_of(&package.origin), direct.basis);
     let mut locked = LockedPlugin::new(package.name.clone(), version.clone(), source, manifest.runtime, basis);
-    let target = pocket_index::package::target_of(manifest, archive.archive());
-    let file = pocket_index::archive::archive_file_name(&manifest.name, &manifest.version, &target);
-    let record = LockedArchive::new(target, file, archive.size(), archive.digest(), archive.tree());
     describe(&mut locked, &Release::describe(manifest, Vec::new()), chosen);
-    locked.archives = vec![record];
+    locked.archives.clone_from(&direct.archives);
+    locked.signers.clone_from(&direct.signers);
     Planned { locked, release: None, package: package.clone() }
 }
 
@@ -100,7 +97,11 @@ fn source_of(origin: &Origin) -> Source {
     match origin {
         Origin::Registry(name) => Source::Registry(name.clone()),
         Origin::Direct(place) if place.contains("://") => Source::Url(place.clone()),
-        Origin::Direct(place) => Source::path(place),
+        Origin::Direct(place) => match place.parse() {
+            Ok(repository) => Source::Release(repository),
+            // A path starts with a dot, which no host does.
+            Err(_) => Source::path(place),
+        },
     }
 }
 

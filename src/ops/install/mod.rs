@@ -8,6 +8,7 @@ mod direct;
 mod fetch;
 mod known;
 pub(super) mod locking;
+mod origins;
 mod outdated;
 mod precise;
 mod records;
@@ -17,17 +18,20 @@ mod wanted;
 
 use std::path::{Path, PathBuf};
 
+use pocket_index::limits::Limits;
 use pocket_index::name::{PluginName, Target};
 use semver::Version;
 
-pub use approval::{Approver, Ask, sentences};
+pub use approval::{Approver, Ask, Consent, sentences};
 pub use changes::Change;
+pub use direct::{DirectError, Unvouched};
+pub use origins::OriginError;
 pub use outdated::{Outdated, outdated};
 pub use rules::Freedom;
 pub use vendor::{Vendored, vendor};
 
 use super::sources::Source;
-use super::{OpsError, Reach, Workspace};
+use super::{OpsError, Reach, Workspace, leftovers, plugins};
 use crate::home::atomic;
 use crate::project::Lockfile;
 use crate::store::Store;
@@ -52,6 +56,8 @@ pub struct Request {
     pub folder: Option<PathBuf>,
     /// What the plugins are unpacked for; none is this machine.
     pub target: Option<Target>,
+    /// Bytes that a plugin's files may have together, whatever the configuration says.
+    pub max_unpacked: Option<u64>,
 }
 
 impl Request {
@@ -65,12 +71,18 @@ impl Request {
             extent: Extent::Install,
             folder: None,
             target: None,
+            max_unpacked: None,
         }
     }
 
     /// Whether copies in the project will do: where nothing but the lock's versions is wanted, no other ones are looked for.
     fn takes_copies(&self) -> bool {
         self.sources.is_empty() && self.freedom == Freedom::Keep && self.extent == Extent::Install
+    }
+
+    /// How large the archives may be that the project names itself.
+    fn own_limits(&self) -> Limits {
+        Limits::with_unpacked(self.max_unpacked)
     }
 
     /// What the plugins are unpacked for.
@@ -196,18 +208,21 @@ pub async fn install(
 ) -> Result<Report, OpsError> {
     refuse_foreign_files(request)?;
     let store = request.folder.clone().map_or_else(|| workspace.store(), Store::at);
+    leftovers::sweep(workspace, &store)?;
     let old = workspace.read_lock()?;
     let old_lock = old.as_ref().map(|(lock, _)| lock);
     if let Some(report) = nothing_to_do(workspace, request, &store, old_lock)? {
         return Ok(report);
     }
-    let mut world = World::new(workspace, request, old_lock, observer);
+    let mut world = World::new(workspace, request, old_lock, observer).asking(approver);
     let wanted = Wanted::collect(workspace, request, &mut world).await?;
     let needs = wanted.needs();
     let resolution = world.resolve(&needs).await?;
     precise::refuse_another(&request.freedom, &mut world, &needs, &resolution, old_lock).await?;
     observer.step(Step::Resolved { plugins: resolution.plugins.len() });
     let planned = locking::plan(&mut world, &resolution, old_lock).await?;
+    origins::refuse_clashes(&planned)?;
+    origins::tell_switches(&world, &planned, old_lock);
     let lock = locking::lock(&world, &planned, old_lock);
     let text = lock.to_text();
     let old_text = old.as_ref().map(|(_, text)| text.as_str());
@@ -223,8 +238,9 @@ pub async fn install(
     approval::approve(&planned, old_lock, approver)?;
 
     if request.extent == Extent::Install {
-        let archives = fetch::fetch(&world, &planned, &store, observer).await?;
-        report.plugins = fetch::unpack(&planned, archives, &store, observer)?;
+        let others = plugins::stores(workspace)?;
+        let staged = fetch::fetch_and_stage(&world, &planned, &store, &others, observer).await?;
+        report.plugins = fetch::commit(staged, observer)?;
         remember_folder(workspace, request)?;
     }
     if request.locking == Locking::Update {
@@ -263,6 +279,9 @@ fn nothing_to_do(
     }
     let default = workspace.registry(request.reach.registry.as_deref())?.name;
     if lock.satisfies(&workspace.project().plugins.dependencies, &default).is_err() {
+        return Ok(None);
+    }
+    if !direct::is_unchanged(workspace, lock, &request.target(), &request.own_limits()) {
         return Ok(None);
     }
     let mut plugins = Vec::new();

@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 
 use pocket_index::name::PluginName;
 use pocket_index::record::{Outline, Status};
-use semver::Version;
+use pocket_index::repository::Repository;
+use semver::{Version, VersionReq};
 
+use super::direct::Direct;
 use super::records::{World, origin};
 use super::rules::Freedom;
 use super::wanted::Wanted;
 use super::{Observer, Request};
 use crate::ops::{OpsError, Reach, Workspace};
-use crate::project::LockedPlugin;
+use crate::project::{LockedPlugin, Source};
 use crate::resolve::{Necessity, PackageName, Resolution};
 
 /// A plugin that has newer versions.
@@ -49,8 +51,34 @@ pub async fn outdated(workspace: &Workspace, reach: Reach, observer: &dyn Observ
     let package = |plugin: &LockedPlugin| PackageName { name: plugin.name.clone(), origin: origin(&plugin.source) };
     let locked: BTreeSet<PackageName> = lock.plugins.iter().map(package).collect();
     world.fetch_missing(&locked).await?;
-    let outdated = |plugin: &LockedPlugin| of_plugin(plugin, &package(plugin), &world, &wanted, &resolution);
-    Ok(lock.plugins.iter().filter_map(outdated).collect())
+    let direct = Direct::new(workspace, &request, &world, workspace.registry(None)?.name);
+    let mut outdated = Vec::new();
+    for plugin in &lock.plugins {
+        let package = package(plugin);
+        outdated.extend(match &plugin.source {
+            Source::Release(repository) => {
+                of_release(plugin, repository, &direct, wanted.requirement_of(&package)).await?
+            }
+            _ => of_plugin(plugin, &package, &world, &wanted, &resolution),
+        });
+    }
+    Ok(outdated)
+}
+
+/// What the forge has of a plugin that comes from its releases.
+async fn of_release(
+    plugin: &LockedPlugin,
+    repository: &Repository,
+    direct: &Direct<'_>,
+    requirement: Option<&VersionReq>,
+) -> Result<Option<Outdated>, OpsError> {
+    let any = VersionReq::STAR;
+    let requirement = requirement.unwrap_or(&any);
+    let Some(latest) = direct.newest(repository, &plugin.name, &any).await? else { return Ok(None) };
+    let fitting = direct.newest(repository, &plugin.name, requirement).await?;
+    let held_by = (fitting.as_ref() != Some(&latest)).then(|| format!("pocket.yaml needs `{requirement}`"));
+    let found = Outdated { name: plugin.name.clone(), current: plugin.version.clone(), fitting, latest, held_by };
+    Ok((found.current != found.latest || found.can_move()).then_some(found))
 }
 
 fn of_plugin(

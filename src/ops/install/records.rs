@@ -4,19 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::try_join_all;
 use pocket_index::digest::Digest;
+use pocket_index::limits::Limits;
 use pocket_index::log::NodeHash;
 use pocket_index::name::{RegistryName, Target};
 use pocket_index::record::{Outline, Status as EventStatus};
-use pocket_index::verify::VerifiedArchive;
 use semver::{Version, VersionReq};
 
+use super::direct::DirectArchive;
 use super::known::Known;
+use super::origins::OriginError;
 use super::rules::{cooldowns, rules};
-use super::{Observer, Request, Step};
+use super::{Approver, Observer, Request, Step};
 use crate::ops::workspace::NamedRegistry;
 use crate::ops::{OpsError, Workspace};
 use crate::project::{Lockfile, Source};
-use crate::registry::{Network, Registry};
+use crate::registry::{Location, Network, Opened, Registry, RegistryError};
 use crate::resolve::{
     self, Candidate, Details, Foresight, Lookup, Need, Origin, PackageName, PackageVersion, RecordSource, Resolution,
     ResolveError,
@@ -30,12 +32,14 @@ pub struct World<'a> {
     workspace: &'a Workspace,
     rules: resolve::Request,
     target: Target,
+    max_unpacked: Option<u64>,
     takes_copies: bool,
     network: Network,
     lock: Option<&'a Lockfile>,
     observer: &'a dyn Observer,
+    approver: Option<&'a dyn Approver>,
     registries: BTreeMap<RegistryName, (Registry, NamedRegistry)>,
-    direct: BTreeMap<PackageName, VerifiedArchive>,
+    direct: BTreeMap<PackageName, DirectArchive>,
     known: Known,
 }
 
@@ -50,31 +54,42 @@ impl<'a> World<'a> {
             workspace,
             rules: rules(workspace, request, lock),
             target: request.target(),
+            max_unpacked: request.max_unpacked,
             takes_copies: request.takes_copies(),
             network: request.reach.network,
             lock,
             observer,
+            approver: None,
             registries: BTreeMap::new(),
             direct: BTreeMap::new(),
             known: Known::default(),
         }
     }
 
+    /// The same with somebody who may be asked.
+    pub fn asking(self, approver: &'a dyn Approver) -> Self {
+        Self { approver: Some(approver), ..self }
+    }
+
+    /// Who may be asked; none where nothing is to be changed.
+    pub fn approver(&self) -> Option<&'a dyn Approver> {
+        self.approver
+    }
+
     /// Adds an archive that the project names itself; it is the only version there.
-    pub fn add_direct(
-        &mut self,
-        package: PackageName,
-        candidate: Candidate,
-        details: Details,
-        archive: VerifiedArchive,
-    ) {
+    pub fn add_direct(&mut self, package: PackageName, candidate: Candidate, details: Details, archive: DirectArchive) {
         self.known.add_direct(package.clone(), candidate, details);
         self.direct.insert(package, archive);
     }
 
     /// The archive that the project names itself.
-    pub fn direct(&self, package: &PackageName) -> Option<&VerifiedArchive> {
+    pub fn direct(&self, package: &PackageName) -> Option<&DirectArchive> {
         self.direct.get(package)
+    }
+
+    /// The lock as it was.
+    pub fn lock(&self) -> Option<&'a Lockfile> {
+        self.lock
     }
 
     /// An opened registry.
@@ -116,6 +131,12 @@ impl<'a> World<'a> {
         &self.target
     }
 
+    /// How large the archives of a registry may be.
+    pub fn limits(&self, registry: &RegistryName) -> Limits {
+        let configured = self.registries.get(registry).and_then(|(_, named)| named.max_unpacked);
+        Limits::with_unpacked(self.max_unpacked.or(configured))
+    }
+
     /// Who hears what happens.
     pub fn observer(&self) -> &dyn Observer {
         self.observer
@@ -123,14 +144,34 @@ impl<'a> World<'a> {
 
     /// Uses a registry that was named on the command line.
     pub async fn use_registry(&mut self, named: NamedRegistry) -> Result<(), OpsError> {
-        let copy = if self.takes_copies { self.workspace.copy_of(&named)? } else { None };
-        let opened = self.workspace.open_copied(&named, copy, self.lock, self.network).await?;
+        let opened = self.open(&named).await?;
         if let Some(fingerprint) = &opened.first_seen {
             let registry = named.location.to_string();
             self.observer.step(Step::MetRegistry { registry, fingerprint });
         }
         self.registries.insert(named.name.clone(), (opened.registry, named));
         Ok(())
+    }
+
+    /// Opens a registry that may have moved since it was locked: it must still be the same log.
+    async fn open(&self, named: &NamedRegistry) -> Result<Opened, OpsError> {
+        let url = named.location.to_string();
+        let locked = self.lock.and_then(|lock| lock.registry(&named.name)).filter(|locked| locked.url != url);
+        let copy = if self.takes_copies { self.workspace.copy_of(named)? } else { None };
+        let opening = self.workspace.open_copied(named, copy, self.lock, self.network);
+        let Some(locked) = locked else { return opening.await };
+        let moved = || OriginError::Moved { name: named.name.clone(), locked: locked.url.clone(), url: url.clone() };
+        // The bundled one comes with the program and has nothing to compare with.
+        if named.location == Location::Bundled || matches!(locked.url.parse(), Ok(Location::Bundled)) {
+            return Err(moved().into());
+        }
+        let opened = opening.await.map_err(|error| match error {
+            OpsError::Registry(cause) if matches!(*cause, RegistryError::KeyChanged { .. }) => moved().into(),
+            other => other,
+        })?;
+        let text = format!("the registry `{}` is at {url} now, the lock knows it at {}", named.name, locked.url);
+        self.observer.step(Step::Warning { text });
+        Ok(opened)
     }
 
     /// Chooses versions, fetching records until none is missing.
@@ -215,6 +256,7 @@ pub fn origin(source: &Source) -> Origin {
     match source {
         Source::Registry(name) => Origin::Registry(name.clone()),
         Source::Url(place) | Source::Path(place) => Origin::Direct(place.clone()),
+        Source::Release(repository) => Origin::Direct(repository.to_string()),
     }
 }
 

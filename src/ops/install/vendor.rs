@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pocket_index::limits::Limits;
 use pocket_index::log::TreeHead;
 use pocket_index::name::{PluginName, RegistryName};
 use pocket_index::verify::VerifiedRelease;
@@ -98,7 +97,7 @@ async fn copy_registry(
         return Ok(BTreeSet::new());
     }
     let head: Option<TreeHead> = lock.and_then(|lock| lock.registry(name)).and_then(locked_head);
-    let files = registry.copy(&releases, head.as_ref(), &folder.join(name.as_str()), &Limits::default()).await?;
+    let files = registry.copy(&releases, head.as_ref(), &folder.join(name.as_str()), &world.limits(name)).await?;
     Ok(files.into_iter().map(|file| Path::new(name.as_str()).join(file)).collect())
 }
 

@@ -2,16 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use pocket_index::digest::Digest;
 use pocket_index::name::{PluginName, RegistryName};
+use pocket_index::repository::Repository;
 use semver::{Comparator, Op, Version, VersionReq};
 
-use super::direct;
+use super::direct::{self, Asked, Direct};
+use super::origins;
 use super::records::World;
 use super::{Locking, Request};
 use crate::home::atomic;
-use crate::ops::sources::Source;
-use crate::ops::{OpsError, Workspace};
+use crate::ops::sources::{Source, release_page};
+use crate::ops::{OpsError, Workspace, forges};
 use crate::project::{Dependency, DependencySource, set_dependency, set_registry};
+use crate::registry::forge::Wanted as ForgeWanted;
 use crate::resolve::{Need, Origin, PackageName, Resolution};
 
 /// The project's dependencies after this install.
@@ -35,7 +39,11 @@ enum Typed {
 
 impl Wanted {
     /// Reads what was typed; archives that are named by URL or file are fetched and verified here.
-    pub async fn collect(workspace: &Workspace, request: &Request, world: &mut World<'_>) -> Result<Self, OpsError> {
+    pub async fn collect<'w>(
+        workspace: &'w Workspace,
+        request: &'w Request,
+        world: &mut World<'w>,
+    ) -> Result<Self, OpsError> {
         let named = workspace.registry(request.reach.registry.as_deref())?;
         let default = workspace.registry(None)?;
         let mut wanted = Self {
@@ -51,13 +59,15 @@ impl Wanted {
             wanted.new_registry = (!is_configured).then(|| (named.name.clone(), named.location.to_string()));
             world.use_registry(named.clone()).await?;
         }
+        let direct = Direct::new(workspace, request, world, wanted.default.clone());
         for source in &request.sources {
-            wanted.add_typed(source, &named.name, workspace, request, world).await?;
+            wanted.add_typed(source, &named.name, &direct, world).await?;
         }
-        let known: Vec<_> = wanted.dependencies.iter().map(|(name, one)| (name.clone(), one.source.clone())).collect();
-        for (name, source) in known {
-            if world.direct(&wanted.package(&name)).is_none() {
-                direct::add_known(workspace, request, world, &name, &source, &wanted.default).await?;
+        let is_said = |name: &PluginName| request.reach.registry.is_some() && wanted.typed.contains_key(name);
+        origins::refuse_silent_switches(&wanted.dependencies, &is_said, &wanted.default, world.lock())?;
+        for (name, dependency) in &wanted.dependencies {
+            if world.direct(&wanted.package(name)).is_none() {
+                direct.add_known(world, name, dependency).await?;
             }
         }
         Ok(wanted)
@@ -122,6 +132,7 @@ impl Wanted {
             Some(DependencySource::Registry(None)) | None => Origin::Registry(self.default.clone()),
             Some(DependencySource::Url { url, .. }) => Origin::Direct(url.clone()),
             Some(DependencySource::Path(path)) => direct::path_origin(path),
+            Some(DependencySource::Release(repository)) => Origin::Direct(repository.to_string()),
         };
         PackageName { name: name.clone(), origin }
     }
@@ -130,23 +141,59 @@ impl Wanted {
         &mut self,
         source: &Source,
         registry: &RegistryName,
-        workspace: &Workspace,
-        request: &Request,
+        direct: &Direct<'_>,
         world: &mut World<'_>,
     ) -> Result<(), OpsError> {
         match source {
             Source::Registry { name, requirement } => self.add_named(name, requirement.as_ref(), registry),
-            Source::Url { url, digest } => {
-                let (name, dependency) =
-                    direct::add_url(workspace, request, world, url, *digest, &self.default).await?;
-                self.add(name, dependency, Typed::Requirement);
+            Source::Release { repository, wanted, digests } => {
+                self.add_release(repository, wanted.as_ref(), digests, direct, world).await?;
             }
+            Source::Url { url, digest } => match release_page(url) {
+                Some((repository, wanted)) if forges::access(direct.workspace, repository.host())?.is_some() => {
+                    self.add_release(&repository, wanted.as_ref(), digest.as_slice(), direct, world).await?;
+                }
+                _ => {
+                    let (name, dependency) = direct.add_url(world, url, *digest).await?;
+                    self.add(name, dependency, Typed::Requirement);
+                }
+            },
             Source::File(path) => {
-                let (name, dependency) = direct::add_file(workspace, world, path, &self.default)?;
+                let (name, dependency) = direct.add_path(world, path)?;
                 self.add(name, dependency, Typed::Requirement);
             }
         }
-        if request.locking == Locking::Locked { self.refuse_new(workspace) } else { Ok(()) }
+        if direct.locking == Locking::Locked { self.refuse_new(direct.workspace) } else { Ok(()) }
+    }
+
+    /// A release: the project's own requirement stays where it was not typed anew.
+    async fn add_release(
+        &mut self,
+        repository: &Repository,
+        wanted: Option<&ForgeWanted>,
+        digests: &[Digest],
+        direct: &Direct<'_>,
+        world: &mut World<'_>,
+    ) -> Result<(), OpsError> {
+        let source = DependencySource::Release(repository.clone());
+        let known = self.dependencies.iter().find(|(_, known)| known.source == source);
+        let known = known.map(|(name, known)| (name.clone(), known.requirement.clone()));
+        let kept = known.as_ref().map(|(_, requirement)| ForgeWanted::Version(requirement.clone()));
+        let plugin = known.as_ref().map(|(name, _)| name);
+        let asked = Asked { repository, wanted: wanted.or(kept.as_ref()), plugin, digests };
+        let name = direct.add_release(world, &asked).await?;
+        let (requirement, typed) = match (wanted, known) {
+            (Some(ForgeWanted::Version(requirement)), _) => (requirement.clone(), Typed::Requirement),
+            (Some(ForgeWanted::Tag(_)), _) => {
+                let package = PackageName { name: name.clone(), origin: Origin::Direct(repository.to_string()) };
+                let chosen = world.direct(&package).expect("it was added just now");
+                (exactly(&chosen.archive.manifest().version), Typed::Requirement)
+            }
+            (None, Some((_, requirement))) => (requirement, Typed::Requirement),
+            (Some(ForgeWanted::Latest) | None, _) => (VersionReq::STAR, Typed::NameOnly),
+        };
+        self.add(name, Dependency { requirement, source }, typed);
+        Ok(())
     }
 
     fn add_named(&mut self, name: &PluginName, requirement: Option<&VersionReq>, registry: &RegistryName) {

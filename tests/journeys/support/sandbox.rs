@@ -1,12 +1,16 @@
 //! A home and a project folder of their own, and the program run in them.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use sha2::{Digest as _, Sha256};
+
+/// The program.
+pub const POCKET: &str = env!("CARGO_BIN_EXE_pocket");
 
 /// A temporary folder with `home/` and `project/`.
 pub struct Sandbox {
@@ -54,6 +58,14 @@ impl Sandbox {
         sandbox
     }
 
+    /// Another sandbox with the same files.
+    pub fn copy(&self) -> Self {
+        let copy = Self { folder: tempfile::tempdir().unwrap(), environment: self.environment.clone() };
+        let status = Command::new("cp").arg("-a").arg(self.folder.path().join(".")).arg(copy.folder.path()).status();
+        assert!(status.unwrap().success(), "a sandbox can be copied");
+        copy
+    }
+
     /// A sandbox whose project uses the registry at `url`.
     pub fn with_registry(url: &str) -> Self {
         let sandbox = Self::new();
@@ -66,8 +78,18 @@ impl Sandbox {
         self.environment.push((name.to_owned(), value.to_string()));
     }
 
+    /// The folder that home and project stand in.
+    pub fn root(&self) -> &Path {
+        self.folder.path()
+    }
+
     pub fn home(&self) -> PathBuf {
         self.folder.path().join("home")
+    }
+
+    /// The home of [`Self::pocket_elsewhere`].
+    pub fn other_home(&self) -> PathBuf {
+        self.folder.path().join("other-home")
     }
 
     pub fn project(&self) -> PathBuf {
@@ -102,30 +124,49 @@ impl Sandbox {
 
     /// Runs `pocket` in the same project with another, empty home: another machine.
     pub fn pocket_elsewhere(&self, arguments: &[&str]) -> Outcome {
-        self.run(&self.folder.path().join("other-home"), arguments, "")
+        self.run(&self.other_home(), arguments, "")
+    }
+
+    /// Runs `pocket` at a terminal, at which somebody types `input`. What the terminal shows is the standard output.
+    pub fn pocket_at_a_terminal(&self, arguments: &[&str], input: &str) -> Outcome {
+        let words = [&[POCKET], arguments].concat();
+        let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
+        // `script` is of util-linux: it runs a command at a terminal of its own.
+        let mut command = self.command("script");
+        command.args(["--quiet", "--return", "--flush", "--command", &quoted.join(" "), "/dev/null"]);
+        outcome_of(command, input)
+    }
+
+    /// `program` with the environment of this sandbox, in the project folder.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command
+            .current_dir(self.project())
+            .env("POCKET_HOME", self.home())
+            .env_remove("POCKET_REGISTRY")
+            .env_remove("POCKET_OFFLINE")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Runs `pocket` in a folder of the project.
+    pub fn pocket_in(&self, folder: &str, arguments: &[&str]) -> Outcome {
+        let mut command = self.command(POCKET);
+        command.current_dir(self.path(folder)).args(arguments);
+        outcome_of(command, "")
+    }
+
+    /// Runs `pocket` as the last words of another command.
+    pub fn pocket_through(&self, wrapper: &[&str], arguments: &[&str]) -> Outcome {
+        let mut command = self.command(wrapper[0]);
+        command.args(&wrapper[1..]).arg(POCKET).args(arguments);
+        outcome_of(command, "")
     }
 
     fn run(&self, home: &Path, arguments: &[&str], input: &str) -> Outcome {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pocket"));
-        command
-            .args(arguments)
-            .current_dir(self.project())
-            .env("POCKET_HOME", home)
-            .env_remove("POCKET_REGISTRY")
-            .env_remove("POCKET_OFFLINE")
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        // A command that reads no input may be gone before it is written.
-        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-        let output = child.wait_with_output().unwrap();
-        Outcome {
-            code: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        let mut command = self.command(POCKET);
+        command.args(arguments).env("POCKET_HOME", home);
+        outcome_of(command, input)
     }
 
     /// Every file of the project and of the installed plugins, with the digest of its bytes. What a failed command must leave
@@ -137,6 +178,51 @@ impl Sandbox {
         files.retain(|path, _| !path.ends_with("/.lock"));
         files
     }
+
+    /// Everything in home and project, folders too, with the digest of each file's bytes. Where a file names this sandbox's own folder,
+    /// another name is taken, so that two sandboxes can be compared.
+    pub fn everything(&self) -> BTreeMap<String, String> {
+        let own = self.folder.path().to_str().unwrap();
+        let mut files = BTreeMap::new();
+        let mut folders = vec![self.home(), self.project()];
+        while let Some(folder) = folders.pop() {
+            let Ok(entries) = fs::read_dir(&folder) else { continue };
+            for entry in entries {
+                let path = entry.unwrap().path();
+                let mut name = path.strip_prefix(own).unwrap().display().to_string();
+                if name.starts_with("home/projects/") {
+                    // Named by the digest of the project's path.
+                    name = "home/projects/PROJECT".to_owned();
+                }
+                if path.is_dir() {
+                    files.insert(name, "folder".to_owned());
+                    folders.push(path);
+                    continue;
+                }
+                let content = fs::read(&path).unwrap();
+                let content = String::from_utf8(content).map(|text| text.replace(own, "SANDBOX").into_bytes());
+                files.insert(name, hex(&content.unwrap_or_else(|error| error.into_bytes())));
+            }
+        }
+        files
+    }
+}
+
+fn hex(content: &[u8]) -> String {
+    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn outcome_of(mut command: Command, input: &str) -> Outcome {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // A command that reads no input may be gone before it is written.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    Outcome {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
 }
 
 fn collect(folder: &Path, name: &str, files: &mut BTreeMap<String, String>) {
@@ -147,8 +233,7 @@ fn collect(folder: &Path, name: &str, files: &mut BTreeMap<String, String>) {
         if entry.file_type().unwrap().is_dir() {
             collect(&entry.path(), &name, files);
         } else {
-            let digest = Sha256::digest(fs::read(entry.path()).unwrap());
-            files.insert(name, digest.iter().map(|byte| format!("{byte:02x}")).collect());
+            files.insert(name, hex(&fs::read(entry.path()).unwrap()));
         }
     }
 }

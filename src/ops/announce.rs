@@ -1,0 +1,143 @@
+//! Events that bring no archive: `plugin yank|unyank|revoke|deprecate`, and `plugin owner`.
+
+use std::collections::BTreeSet;
+
+use pocket_index::name::PluginName;
+use pocket_index::publish::PublishHeader;
+use pocket_index::record::{Event, History, OwnerKeys, Owners};
+use pocket_index::signature::{PublicKey, SecretKey};
+
+use super::{OpsError, Reach, Workspace, plugins};
+use crate::registry::Registry;
+
+/// An event that the registry took.
+#[derive(Debug, Clone)]
+pub struct Announced {
+    /// What was signed.
+    pub event: Event,
+    /// Where it went.
+    pub registry: String,
+    /// Its place in the registry's log.
+    pub log: Option<u64>,
+}
+
+/// A change of the keys that sign for a plugin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OwnerChange {
+    /// One more key.
+    Add(PublicKey),
+    /// One key less.
+    Remove(PublicKey),
+    /// How many keys must sign.
+    Threshold(u32),
+}
+
+/// Signs an event with every key given and sends it.
+///
+/// # Errors
+/// The registry does not have the plugin, takes no publishes, or refuses the event.
+pub async fn announce(
+    workspace: &Workspace,
+    event: Event,
+    secrets: &[SecretKey],
+    reach: &Reach,
+) -> Result<Announced, OpsError> {
+    let registry = workspace.open_registry(reach).await?;
+    history(&registry, event.name()).await?;
+    let header = sign(&event, secrets);
+    let answer = registry.publish(header.encode()).await?;
+    let log = answer["log"].as_u64();
+    Ok(Announced { event, registry: registry.location().to_string(), log })
+}
+
+/// The event's text with a signature of each key.
+pub fn sign(event: &Event, secrets: &[SecretKey]) -> PublishHeader {
+    let text = event.to_text();
+    let signatures = secrets.iter().map(|secret| secret.sign_event(event.kind(), &text)).collect();
+    PublishHeader { event: text, signatures }
+}
+
+/// The keys that sign for a plugin, and how many of them must.
+pub async fn owners(workspace: &Workspace, name: &PluginName, reach: &Reach) -> Result<Owners, OpsError> {
+    let registry = workspace.open_registry(reach).await?;
+    let history = history(&registry, name).await?;
+    Ok(history.owners().expect("a history with a release has owners").clone())
+}
+
+/// The event that changes the keys that sign for a plugin.
+///
+/// # Errors
+/// The change would change nothing, or leave fewer keys than must sign.
+pub fn change_owners(name: &PluginName, owners: &Owners, change: &OwnerChange) -> Result<Event, OpsError> {
+    let mut keys: BTreeSet<PublicKey> = owners.keys().copied().collect();
+    let mut threshold = owners.threshold();
+    let refused = |reason: String| OpsError::Owners { name: name.clone(), reason };
+    match change {
+        OwnerChange::Add(key) => {
+            if !keys.insert(*key) {
+                return Err(refused(format!("{key} signs for it already")));
+            }
+        }
+        OwnerChange::Remove(key) => {
+            if !keys.remove(key) {
+                return Err(refused(format!("{key} does not sign for it")));
+            }
+        }
+        OwnerChange::Threshold(number) => threshold = *number,
+    }
+    if threshold == 0 || threshold as usize > keys.len() {
+        return Err(refused(format!("{threshold} of {} keys would have to sign", keys.len())));
+    }
+    Ok(Event::OwnerKeys(OwnerKeys { name: name.clone(), keys: keys.into_iter().collect(), threshold }))
+}
+
+async fn history(registry: &Registry, name: &PluginName) -> Result<History, OpsError> {
+    if let Some(history) = registry.history(name).await? {
+        return Ok(history);
+    }
+    let known = registry.search_entries().await.unwrap_or_default();
+    let near = plugins::near(name.as_str(), known.iter().map(|entry| entry.name.as_str()));
+    let place = format!("the registry `{}`", registry.location());
+    Err(OpsError::NoPlugin { name: name.to_string(), place, near })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(seed: u8) -> PublicKey {
+        SecretKey::from_seed(&[seed; 32]).public()
+    }
+
+    fn owners(keys: &[u8], threshold: u32) -> Owners {
+        let name = name();
+        Owners::from(&OwnerKeys { name, keys: keys.iter().map(|&seed| key(seed)).collect(), threshold })
+    }
+
+    fn name() -> PluginName {
+        "geo".parse().expect("a name")
+    }
+
+    #[test]
+    fn owners_change_one_step_at_a_time() {
+        let changed = |owners: &Owners, change| match change_owners(&name(), owners, &change).expect("it is allowed") {
+            Event::OwnerKeys(event) => Owners::from(&event),
+            other => panic!("{other:?}"),
+        };
+        let two = changed(&owners(&[1], 1), OwnerChange::Add(key(2)));
+        assert_eq!(two, owners(&[1, 2], 1));
+        assert_eq!(changed(&two, OwnerChange::Threshold(2)), owners(&[1, 2], 2));
+        assert_eq!(changed(&two, OwnerChange::Remove(key(1))), owners(&[2], 1));
+    }
+
+    #[test]
+    fn a_change_that_would_lock_everybody_out_is_refused() {
+        let refused =
+            |owners: &Owners, change| change_owners(&name(), owners, &change).expect_err("refused").to_string();
+        let both = owners(&[1, 2], 2);
+        assert!(refused(&both, OwnerChange::Remove(key(1))).contains("2 of 1 keys would have to sign"));
+        assert!(refused(&both, OwnerChange::Threshold(0)).contains("0 of 2 keys"));
+        assert!(refused(&both, OwnerChange::Add(key(2))).contains("signs for it already"));
+        assert!(refused(&both, OwnerChange::Remove(key(3))).contains("does not sign for it"));
+    }
+}
