@@ -100,6 +100,8 @@ pub enum PluginCommand {
     Why {
         /// The plugin
         name: PluginName,
+        #[command(flatten)]
+        scope: ScopeArguments,
     },
     /// Write pocket.lock without unpacking anything
     Lock(LockArguments),
@@ -114,7 +116,10 @@ pub enum PluginCommand {
     #[command(subcommand)]
     Cache(CacheCommand),
     /// List the plugins
-    List,
+    List {
+        #[command(flatten)]
+        scope: ScopeArguments,
+    },
     /// Show a plugin: its nodes, settings and permissions
     Info {
         /// The plugin
@@ -238,12 +243,18 @@ pub struct LockArguments {
 pub struct OutdatedArguments {
     #[command(flatten)]
     pub registry: RegistryArguments,
-    /// Look at the user's own plugins, whatever project this folder is in
-    #[arg(long)]
-    pub global: bool,
+    #[command(flatten)]
+    pub scope: ScopeArguments,
     /// Exit with 1 if a newer version fits
     #[arg(long)]
     pub check: bool,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub struct ScopeArguments {
+    /// Look at the user's own plugins, whatever project this folder is in
+    #[arg(long)]
+    pub global: bool,
 }
 
 #[derive(Debug, Args)]
@@ -256,6 +267,8 @@ pub struct TreeArguments {
     /// Show this many levels
     #[arg(long, value_name = "LEVELS")]
     pub depth: Option<usize>,
+    #[command(flatten)]
+    pub scope: ScopeArguments,
 }
 
 #[derive(Debug, Clone, Copy, Subcommand)]

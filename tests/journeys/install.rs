@@ -29,6 +29,10 @@ fn without_a_project_plugins_are_the_users_own() {
     let sandbox = Sandbox::new();
     sandbox.pocket(&["plugin", "install", "data-processor"]).success();
     assert!(sandbox.home().join("pocket.lock").exists());
+    sandbox.write("pocket.yaml", "");
+    assert!(sandbox.pocket(&["plugin", "list", "--global"]).success().stdout.contains("data-processor"));
+    assert!(sandbox.pocket(&["plugin", "tree", "--global"]).success().stdout.contains("data-processor"));
+    std::fs::remove_file(sandbox.path("pocket.yaml")).unwrap();
     assert!(!sandbox.path("pocket.lock").exists());
     sandbox.pocket(&["plugin", "uninstall", "data-processor"]).success();
     assert!(!sandbox.home().join("plugins/data-processor").exists());

@@ -2,13 +2,16 @@
 
 use serde_json::json;
 
+use crate::cli::arguments::ScopeArguments;
 use crate::cli::output::Output;
 use crate::cli::table::table;
+use crate::ops::OpsError;
 use crate::ops::list::{self, Listed, Status};
-use crate::ops::{OpsError, Scope, Workspace};
 
-pub fn run(output: &Output) -> Result<(), OpsError> {
-    let listed = list::list(&Workspace::open(Scope::Nearest)?)?;
+use super::open_to_read;
+
+pub fn run(scope: ScopeArguments, output: &Output) -> Result<(), OpsError> {
+    let listed = list::list(&open_to_read(scope)?)?;
     for plugin in &listed {
         if let Status::Failed(reason) = &plugin.status {
             output.warning(format!("`{}` {}: {reason}", plugin.name, plugin.version));

@@ -29,7 +29,7 @@ use crate::home::keys;
 use crate::ops::{OpsError, Reach, Scope, Workspace};
 use crate::registry::Network;
 
-use super::arguments::{Cli, Command, PluginCommand, RegistryArguments};
+use super::arguments::{Cli, Command, PluginCommand, RegistryArguments, ScopeArguments};
 use super::output::Output;
 use super::passphrase::Passphrases;
 
@@ -58,10 +58,10 @@ fn plugin(command: PluginCommand, output: &Output) -> Result<(), OpsError> {
         PluginCommand::Lock(arguments) => install::lock(&arguments, output),
         PluginCommand::Outdated(arguments) => outdated::run(&arguments, output),
         PluginCommand::Tree(arguments) => tree::run(&arguments, output),
-        PluginCommand::Why { name } => why::run(&name, output),
+        PluginCommand::Why { name, scope } => why::run(&name, scope, output),
         PluginCommand::Vendor { folder, registry } => vendor::run(&folder, &registry, output),
         PluginCommand::Cache(command) => cache::run(command, output),
-        PluginCommand::List => list::run(output),
+        PluginCommand::List { scope } => list::run(scope, output),
         PluginCommand::Info { name, registry } => info::run(&name, &registry, output),
         PluginCommand::Search { words, registry } => search::run(&words, &registry, output),
         PluginCommand::Pack(arguments) => pack::run(&arguments, output),
@@ -92,6 +92,11 @@ fn secrets(workspace: &Workspace, names: &[String], output: &Output) -> Result<V
     let passphrases = Passphrases::new(output);
     let load = |name: &String| keys::load(workspace.home(), name, &|name| passphrases.of_key(name));
     Ok(names.iter().map(load).collect::<Result<_, _>>()?)
+}
+
+/// The nearest project's files or the user's own, to look at.
+fn open_to_read(scope: ScopeArguments) -> Result<Workspace, OpsError> {
+    Workspace::open(if scope.global { Scope::User } else { Scope::Nearest })
 }
 
 /// Runs a verb that waits for the network, on this thread.

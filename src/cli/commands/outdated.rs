@@ -6,13 +6,13 @@ use crate::cli::arguments::OutdatedArguments;
 use crate::cli::output::Output;
 use crate::cli::progress::Progress;
 use crate::cli::table::table;
+use crate::ops::OpsError;
 use crate::ops::install::{self, Outdated};
-use crate::ops::{OpsError, Scope, Workspace};
 
-use super::{block_on, reach};
+use super::{block_on, open_to_read, reach};
 
 pub fn run(arguments: &OutdatedArguments, output: &Output) -> Result<(), OpsError> {
-    let workspace = Workspace::open(if arguments.global { Scope::User } else { Scope::Nearest })?;
+    let workspace = open_to_read(arguments.scope)?;
     let progress = Progress::new(output);
     let outdated = block_on(install::outdated(&workspace, reach(&arguments.registry), &progress))?;
     let documents: Vec<_> = outdated.iter().map(document).collect();

@@ -6,11 +6,13 @@ use serde_json::{Value, json};
 
 use crate::cli::arguments::TreeArguments;
 use crate::cli::output::Output;
+use crate::ops::OpsError;
 use crate::ops::graph::{Graph, Need, Place};
-use crate::ops::{OpsError, Scope, Workspace};
+
+use super::open_to_read;
 
 pub fn run(arguments: &TreeArguments, output: &Output) -> Result<(), OpsError> {
-    let workspace = Workspace::open(Scope::Nearest)?;
+    let workspace = open_to_read(arguments.scope)?;
     let graph = Graph::of(&workspace)?;
     let direction = if arguments.invert { Direction::NeededBy } else { Direction::Needs };
     let roots = match &arguments.name {

@@ -3,12 +3,15 @@
 use pocket_index::name::PluginName;
 use serde_json::{Value, json};
 
+use crate::cli::arguments::ScopeArguments;
 use crate::cli::output::Output;
+use crate::ops::OpsError;
 use crate::ops::graph::{Graph, Need};
-use crate::ops::{OpsError, Scope, Workspace};
 
-pub fn run(name: &PluginName, output: &Output) -> Result<(), OpsError> {
-    let workspace = Workspace::open(Scope::Nearest)?;
+use super::open_to_read;
+
+pub fn run(name: &PluginName, scope: ScopeArguments, output: &Output) -> Result<(), OpsError> {
+    let workspace = open_to_read(scope)?;
     let graph = Graph::of(&workspace)?;
     let places = graph.named(name, &workspace)?;
     let ways: Vec<Vec<Need>> = places.iter().flat_map(|&place| graph.ways_to(place)).collect();
