@@ -111,8 +111,9 @@ bench cold \
   -n uv --prepare "bash away.sh uvcache; $fresh_venv; sync" "$uv" \
   -n 'curl + sha256sum + tar' --prepare 'bash away.sh floor; mkdir floor; sync' 'bash floor.sh'
 bench warm \
-  -n pocket --prepare 'bash away.sh home/plugins; sync' "$install" \
-  -n uv --prepare "$fresh_venv; sync" "$uv"
+  -n 'pocket, another project' --prepare 'bash away.sh project/pocket.lock; sync' "$install" \
+  -n uv --prepare "$fresh_venv; sync" "$uv" \
+  -n 'pocket, store empty' --prepare 'bash away.sh home/plugins project/pocket.lock; sync' "$install"
 (eval "$install")
 $uv
 cd project
