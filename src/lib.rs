@@ -26,6 +26,7 @@
 //! | `<project>/pocket.lock` | [`ops`], last of an install | [`project`] |
 //! | `~/.pocket/pocket.yaml`, `pocket.lock` | the same, for the user's own plugins | [`project`] |
 //! | `~/.pocket/plugins/<name>/<version>/` | [`store`], by one rename | [`store`], [`engine`] |
+//! | `~/.pocket/plugins/<name>/<version>~<tree>/` | the same, for other files of that name and version | the same |
 //! | `~/.pocket/plugins/<name>/<version>.tree` | [`store`], after that rename | [`store`] |
 //! | `~/.pocket/plugins/.staging/`, `.lock` | [`store`] | [`store`] |
 //! | `~/.pocket/projects/<id>.lock` | [`home`]: held while a project is changed | [`home`] |

@@ -3,9 +3,10 @@
 use pocket_index::name::PluginName;
 use semver::Version;
 
+use super::install::locking::archive_for_host;
 use super::{OpsError, Workspace, leftovers, plugins};
 use crate::home::atomic;
-use crate::project::remove_dependency;
+use crate::project::{LockedPlugin, remove_dependency};
 use crate::store::Store;
 
 /// What was taken out of the lock.
@@ -42,11 +43,10 @@ pub fn uninstall(workspace: Workspace, names: &[PluginName]) -> Result<Vec<Remov
         Some((lock, old_text)) => {
             let pruned = plugins::without_unneeded(lock, &workspace)?;
             let gone = lock.plugins.iter().filter(|one| pruned.plugin(&one.name, &one.version, &one.source).is_none());
-            let removed = gone.map(|one| Removed { name: one.name.clone(), version: one.version.clone() });
-            let removed: Vec<_> = removed.collect();
-            remove_files(&workspace, &store, &removed)?;
+            let gone: Vec<&LockedPlugin> = gone.collect();
+            remove_files(&workspace, &store, &gone)?;
             write_lock(&workspace, old_text, &pruned.to_text())?;
-            removed
+            gone.into_iter().map(|one| Removed { name: one.name.clone(), version: one.version.clone() }).collect()
         }
         None => Vec::new(),
     };
@@ -56,12 +56,14 @@ pub fn uninstall(workspace: Workspace, names: &[PluginName]) -> Result<Vec<Remov
 }
 
 /// A project's plugins stay on the disk.
-fn remove_files(workspace: &Workspace, store: &Store, removed: &[Removed]) -> Result<(), OpsError> {
+fn remove_files(workspace: &Workspace, store: &Store, gone: &[&LockedPlugin]) -> Result<(), OpsError> {
     if workspace.is_project() {
         return Ok(());
     }
-    for one in removed {
-        store.remove(&one.name, &one.version)?;
+    for plugin in gone {
+        if let Some(archive) = archive_for_host(plugin) {
+            store.remove(&plugin.name, &plugin.version, archive.tree)?;
+        }
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::flush::flush;
+use super::slot::Slot;
 use super::{InstalledPlugin, StagedPlugin, Staging, Store, StoreError, io_error};
 
 /// How a plugin stood in the store when its install began.
@@ -40,23 +41,15 @@ impl Staging {
                 installed.push(there);
                 continue;
             }
-            if let Err(error) = self.put(&store, plugin, &mut done) {
-                done.iter().rev().for_each(Move::undo);
-                return Err(error);
-            }
+            let folder = self.put(&store, plugin, &mut done).inspect_err(|_| done.iter().rev().for_each(Move::undo))?;
             let (name, version) = (plugin.name.clone(), plugin.version.clone());
-            installed.push(InstalledPlugin::new(
-                name,
-                version,
-                store.folder(&plugin.name, &plugin.version),
-                plugin.tree,
-            ));
+            installed.push(InstalledPlugin::new(name, version, folder, plugin.tree));
         }
         Ok(installed)
     }
 
-    fn put(&self, store: &Store, plugin: &StagedPlugin, done: &mut Vec<Move>) -> Result<(), StoreError> {
-        let (folder, stamp) = (store.folder(&plugin.name, &plugin.version), store.stamp(&plugin.name, &plugin.version));
+    fn put(&self, store: &Store, plugin: &StagedPlugin, done: &mut Vec<Move>) -> Result<PathBuf, StoreError> {
+        let Slot { folder, stamp } = store.slot(&plugin.name, &plugin.version, plugin.tree)?;
         let parent = store.root().join(plugin.name.as_str());
         fs::create_dir_all(&parent).map_err(io_error("create", &parent))?;
         // The stamp goes first and comes back last: in between the plugin counts as not installed, never as verified.
@@ -66,7 +59,8 @@ impl Staging {
             }
         }
         rename(&plugin.folder, &folder, done).map_err(io_error("move the unpacked files to", &folder))?;
-        rename(&plugin.stamp, &stamp, done).map_err(io_error("write", &stamp))
+        rename(&plugin.stamp, &stamp, done).map_err(io_error("write", &stamp))?;
+        Ok(folder)
     }
 }
 
@@ -131,6 +125,30 @@ mod tests {
         let installed = second.commit(vec![(other, Before::Missing)]).unwrap();
         assert_eq!(fs::metadata(&kept).unwrap().modified().unwrap(), before);
         installed[0].verify().unwrap();
+    }
+
+    #[test]
+    fn other_files_of_the_same_name_and_version_stand_beside_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path());
+        let with = |content: &str| {
+            let staging = store.stage().unwrap();
+            let mut plugin = staged(&staging, "same");
+            fs::write(plugin.folder.join("manifest.yaml"), content).unwrap();
+            plugin.tree = pocket_index::tree::of_directory(&plugin.folder).unwrap();
+            fs::write(&plugin.stamp, format!("{}\n", plugin.tree)).unwrap();
+            staging.commit(vec![(plugin, Before::Missing)]).unwrap().remove(0)
+        };
+        let (one, other) = (with("one"), with("other"));
+        for plugin in [&one, &other] {
+            plugin.verify().unwrap();
+            assert!(store.find(plugin.name(), plugin.version(), plugin.tree()).unwrap().is_some());
+        }
+        assert_eq!(store.list().unwrap().len(), 2);
+        assert!(store.remove(other.name(), other.version(), other.tree()).unwrap());
+        one.verify().unwrap();
+        assert!(store.remove(one.name(), one.version(), one.tree()).unwrap());
+        assert!(!folder.path().join("same").exists());
     }
 
     #[test]

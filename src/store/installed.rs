@@ -8,6 +8,7 @@ use pocket_index::manifest::Manifest;
 use pocket_index::name::PluginName;
 use semver::Version;
 
+use super::slot::subfolders;
 use super::{Change, Store, StoreError, io_error};
 
 /// A plugin's unpacked files with the digest that they had then. Made by [`Store`] only.
@@ -81,15 +82,14 @@ impl Store {
         version: &Version,
         tree: TreeDigest,
     ) -> Result<Option<InstalledPlugin>, StoreError> {
-        Ok(self
-            .recorded_tree(name, version)?
-            .filter(|recorded| *recorded == tree)
-            .map(|tree| self.installed(name, version, tree)))
+        let slot = self.slot(name, version, tree)?;
+        let is_there = slot.recorded()? == Some(tree);
+        Ok(is_there.then(|| InstalledPlugin::new(name.clone(), version.clone(), slot.folder, tree)))
     }
 
-    /// Whether something stands in the place of this version: other files, or some without the digest of what they were.
-    pub fn has_other(&self, name: &PluginName, version: &Version) -> bool {
-        fs::symlink_metadata(self.folder(name, version)).is_ok()
+    /// Whether something stands in the place of these files: changed ones, or some without the digest of what they were.
+    pub fn has_broken(&self, name: &PluginName, version: &Version, tree: TreeDigest) -> Result<bool, StoreError> {
+        Ok(self.slot(name, version, tree)?.is_taken())
     }
 
     /// Every installed plugin, sorted by name and version.
@@ -97,55 +97,11 @@ impl Store {
         let mut plugins = Vec::new();
         for name in subfolders(&self.root)? {
             let Ok(name) = name.parse::<PluginName>() else { continue };
-            for version in subfolders(&self.root.join(name.as_str()))? {
-                let Ok(version) = version.parse::<Version>() else { continue };
-                if let Some(tree) = self.recorded_tree(&name, &version)? {
-                    plugins.push(self.installed(&name, &version, tree));
-                }
+            for (version, tree, slot) in self.slots(&name)? {
+                plugins.push(InstalledPlugin::new(name.clone(), version, slot.folder, tree));
             }
         }
         plugins.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
         Ok(plugins)
     }
-
-    fn installed(&self, name: &PluginName, version: &Version, tree: TreeDigest) -> InstalledPlugin {
-        InstalledPlugin::new(name.clone(), version.clone(), self.folder(name, version), tree)
-    }
-
-    /// The digest beside the folder; none where either is missing, or where it is no digest.
-    fn recorded_tree(&self, name: &PluginName, version: &Version) -> Result<Option<TreeDigest>, StoreError> {
-        let stamp = self.stamp(name, version);
-        let text = match fs::read_to_string(&stamp) {
-            Ok(text) => text,
-            Err(error) if is_absent(&error) => return Ok(None),
-            Err(error) => return Err(io_error("read", &stamp)(error)),
-        };
-        if !self.folder(name, version).is_dir() {
-            return Ok(None);
-        }
-        Ok(text.trim_end().parse().ok())
-    }
-}
-
-/// Nothing of that name, or a file where its folder would be.
-fn is_absent(error: &std::io::Error) -> bool {
-    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
-}
-
-fn subfolders(folder: &Path) -> Result<Vec<String>, StoreError> {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(io_error("read", folder)(error)),
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(io_error("read", folder))?;
-        if entry.file_type().map_err(io_error("read", folder))?.is_dir()
-            && let Ok(name) = entry.file_name().into_string()
-        {
-            names.push(name);
-        }
-    }
-    Ok(names)
 }

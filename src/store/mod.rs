@@ -1,4 +1,5 @@
-//! Unpacked plugins on disk: `<store>/<name>/<version>/`, beside it `<version>.tree` with the digest of what was unpacked.
+//! Unpacked plugins on disk: `<store>/<name>/<version>/`, beside it `<version>.tree` with the digest of what was unpacked. Other
+//! files under the same name and version, from another registry or project, stand beside them; see `slot.rs`.
 //!
 //! Only a [`VerifiedArchive`](pocket_index::verify::VerifiedArchive) can be unpacked, and only this room makes an
 //! [`InstalledPlugin`], so that nothing runs that was not verified.
@@ -6,6 +7,7 @@
 mod commit;
 mod flush;
 mod installed;
+mod slot;
 mod staging;
 mod unpack;
 
@@ -108,32 +110,24 @@ impl Store {
         &self.root
     }
 
-    /// Takes a plugin's version out. Returns whether it was there.
-    pub fn remove(&self, name: &PluginName, version: &Version) -> Result<bool, StoreError> {
+    /// Takes a plugin's files out. Returns whether they were there.
+    pub fn remove(&self, name: &PluginName, version: &Version, tree: TreeDigest) -> Result<bool, StoreError> {
         if !self.root.exists() {
             return Ok(false);
         }
         let grave = self.stage()?;
         let _lock = self.lock()?;
+        let slot = self.slot(name, version, tree)?;
         // Without its stamp it does not count as installed, whatever comes in between.
-        remove_if_there(&self.stamp(name, version))?;
-        let folder = self.folder(name, version);
-        let was_there = folder.exists();
+        remove_if_there(&slot.stamp)?;
+        let was_there = slot.is_taken();
         if was_there {
             // Renamed away first, so that a kill in between leaves no half-removed plugin under its name.
-            fs::rename(&folder, grave.new_path()).map_err(io_error("remove", &folder))?;
+            fs::rename(&slot.folder, grave.new_path()).map_err(io_error("remove", &slot.folder))?;
         }
         // Left alone while other versions stand in it.
         let _ = fs::remove_dir(self.root.join(name.as_str()));
         Ok(was_there)
-    }
-
-    fn folder(&self, name: &PluginName, version: &Version) -> PathBuf {
-        self.root.join(name.as_str()).join(version.to_string())
-    }
-
-    fn stamp(&self, name: &PluginName, version: &Version) -> PathBuf {
-        self.root.join(name.as_str()).join(format!("{version}.tree"))
     }
 
     /// Waits until no other process changes what is visible in the store.

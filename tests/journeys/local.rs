@@ -19,6 +19,33 @@ fn greeting(sandbox: &Sandbox) -> String {
 }
 
 #[test]
+fn two_projects_may_have_a_plugin_of_the_same_name_and_version() {
+    let one = Sandbox::new();
+    let other = one.beside();
+    let write = |sandbox: &Sandbox, word: &str| {
+        sandbox.write("greet.lua", &format!("function process() return {{word = '{word}'}} end\n"));
+        sandbox.write("w.yaml", "name: w\nstart: a\nnodes: [{name: a, type: greet}]\n");
+    };
+    for (sandbox, word) in [(&one, "one"), (&other, "other")] {
+        sandbox.write("pocket.yaml", "");
+        write(sandbox, word);
+    }
+    let install = ["plugin", "install", "./greet.lua"];
+    one.pocket(&install).success();
+    other.pocket(&install).success();
+    let word = |sandbox: &Sandbox| sandbox.pocket(&["run", "w.yaml", "-o", "json"]).success().json()["word"].clone();
+    assert_eq!((word(&one), word(&other)), ("one".into(), "other".into()));
+
+    // Changed again and again, it leaves nothing of the old files behind.
+    for version in 0..3 {
+        write(&other, &version.to_string());
+        other.pocket(&["plugin", "install"]).success();
+    }
+    assert_eq!((word(&one), word(&other)), ("one".into(), "2".into()));
+    assert_eq!(std::fs::read_dir(one.home().join("plugins/greet")).unwrap().count(), 4, "two folders and two stamps");
+}
+
+#[test]
 fn a_script_installs_by_its_path_and_runs() {
     let sandbox = project();
     sandbox.write("scripts/greeter.lua", SCRIPT);

@@ -107,7 +107,8 @@ async fn standing(planned: &Planned, store: &Store, target: &Target) -> Result<S
     let (name, version) = label(planned);
     let Some(archive) = archive_for(&planned.locked, target) else { return Ok(Standing::Needed(Before::Missing)) };
     let Some(installed) = store.find(name, version, archive.tree)? else {
-        return Ok(Standing::Needed(if store.has_other(name, version) { Before::Broken } else { Before::Missing }));
+        let is_broken = store.has_broken(name, version, archive.tree)?;
+        return Ok(Standing::Needed(if is_broken { Before::Broken } else { Before::Missing }));
     };
     let verified = on_worker(move || installed.verify()).await?;
     Ok(if verified.is_ok() { Standing::Installed } else { Standing::Needed(Before::Broken) })

@@ -33,7 +33,7 @@ pub use vendor::{Vendored, vendor};
 use super::sources::Source;
 use super::{OpsError, Reach, Workspace, leftovers, plugins};
 use crate::home::atomic;
-use crate::project::Lockfile;
+use crate::project::{Basis, LockedPlugin, Lockfile};
 use crate::store::Store;
 use locking::Planned;
 use records::World;
@@ -247,7 +247,25 @@ pub async fn install(
         wanted.write(workspace, &resolution)?;
         write_lock(workspace, old_text, &text, observer)?;
     }
+    if request.extent == Extent::Install {
+        remove_replaced(&store, old_lock, &lock, &request.target())?;
+    }
     Ok(report)
+}
+
+/// Files of the project's own that were changed and installed anew: nobody asks for the old ones again. What comes from
+/// elsewhere stays, for other projects share it.
+fn remove_replaced(store: &Store, old: Option<&Lockfile>, new: &Lockfile, target: &Target) -> Result<(), OpsError> {
+    let tree = |plugin: &LockedPlugin| locking::archive_for(plugin, target).map(|archive| archive.tree);
+    for plugin in old.into_iter().flat_map(|old| &old.plugins).filter(|plugin| plugin.basis == Basis::Local) {
+        let successor = new.plugin(&plugin.name, &plugin.version, &plugin.source);
+        if let (Some(before), Some(after)) = (tree(plugin), successor.and_then(tree))
+            && before != after
+        {
+            store.remove(&plugin.name, &plugin.version, before)?;
+        }
+    }
+    Ok(())
 }
 
 /// Files for another machine under the user's own plugins would be taken for this machine's.

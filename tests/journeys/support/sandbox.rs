@@ -15,6 +15,7 @@ pub const POCKET: &str = env!("CARGO_BIN_EXE_pocket");
 /// A temporary folder with `home/` and `project/`.
 pub struct Sandbox {
     folder: tempfile::TempDir,
+    home: PathBuf,
     environment: Vec<(String, String)>,
 }
 
@@ -53,14 +54,20 @@ impl Outcome {
 
 impl Sandbox {
     pub fn new() -> Self {
-        let sandbox = Self { folder: tempfile::tempdir().unwrap(), environment: Vec::new() };
+        let folder = tempfile::tempdir().unwrap();
+        let sandbox = Self { home: folder.path().join("home"), folder, environment: Vec::new() };
         fs::create_dir_all(sandbox.project()).unwrap();
         sandbox
     }
 
+    /// Another project of the same user.
+    pub fn beside(&self) -> Self {
+        Self { home: self.home(), ..Self::new() }
+    }
+
     /// Another sandbox with the same files.
     pub fn copy(&self) -> Self {
-        let copy = Self { folder: tempfile::tempdir().unwrap(), environment: self.environment.clone() };
+        let copy = Self { environment: self.environment.clone(), ..Self::new() };
         let status = Command::new("cp").arg("-a").arg(self.folder.path().join(".")).arg(copy.folder.path()).status();
         assert!(status.unwrap().success(), "a sandbox can be copied");
         copy
@@ -84,7 +91,7 @@ impl Sandbox {
     }
 
     pub fn home(&self) -> PathBuf {
-        self.folder.path().join("home")
+        self.home.clone()
     }
 
     /// The home of [`Self::pocket_elsewhere`].
