@@ -100,6 +100,7 @@ fn is_refusal(error: &RegistryError) -> bool {
             | RegistryError::History { .. }
             | RegistryError::Archive { .. }
             | RegistryError::KeyChanged { .. }
+            | RegistryError::OtherView { .. }
             | RegistryError::DevelopmentKey { .. }
     )
 }
@@ -196,6 +197,10 @@ fn registry_hint(error: &RegistryError) -> Option<String> {
         RegistryError::Download { source, .. } => transport_hint(source),
         RegistryError::Refused { .. } | RegistryError::History { .. } => Some(
             "the registry, or somebody between it and this machine, changed something; report it before using it"
+                .to_owned(),
+        ),
+        RegistryError::OtherView { .. } => Some(
+            "ask others who use the registry what it shows them, and send them what is kept; nothing was changed"
                 .to_owned(),
         ),
         RegistryError::KeyChanged { file, .. } => {

@@ -20,3 +20,4 @@ mod sources;
 mod store;
 mod support;
 mod transport;
+mod views;
