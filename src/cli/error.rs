@@ -37,7 +37,7 @@ const ERROR: u8 = 1;
 const WORKFLOW_INVALID: u8 = 3;
 const RUN_FAILED: u8 = 4;
 const PLUGIN_ERROR: u8 = 5;
-const VERIFICATION_REFUSED: u8 = 6;
+pub(super) const VERIFICATION_REFUSED: u8 = 6;
 
 /// The error as it is printed.
 pub fn describe(error: &OpsError, drawing_style: Drawing) -> Failure {

@@ -27,9 +27,9 @@ pub(super) const SMALL_FILE: u64 = 64 << 10;
 /// 16 MiB: 10,000 releases of one plugin.
 pub(super) const INDEX_FILE: u64 = 16 << 20;
 /// 8 KiB: a full tile has 256 hashes of 32 bytes.
-const TILE: u64 = 8 << 10;
+pub(super) const TILE: u64 = 8 << 10;
 /// 64 MiB: 100,000 plugins with a line each.
-const SEARCH_FILE: u64 = 64 << 20;
+pub(super) const SEARCH_FILE: u64 = 64 << 20;
 
 /// A registry whose checkpoint was verified.
 pub struct Registry {
@@ -44,6 +44,15 @@ pub struct Registry {
     tiles: Mutex<Tiles>,
     archives: ArchiveCache,
     memory: Memory,
+}
+
+/// Whether the log holds a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Logged {
+    /// Every line of it.
+    Whole,
+    /// Something in it is not as the log says.
+    Otherwise,
 }
 
 /// What is known of a registry before it is read: from the configuration, or from a lock that the team reviewed.
@@ -233,6 +242,20 @@ impl Registry {
         };
         let text = String::from_utf8(content.into()).map_err(|error| self.events_error(plugin, error))?;
         Ok(Some(text))
+    }
+
+    /// Checks what a file that was read from end to end adds to what was seen of it; that it is logged says the caller.
+    pub(super) fn check_memory(&self, outline: &Outline, logged: Logged) -> Result<(), RegistryError> {
+        self.memory.check(outline.name(), Some(outline), &self.checkpoint)?;
+        if logged == Logged::Whole {
+            self.memory.note(outline);
+        }
+        Ok(())
+    }
+
+    /// What a replay of this registry's events takes.
+    pub(super) fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     /// A version that the log holds and that is not revoked.

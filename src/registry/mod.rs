@@ -8,6 +8,7 @@ pub mod forge;
 mod http;
 mod location;
 mod memory;
+mod monitor;
 mod transport;
 
 pub use cache::ArchiveCache;
@@ -16,6 +17,7 @@ pub use error::{RegistryError, TransportError};
 pub use http::Http;
 pub use location::{Location, LocationError};
 pub use memory::{Kept, OtherLine};
+pub use monitor::{Archives, Audit, Difference};
 
 /// Whether the network may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,6 +10,7 @@ mod faults;
 mod forge;
 mod install;
 mod local;
+mod monitor;
 mod owners;
 mod packages;
 mod publish;
