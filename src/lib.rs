@@ -32,7 +32,8 @@
 //! | `~/.pocket/projects/<id>.lock` | [`home`]: held while a project is changed | [`home`] |
 //! | `~/.pocket/stores` | [`home`]: folders that `--dir` installed to | [`ops`] |
 //! | `~/.pocket/keys/<name>.key` | [`home`], mode 0600 | [`home`] |
-//! | `~/.pocket/trust/<id>.toml` | [`registry`]: a registry's key and newest checkpoint | [`registry`] |
+//! | `~/.pocket/trust/<id>.toml` | [`registry`]: a registry's key, newest checkpoint and newest events | [`registry`] |
+//! | `~/.pocket/evidence/<id>-<n>.txt` | [`registry`]: two things that a registry showed and that do not fit | people |
 //! | `~/.pocket/cache/index/<id>/`, `archives/` | [`registry`] | [`registry`], verified each time; `….part` is what has come of an archive so far |
 //! | `~/.pocket/cache/compiled/` | [`engine`]: WebAssembly compiled for this machine | [`engine`], checked each time |
 //!

@@ -461,6 +461,15 @@ pub enum RegistryCommand {
         #[arg(long)]
         behind_proxy: bool,
     },
+    /// Read a whole registry and see that everything in it fits together: exit code 6 if something does not
+    Verify {
+        /// Its URL, its name from pocket.yaml, `bundled`, or the folder of its files
+        #[arg(value_name = "URL|FOLDER")]
+        registry: String,
+        /// Do not read the archives
+        #[arg(long)]
+        no_archives: bool,
+    },
 }
 
 #[cfg(feature = "registry")]

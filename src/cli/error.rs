@@ -37,7 +37,7 @@ const ERROR: u8 = 1;
 const WORKFLOW_INVALID: u8 = 3;
 const RUN_FAILED: u8 = 4;
 const PLUGIN_ERROR: u8 = 5;
-const VERIFICATION_REFUSED: u8 = 6;
+pub(super) const VERIFICATION_REFUSED: u8 = 6;
 
 /// The error as it is printed.
 pub fn describe(error: &OpsError, drawing_style: Drawing) -> Failure {
@@ -100,6 +100,7 @@ fn is_refusal(error: &RegistryError) -> bool {
             | RegistryError::History { .. }
             | RegistryError::Archive { .. }
             | RegistryError::KeyChanged { .. }
+            | RegistryError::OtherView { .. }
             | RegistryError::DevelopmentKey { .. }
     )
 }
@@ -196,6 +197,10 @@ fn registry_hint(error: &RegistryError) -> Option<String> {
         RegistryError::Download { source, .. } => transport_hint(source),
         RegistryError::Refused { .. } | RegistryError::History { .. } => Some(
             "the registry, or somebody between it and this machine, changed something; report it before using it"
+                .to_owned(),
+        ),
+        RegistryError::OtherView { .. } => Some(
+            "ask others who use the registry what it shows them, and send them what is kept; nothing was changed"
                 .to_owned(),
         ),
         RegistryError::KeyChanged { file, .. } => {

@@ -1,6 +1,7 @@
 //! Where things live for this user: `~/.pocket`, or the folder that `POCKET_HOME` names.
 
 pub mod atomic;
+pub mod evidence;
 pub mod keys;
 pub mod publishers;
 pub mod trust;
@@ -164,9 +165,14 @@ impl Home {
         self.root.join("stores")
     }
 
-    /// What was seen of each registry: its keys and newest checkpoint.
+    /// What was seen of each registry: its keys, newest checkpoint and newest events.
     pub fn trust(&self) -> PathBuf {
         self.root.join("trust")
+    }
+
+    /// What registries showed that does not fit together.
+    pub fn evidence(&self) -> PathBuf {
+        self.root.join("evidence")
     }
 }
 

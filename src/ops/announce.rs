@@ -44,6 +44,7 @@ pub async fn announce(
 ) -> Result<Announced, OpsError> {
     let registry = workspace.open_registry(reach).await?;
     history(&registry, event.name()).await?;
+    registry.remember()?;
     let header = sign(&event, secrets);
     let answer = registry.publish(header.encode()).await?;
     let log = answer["log"].as_u64();
@@ -61,6 +62,7 @@ pub fn sign(event: &Event, secrets: &[SecretKey]) -> PublishHeader {
 pub async fn owners(workspace: &Workspace, name: &PluginName, reach: &Reach) -> Result<Owners, OpsError> {
     let registry = workspace.open_registry(reach).await?;
     let history = history(&registry, name).await?;
+    registry.remember()?;
     Ok(history.owners().expect("a history with a release has owners").clone())
 }
 

@@ -69,6 +69,7 @@ async fn published(workspace: &Workspace, name: &PluginName, reach: &Reach) -> R
         let near = plugins::near(name.as_str(), known.iter().map(|entry| entry.name.as_str()));
         return Err(OpsError::NoPlugin { name: name.to_string(), place: format!("the registry `{place}`"), near });
     };
+    registry.remember()?;
     let newest = newest(&history).ok_or_else(|| OpsError::NoPlugin {
         name: name.to_string(),
         place: format!("the registry `{place}`: all its versions were withdrawn"),

@@ -10,6 +10,7 @@ pub mod info;
 pub mod install;
 mod leftovers;
 pub mod list;
+pub mod monitor;
 pub mod pack;
 pub mod plugins;
 pub mod publish;

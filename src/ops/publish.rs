@@ -49,6 +49,7 @@ pub async fn publish(
         package::release_of(&packages).map_err(|source| OpsError::Package { path: first, source: Box::new(source) })?;
     let registry = workspace.open_registry(reach).await?;
 
+    registry.remember()?;
     // Only now: nobody types a passphrase for what cannot be packed.
     let secrets = secrets()?;
     let header = sign(&Event::from(release.clone()), &secrets);
@@ -84,5 +85,5 @@ async fn see_it(workspace: &Workspace, reach: &Reach, release: &Release) -> Resu
         return Err(invisible());
     }
     registry.release(history.as_ref().expect("its entry was found above"), &release.version).await?;
-    Ok(())
+    Ok(registry.remember()?)
 }

@@ -18,6 +18,7 @@ enum Place {
 pub async fn search(workspace: &Workspace, words: &[String], reach: &Reach) -> Result<Vec<SearchEntry>, OpsError> {
     let registry = workspace.open_registry(reach).await?;
     let mut entries = registry.search_entries().await?;
+    registry.remember()?;
     rank(&mut entries, words);
     Ok(entries)
 }

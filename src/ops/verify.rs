@@ -116,6 +116,7 @@ async fn published(
         return Err(unknown("has no such version".to_owned()));
     }
     let release = registry.release(&history, version).await?;
+    registry.remember()?;
     let entry = release.entry();
     let signers: Vec<String> = entry.signers().iter().map(|key| key.fingerprint().to_string()).collect();
     let head = registry.checkpoint().head();

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use pocket_index::config::{Config, LogRequirement};
 use pocket_index::digest::{Digest, Digested};
-use pocket_index::log::{self, Checkpoint, NoteKey, TilePath, TileSource as _, Tiles, TreeHead};
+use pocket_index::log::{self, Checkpoint, LogError, NoteKey, TilePath, TileSource as _, Tiles, TreeHead};
 use pocket_index::name::{PluginName, RegistryName, Target};
 use pocket_index::record::{ArchiveRecord, History, HistoryError, Outline, Policy};
 use pocket_index::search::{self, SearchEntry};
@@ -17,19 +17,19 @@ use semver::{Version, VersionReq};
 
 use super::error::{RegistryError, TransportError};
 use super::http::Progress;
+use super::memory::{Keeping, Memory};
 use super::transport::{Freshness, Transport};
 use super::{ArchiveCache, Location, Network};
 use crate::home::Home;
-use crate::home::trust::{self, SeenRegistry};
 
 /// 64 KiB: a configuration and a checkpoint have a few hundred bytes.
 pub(super) const SMALL_FILE: u64 = 64 << 10;
 /// 16 MiB: 10,000 releases of one plugin.
 pub(super) const INDEX_FILE: u64 = 16 << 20;
 /// 8 KiB: a full tile has 256 hashes of 32 bytes.
-const TILE: u64 = 8 << 10;
+pub(super) const TILE: u64 = 8 << 10;
 /// 64 MiB: 100,000 plugins with a line each.
-const SEARCH_FILE: u64 = 64 << 20;
+pub(super) const SEARCH_FILE: u64 = 64 << 20;
 
 /// A registry whose checkpoint was verified.
 pub struct Registry {
@@ -43,6 +43,16 @@ pub struct Registry {
     policy: Arc<Policy>,
     tiles: Mutex<Tiles>,
     archives: ArchiveCache,
+    memory: Memory,
+}
+
+/// Whether the log holds a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Logged {
+    /// Every line of it.
+    Whole,
+    /// Something in it is not as the log says.
+    Otherwise,
 }
 
 /// What is known of a registry before it is read: from the configuration, or from a lock that the team reviewed.
@@ -81,6 +91,10 @@ impl Registry {
             None => Transport::new(&location, &home.cache(), network, archives.trouble().clone())
                 .map_err(transport_error)?,
         };
+        let is_exempt = expected.copy.is_some() || location == Location::Bundled;
+        let keeping = if is_exempt { Keeping::Exempt } else { Keeping::Remembered };
+        // Before the checkpoint is read: what another process remembers meanwhile may be newer than that.
+        let memory = Memory::recall(home, &location, keeping)?;
         let config =
             transport.read(layout::CONFIG, SMALL_FILE, Freshness::Revalidate).await.map_err(transport_error)?;
         let config = text(&config).and_then(|text| Ok(Config::parse(text, LogRequirement::Required)?));
@@ -89,8 +103,7 @@ impl Registry {
         let note =
             transport.read(layout::CHECKPOINT, SMALL_FILE, Freshness::Revalidate).await.map_err(transport_error)?;
 
-        let seen = if expected.copy.is_some() { None } else { recall(home, &location)? };
-        check_key(&shown, &log_key, expected.key.as_deref(), seen.as_ref(), home)?;
+        check_key(&shown, &log_key, expected.key.as_deref(), &memory)?;
         let checkpoint = open_checkpoint(&shown, &note, &log_key)?;
         let policy = Policy::new(config.keys.iter().copied())
             .published_up_to(checkpoint.size())
@@ -107,15 +120,12 @@ impl Registry {
             policy: Arc::new(policy),
             tiles,
             archives,
+            memory,
         };
-        registry.check_growth(seen.as_ref()).await?;
-        if let Some(head) = &expected.head {
-            registry.check_grew_from(head).await?;
-        }
-        if expected.copy.is_none() {
-            registry.remember(home, seen.as_ref())?;
-        }
-        let is_new = seen.is_none() && expected.key.is_none() && registry.location != Location::Bundled;
+        registry.check_growth(expected.head.as_ref()).await?;
+        registry.memory.saw(&registry.log_key, &registry.checkpoint);
+        let is_new =
+            registry.memory.before().is_none() && expected.key.is_none() && registry.location != Location::Bundled;
         let first_seen = is_new.then(|| registry.log_key.public().fingerprint().to_string());
         Ok(Opened { registry, first_seen })
     }
@@ -145,19 +155,46 @@ impl Registry {
         &self.checkpoint
     }
 
-    /// Checks that the log begins with an older state of it.
-    async fn check_grew_from(&self, head: &TreeHead) -> Result<(), RegistryError> {
+    /// Remembers what was read and checked, for every later command. Call it when a command has read all it needs.
+    ///
+    /// # Errors
+    /// It cannot be written, or does not fit what another process saw meanwhile.
+    pub fn remember(&self) -> Result<(), RegistryError> {
+        self.memory.save()
+    }
+
+    /// Checks the checkpoint against the newest one that this user saw, and against the one that a lock names.
+    async fn check_growth(&self, locked: Option<&TreeHead>) -> Result<(), RegistryError> {
+        if let Some(seen) = self.memory.before() {
+            let before = Checkpoint::open(seen.checkpoint.as_bytes(), &self.log_key);
+            let before = before.map_err(|error| self.refused(error))?;
+            self.check_grew_from(before.head(), before.note()).await?;
+        }
+        if let Some(head) = locked {
+            let TreeHead { origin, size, root } = head;
+            let shown = format!("{origin}\n{size}\n{root}\n\nas pocket.lock has it, which keeps no signatures\n");
+            self.check_grew_from(head, &shown).await?;
+        }
+        Ok(())
+    }
+
+    /// Checks that the log begins with an older state of it, which is kept as `shown` if it does not.
+    async fn check_grew_from(&self, head: &TreeHead, shown: &str) -> Result<(), RegistryError> {
         let needed = log::tiles_for_consistency(head.size, self.checkpoint.size());
         self.fetch_tiles(needed).await?;
         let tiles = self.tiles.lock().expect("no holder of this lock panics");
-        log::check_consistency(head, &self.checkpoint, &*tiles).map_err(|error| self.refused(error))
+        log::check_consistency(head, &self.checkpoint, &*tiles).map_err(|error| match error {
+            LogError::Tile(_) => self.refused(error),
+            error => self.memory.other_view(shown, self.checkpoint.note(), error),
+        })
     }
 
-    /// The events of a plugin, each checked; none if the registry does not have the plugin.
+    /// The events of a plugin, each checked, in a file that the log vouches for; none if the registry does not have the plugin.
     pub async fn history(&self, plugin: &PluginName) -> Result<Option<History>, RegistryError> {
         let Some(text) = self.index_file(plugin).await? else { return Ok(None) };
         let history = History::replay(plugin, &text, &self.policy).map_err(|error| self.refused_events(error))?;
-        Ok(Some(history).filter(|history| !history.is_empty()))
+        let is_published = self.check_file(history.outline()).await?;
+        Ok(Some(history).filter(|_| is_published))
     }
 
     /// The events of a plugin, its releases unread, in a file that the log vouches for; none if the registry does not have the
@@ -177,22 +214,48 @@ impl Registry {
         };
         let read = tokio::task::spawn_blocking(read).await;
         let outline = read.expect("reading a file does not panic").map_err(|error| self.refused_events(error))?;
-        let Some(last) = outline.last_log() else { return Ok(None) };
+        let is_published = self.check_file(&outline).await?;
+        Ok(Some(outline).filter(|_| is_published))
+    }
+
+    /// Checks that a file holds what was seen of it, and that the log holds its last line. Returns whether it has any.
+    async fn check_file(&self, outline: &Outline) -> Result<bool, RegistryError> {
+        self.memory.check(outline.name(), Some(outline), &self.checkpoint)?;
+        let Some(last) = outline.last_log() else { return Ok(false) };
         self.fetch_tiles(log::tiles_for_inclusion(last, self.checkpoint.size())).await?;
         let tiles = self.tiles.lock().expect("no holder of this lock panics");
-        outline.check_last(&self.checkpoint, &*tiles).map_err(|error| self.events_error(plugin, error))?;
-        Ok(Some(outline))
+        let held = outline.check_last(&self.checkpoint, &*tiles);
+        held.map_err(|error| self.events_error(outline.name(), error))?;
+        self.memory.note(outline);
+        Ok(true)
     }
 
     async fn index_file(&self, plugin: &PluginName) -> Result<Option<String>, RegistryError> {
         let path = layout::index_file(plugin);
         let content = match self.transport.read(&path, INDEX_FILE, Freshness::Revalidate).await {
             Ok(content) => content,
-            Err(TransportError::NotFound { .. }) => return Ok(None),
+            Err(TransportError::NotFound { .. }) => {
+                self.memory.check(plugin, None, &self.checkpoint)?;
+                return Ok(None);
+            }
             Err(source) => return Err(self.transport_error(source)),
         };
         let text = String::from_utf8(content.into()).map_err(|error| self.events_error(plugin, error))?;
         Ok(Some(text))
+    }
+
+    /// Checks what a file that was read from end to end adds to what was seen of it; that it is logged says the caller.
+    pub(super) fn check_memory(&self, outline: &Outline, logged: Logged) -> Result<(), RegistryError> {
+        self.memory.check(outline.name(), Some(outline), &self.checkpoint)?;
+        if logged == Logged::Whole {
+            self.memory.note(outline);
+        }
+        Ok(())
+    }
+
+    /// What a replay of this registry's events takes.
+    pub(super) fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     /// A version that the log holds and that is not revoked.
@@ -329,29 +392,6 @@ impl Registry {
         Ok(())
     }
 
-    /// Checks the checkpoint against the newest one that this user saw.
-    async fn check_growth(&self, seen: Option<&SeenRegistry>) -> Result<(), RegistryError> {
-        let Some(seen) = seen else { return Ok(()) };
-        let before = Checkpoint::open(seen.checkpoint.as_bytes(), &self.log_key);
-        let before = before.map_err(|error| self.refused(error))?;
-        self.check_grew_from(before.head()).await
-    }
-
-    fn remember(&self, home: &Home, seen: Option<&SeenRegistry>) -> Result<(), RegistryError> {
-        if self.location == Location::Bundled {
-            return Ok(());
-        }
-        let now = SeenRegistry {
-            url: self.location.to_string(),
-            log_key: self.log_key.to_string(),
-            checkpoint: self.checkpoint.note().to_owned(),
-        };
-        if seen == Some(&now) {
-            return Ok(());
-        }
-        trust::remember(home, &now).map_err(|source| memory(&self.location, source))
-    }
-
     pub(super) fn transport_error(&self, source: TransportError) -> RegistryError {
         RegistryError::Transport { registry: self.location.to_string(), source }
     }
@@ -369,33 +409,15 @@ fn refused(registry: &str, error: impl std::error::Error + Send + Sync + 'static
     RegistryError::Refused { registry: registry.to_owned(), source: Box::new(error) }
 }
 
-fn memory(location: &Location, source: crate::home::HomeError) -> RegistryError {
-    RegistryError::Memory { registry: location.to_string(), source }
-}
-
-/// The bundled registry is not remembered: a new program brings a new one, and its checkpoint is compiled in.
-fn recall(home: &Home, location: &Location) -> Result<Option<SeenRegistry>, RegistryError> {
-    match location {
-        Location::Bundled => Ok(None),
-        _ => trust::recall(home, &location.to_string()).map_err(|source| memory(location, source)),
-    }
-}
-
 /// The key must be the one that the user configured, and the one that was seen first.
-fn check_key(
-    registry: &str,
-    found: &NoteKey,
-    expected: Option<&str>,
-    seen: Option<&SeenRegistry>,
-    home: &Home,
-) -> Result<(), RegistryError> {
-    let pinned = expected.or(seen.map(|seen| seen.log_key.as_str()));
+fn check_key(registry: &str, found: &NoteKey, expected: Option<&str>, memory: &Memory) -> Result<(), RegistryError> {
+    let pinned = expected.or(memory.before().map(|seen| seen.log_key.as_str()));
     match pinned {
         Some(pinned) if pinned != found.to_string() => Err(RegistryError::KeyChanged {
             registry: registry.to_owned(),
             pinned: pinned.to_owned(),
             found: found.to_string(),
-            file: trust::path(home, registry),
+            file: memory.file(),
         }),
         _ => Ok(()),
     }

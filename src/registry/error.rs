@@ -6,6 +6,8 @@ use pocket_index::name::PluginName;
 use pocket_index::verify::VerifyError;
 use semver::Version;
 
+use super::memory::Kept;
+
 /// A file of a registry, or an archive, could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
@@ -144,6 +146,16 @@ pub enum RegistryError {
         found: String,
         /// The file that remembers the first.
         file: PathBuf,
+    },
+    /// It shows another history than before, to this machine or to the team that made the lock.
+    #[error("the registry `{registry}` shows another history than before; {kept}")]
+    OtherView {
+        /// The registry.
+        registry: String,
+        /// Where the evidence is.
+        kept: Kept,
+        /// What does not fit.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A key that anyone has signs for it.
     #[error("the registry `{registry}` signs with a development key, which anyone has")]

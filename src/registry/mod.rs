@@ -7,6 +7,8 @@ mod error;
 pub mod forge;
 mod http;
 mod location;
+mod memory;
+mod monitor;
 mod transport;
 
 pub use cache::ArchiveCache;
@@ -14,6 +16,8 @@ pub use client::{Expected, Opened, Registry};
 pub use error::{RegistryError, TransportError};
 pub use http::Http;
 pub use location::{Location, LocationError};
+pub use memory::{Kept, OtherLine};
+pub use monitor::{Archives, Audit, Difference};
 
 /// Whether the network may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

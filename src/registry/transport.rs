@@ -19,6 +19,8 @@ pub(super) enum Freshness {
     Immutable,
     /// It may have changed: what is cached is used when the server says that it has not.
     Revalidate,
+    /// What counts is what the registry has now: nothing comes from the cache or goes there.
+    Anew,
 }
 
 /// Reads files of a registry by their path in the static tree.
@@ -53,6 +55,7 @@ impl Transport {
                         let offline = || TransportError::Offline { url: shown(&url) };
                         cache.read(path).map(|file| file.content).ok_or_else(offline)
                     }
+                    Network::Online if freshness == Freshness::Anew => read_anew(&url, http, limit).await,
                     Network::Online => read_http(&url, path, http, cache, limit, freshness).await,
                 }
             }
@@ -119,6 +122,13 @@ fn read_file(path: &Path, limit: u64) -> Result<Bytes, TransportError> {
         return Err(TransportError::TooLarge { url: shown(), limit });
     }
     std::fs::read(path).map(Bytes::from).map_err(io)
+}
+
+async fn read_anew(url: &Url, http: &Http, limit: u64) -> Result<Bytes, TransportError> {
+    match http.get_if_changed(url, None, limit, &mut |_, _| {}).await? {
+        Answer::Content { content, .. } => Ok(content),
+        Answer::NotModified => Err(TransportError::Status { url: shown(url), status: 304, message: None }),
+    }
 }
 
 async fn read_http(

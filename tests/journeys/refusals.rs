@@ -145,7 +145,7 @@ fn a_log_that_got_smaller_is_refused() {
     sandbox.pocket(&["key", "new"]).success();
     sandbox.pocket(&["plugin", "publish", "greeting"]).success();
     std::fs::write(registry.file("log/checkpoint"), old).unwrap();
-    sandbox.pocket(&["plugin", "install", "data-processor"]).failure(6, &["is refused", "9", "8"]);
+    sandbox.pocket(&["plugin", "install", "data-processor"]).failure(6, &["shows another history", "9", "8"]);
 }
 
 #[test]
@@ -168,8 +168,11 @@ fn a_history_that_began_anew_under_the_same_name_is_refused() {
     author("1.1.0", "function greet() return 'mine now' end\n");
     let before = user.snapshot();
     user.pocket(&["plugin", "install", "greeting@1.1.0"])
-        .failure(6, &["`greeting` 1.0.0: the lock says sha256:", "the registry says nothing"]);
+        .failure(6, &["shows another history", "event 1 of `greeting` was sha256:", "now it is sha256:"]);
     assert_eq!(user.snapshot(), before);
+    // Another machine has never seen the registry, but it has the lock.
+    user.pocket_elsewhere(&["plugin", "install", "greeting@1.1.0"])
+        .failure(6, &["`greeting` 1.0.0: the lock says sha256:", "the registry says nothing"]);
 }
 
 #[test]

@@ -9,6 +9,7 @@
 
 mod check;
 mod checkpoint;
+mod frontier;
 mod leaf;
 mod merkle;
 mod note;
@@ -19,6 +20,7 @@ pub use check::{
     Inconsistency, LogError, check_consistency, check_inclusion, tiles_for_consistency, tiles_for_inclusion,
 };
 pub use checkpoint::{Checkpoint, CheckpointError, TreeHead};
+pub use frontier::{ComputedTile, Frontier};
 pub use leaf::{Leaf, LeafError};
 pub use merkle::{NodeHash, NodeHashError, leaf_hash, node_hash};
 pub use note::{NoteError, NoteKey, NoteKeyError, NoteSigner};

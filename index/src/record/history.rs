@@ -75,6 +75,11 @@ impl History {
         self.outline.name()
     }
 
+    /// What every line adds up to without the releases' contents.
+    pub fn outline(&self) -> &Outline {
+        &self.outline
+    }
+
     /// All releases, the lowest version first.
     pub fn releases(&self) -> impl DoubleEndedIterator<Item = &ReleaseEntry> {
         self.releases.values()

@@ -176,6 +176,11 @@ impl Outline {
         self.lines.get(usize::try_from(seq).ok()?).copied()
     }
 
+    /// The line with this `seq`, without its newline.
+    pub fn line_text(&self, seq: u64) -> Option<&str> {
+        self.text.lines().nth(usize::try_from(seq).ok()?)
+    }
+
     /// The last line's digest.
     pub fn head(&self) -> Option<Digest> {
         self.lines.last().copied()

@@ -42,7 +42,7 @@ pub fn run(cli: Cli, output: &Output) -> Result<ExitCode, OpsError> {
         Command::Plugin(command) => plugin(command, output),
         Command::Key(command) => key::run(&command, output),
         #[cfg(feature = "registry")]
-        Command::Registry(command) => registry::run(command, output),
+        Command::Registry(command) => return registry::run(command, output),
         #[cfg(feature = "registry")]
         Command::Demo(arguments) => demo::run(&arguments, output),
         Command::PluginHost => return Ok(crate::engine::native::run_host()),

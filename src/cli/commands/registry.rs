@@ -1,21 +1,90 @@
 //! `pocket registry`.
 
 use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
 
 use pocket_registry::{Exposure, Options, Seed, Server, Source};
+use serde_json::json;
 
 use crate::cli::arguments::RegistryCommand;
+use crate::cli::error::{VERIFICATION_REFUSED, count};
 use crate::cli::output::Output;
-use crate::ops::OpsError;
+use crate::ops::monitor::{self, Audited};
+use crate::ops::{OpsError, Scope, Workspace};
+use crate::registry::Archives;
 
-pub fn run(command: RegistryCommand, output: &Output) -> Result<(), OpsError> {
-    let RegistryCommand::Serve { dir, with_bundled, addr, behind_proxy } = command;
-    let seed = if with_bundled { Seed::Bundled } else { Seed::Empty };
+use super::block_on;
+
+pub fn run(command: RegistryCommand, output: &Output) -> Result<ExitCode, OpsError> {
+    match command {
+        RegistryCommand::Serve { dir, with_bundled, addr, behind_proxy } => {
+            let seed = if with_bundled { Seed::Bundled } else { Seed::Empty };
+            let exposure = if behind_proxy { Exposure::BehindProxy } else { Exposure::Loopback };
+            serve(dir, seed, addr, exposure, output)
+        }
+        RegistryCommand::Verify { registry, no_archives } => {
+            let archives = if no_archives { Archives::Skipped } else { Archives::Digested };
+            verify(&registry, archives, output)
+        }
+    }
+}
+
+fn serve(
+    dir: Option<PathBuf>,
+    seed: Seed,
+    address: SocketAddr,
+    exposure: Exposure,
+    output: &Output,
+) -> Result<ExitCode, OpsError> {
     let source = dir.map_or(Source::Bundled, |path| Source::Folder { path, seed });
-    let exposure = if behind_proxy { Exposure::BehindProxy } else { Exposure::Loopback };
-    let options = Options { source, address: addr, exposure };
+    let options = Options { source, address, exposure };
     pocket_registry::serve_until_stopped(&options, |server| announce(server, &options, output))?;
-    Ok(())
+    Ok(ExitCode::SUCCESS)
+}
+
+fn verify(registry: &str, archives: Archives, output: &Output) -> Result<ExitCode, OpsError> {
+    let workspace = Workspace::open(Scope::Nearest)?;
+    let audited = block_on(monitor::verify(&workspace, registry, archives))?;
+    let Audited { registry, key, head, audit } = &audited;
+    let differences = audit.differences.iter();
+    let differences: Vec<_> =
+        differences.map(|found| json!({ "file": found.file, "problem": found.problem })).collect();
+    let document = json!({
+        "registry": registry,
+        "key": key,
+        "leaves": head.size,
+        "root": head.root,
+        "plugins": audit.plugins,
+        "releases": audit.releases,
+        "archives": audit.archives,
+        "bytes": audit.bytes,
+        "differences": differences,
+    });
+    output.result(&document, || told(&audited));
+    Ok(if audit.differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(VERIFICATION_REFUSED) })
+}
+
+fn told(audited: &Audited) -> String {
+    let Audited { registry, key, head, audit } = audited;
+    let verdict = match audit.differences.len() {
+        0 => "is verified".to_owned(),
+        number => format!("does not fit together: {}", count(number, "difference")),
+    };
+    let differences: String =
+        audit.differences.iter().map(|found| format!("  {}: {}\n", found.file, found.problem)).collect();
+    let archives = match audit.archives {
+        0 => "no archive was read".to_owned(),
+        number => format!("{}, {} bytes", count(number as usize, "archive"), audit.bytes),
+    };
+    format!(
+        "the registry {registry} {verdict}\n{differences}  {} with the root {}, signed by {key}\n  {} with {}\n  {archives}\n",
+        count(audit.leaves as usize, "event"),
+        head.root,
+        count(audit.plugins as usize, "plugin"),
+        count(audit.releases as usize, "release"),
+    )
 }
 
 /// The first line of the standard output says where it listens: scripts wait for it.

@@ -221,6 +221,7 @@ pub async fn install(
     precise::refuse_another(&request.freedom, &mut world, &needs, &resolution, old_lock).await?;
     observer.step(Step::Resolved { plugins: resolution.plugins.len() });
     let planned = locking::plan(&mut world, &resolution, old_lock).await?;
+    world.remember()?;
     origins::refuse_clashes(&planned)?;
     origins::tell_switches(&world, &planned, old_lock);
     let lock = locking::lock(&world, &planned, old_lock);

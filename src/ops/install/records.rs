@@ -92,6 +92,11 @@ impl<'a> World<'a> {
         self.lock
     }
 
+    /// Remembers what the registries showed.
+    pub fn remember(&self) -> Result<(), OpsError> {
+        Ok(self.registries().try_for_each(Registry::remember)?)
+    }
+
     /// An opened registry.
     pub fn registry(&self, name: &RegistryName) -> Option<&Registry> {
         self.registries.get(name).map(|(registry, _)| registry)

@@ -57,6 +57,7 @@ pub async fn vendor(
     let wanted = Wanted::collect(workspace, &request, &mut world).await?;
     let resolution = world.resolve(&wanted.needs()).await?;
     let planned = locking::plan(&mut world, &resolution, lock).await?;
+    world.remember()?;
     refuse_change(workspace, text, &locking::lock(&world, &planned, lock).to_text())?;
 
     write_mark(folder)?;

@@ -1,0 +1,47 @@
+//! `registry verify`: does everything in a registry fit together, and with what was seen of it before.
+
+use std::path::Path;
+
+use pocket_index::log::TreeHead;
+
+use super::{OpsError, Reach, Workspace};
+use crate::registry::{Archives, Audit, Location, Network};
+
+/// A registry that was read from end to end.
+#[derive(Debug, Clone)]
+pub struct Audited {
+    /// Where it is.
+    pub registry: String,
+    /// The fingerprint of the key that signs its log.
+    pub key: String,
+    /// The tree that its checkpoint signs.
+    pub head: TreeHead,
+    /// What is in it.
+    pub audit: Audit,
+}
+
+/// Reads a whole registry: a URL, a name from the configuration, or the folder of a static tree.
+///
+/// # Errors
+/// Its configuration or checkpoint is refused, or something cannot be read. Differences are no errors here.
+pub async fn verify(workspace: &Workspace, registry: &str, archives: Archives) -> Result<Audited, OpsError> {
+    let folder = Path::new(registry);
+    let asked = if folder.is_dir() {
+        let folder = std::path::absolute(folder).map_err(OpsError::io("find", folder))?;
+        Location::Folder(folder).to_string()
+    } else {
+        registry.to_owned()
+    };
+    let reach = Reach { registry: Some(asked), network: Network::Online };
+    let registry = workspace.open_registry(&reach).await?;
+    let audit = registry.audit(archives).await?;
+    if audit.differences.is_empty() {
+        registry.remember()?;
+    }
+    Ok(Audited {
+        registry: registry.location().to_string(),
+        key: registry.log_key().public().fingerprint().to_string(),
+        head: registry.checkpoint().head().clone(),
+        audit,
+    })
+}
