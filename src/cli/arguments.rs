@@ -122,6 +122,13 @@ pub enum PluginCommand {
         #[command(flatten)]
         registry: RegistryArguments,
     },
+    /// Show what a plugin asks for, what was approved and granted, and what it may do
+    Permissions {
+        /// The plugin, installed or in a registry
+        name: PluginName,
+        #[command(flatten)]
+        registry: RegistryArguments,
+    },
     /// Find plugins by name, node type, keyword or description
     Search {
         /// What to look for; all words must occur. Without one, everything is listed

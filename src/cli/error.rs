@@ -80,6 +80,7 @@ fn exit_code(error: &OpsError) -> u8 {
         | OpsError::Unverified { .. }
         | OpsError::NoEvidence { .. }
         | OpsError::Revoked { .. }
+        | OpsError::Unapproved { .. }
         | OpsError::LockDiffers { .. } => VERIFICATION_REFUSED,
         OpsError::Origin(_) => VERIFICATION_REFUSED,
         OpsError::Direct(error) if direct::is_refusal(error) => VERIFICATION_REFUSED,
@@ -139,6 +140,9 @@ fn hint(error: &OpsError) -> Option<String> {
         OpsError::NotApproved { .. } => {
             Some("read what they ask for above, then repeat the command with --yes".to_owned())
         }
+        OpsError::Unapproved { name, .. } => Some(format!(
+            "`pocket plugin permissions {name}` shows what was approved; `pocket plugin install` asks for the rest"
+        )),
         OpsError::LockStale { .. } => {
             Some("run `pocket plugin install` without --locked and commit pocket.lock".to_owned())
         }

@@ -12,13 +12,14 @@ use pocket_index::search::SearchEntry;
 use serde_json::{Map, Value};
 
 use super::install::sentences;
+use super::permissions::{granted, refuse_unapproved};
 use super::plugins::WorkspacePlugin;
 use super::settings::{Layer, Origin, Settings};
 use super::workspace::SettingsFile;
 use super::{OpsError, Workspace};
 use crate::engine::{Call, CallError, Engine, EngineOptions, GrantedWords, Grants, Limits, Plugin, PluginFiles};
 use crate::nodes::{NodeCall, Outcome};
-use crate::project::{Exec, Security};
+use crate::project::{Exec, LockedPlugin};
 use crate::store::InstalledPlugin;
 use crate::workflow::{Found, NodeCatalog, PluginNode};
 
@@ -39,6 +40,7 @@ pub struct Catalog<'a> {
 
 /// A plugin that is verified and loaded once, when it is first needed.
 pub struct LazyPlugin {
+    locked: LockedPlugin,
     installed: InstalledPlugin,
     manifest: Manifest,
     granted: GrantedWords,
@@ -71,10 +73,11 @@ impl<'a> Catalog<'a> {
                 continue;
             };
             let manifest = installed.manifest()?;
-            let granted = granted(&workspace.project().plugins.security, &manifest.name);
+            let (granted, _) = granted(&workspace.project().plugins.security, &manifest.name);
             let (engine, base) = (Arc::clone(&engine), base.clone());
             let (settings, loaded) = (OnceLock::new(), OnceLock::new());
-            lazy.push(Arc::new(LazyPlugin { installed, manifest, granted, engine, base, settings, loaded }));
+            let locked = plugin.locked.clone();
+            lazy.push(Arc::new(LazyPlugin { locked, installed, manifest, granted, engine, base, settings, loaded }));
         }
         Ok(Self {
             workspace,
@@ -219,6 +222,7 @@ impl LazyPlugin {
             let message = "its manifest changed while the workflow was planned";
             return Err(OpsError::Load { plugin: self.manifest.name.clone(), source: CallError::load(message) });
         }
+        refuse_unapproved(&self.locked, &self.manifest.permissions)?;
         let loaded = self.load().map(|_| ());
         loaded.map_err(|source| OpsError::Load { plugin: self.manifest.name.clone(), source })
     }
@@ -259,12 +263,6 @@ fn rooted(permissions: &Permissions, base: &Path) -> Permissions {
 fn engine(workspace: &Workspace) -> Result<Engine, OpsError> {
     let program = std::env::current_exe().map_err(OpsError::io("find this program from", workspace.root()))?;
     Ok(Engine::new(EngineOptions { cache_dir: workspace.home().cache().join("compiled"), host_program: program }))
-}
-
-/// What the lock approved is what the manifest asks, for the files are the locked ones; the configuration can take from it.
-fn granted(security: &Security, plugin: &PluginName) -> GrantedWords {
-    let words = security.permissions.get(plugin).or(security.default_permissions.as_ref());
-    words.map_or_else(GrantedWords::all, |words| GrantedWords::of(words.iter().copied()))
 }
 
 fn settings(

@@ -154,6 +154,16 @@ pub enum OpsError {
     /// Somebody said no.
     #[error("nothing was installed: the permissions were not granted")]
     Declined,
+    /// A plugin whose manifest asks for more than the lock approved.
+    #[error("`{name}` {version} {asked}, which `pocket.lock` does not approve")]
+    Unapproved {
+        /// The plugin.
+        name: PluginName,
+        /// Its version.
+        version: Version,
+        /// What it asks for beyond the lock, in plain words.
+        asked: String,
+    },
     /// `--locked`, and the lock would change.
     #[error("`{}` does not fit `{}`, and --locked allows no change: {reason}", lock.display(), manifest.display())]
     LockStale {

@@ -11,6 +11,7 @@ pub mod install;
 mod leftovers;
 pub mod list;
 pub mod pack;
+pub mod permissions;
 pub mod plugins;
 pub mod publish;
 pub mod run;

@@ -12,6 +12,7 @@ mod install;
 mod local;
 mod owners;
 mod packages;
+mod policy;
 mod publish;
 mod refusals;
 mod registries;

@@ -22,7 +22,7 @@ use pocket_index::limits::Limits;
 use pocket_index::name::{PluginName, Target};
 use semver::Version;
 
-pub use approval::{Approver, Ask, Consent, sentences};
+pub use approval::{Approver, Ask, Consent, Entry, entries, sentences};
 pub use changes::Change;
 pub use direct::{DirectError, Unvouched};
 pub use origins::OriginError;
