@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::engine::CallErrorKind;
 use crate::home::HomeError;
-use crate::ops::OpsError;
+use crate::ops::{OpsError, PolicyError};
 use crate::registry::{RegistryError, TransportError};
 use crate::store::{Change, StoreError};
 use crate::workflow::{Drawing, RunErrorKind};
@@ -81,6 +81,7 @@ fn exit_code(error: &OpsError) -> u8 {
         | OpsError::NoEvidence { .. }
         | OpsError::Revoked { .. }
         | OpsError::Unapproved { .. }
+        | OpsError::Policy(_)
         | OpsError::LockDiffers { .. } => VERIFICATION_REFUSED,
         OpsError::Origin(_) => VERIFICATION_REFUSED,
         OpsError::Direct(error) if direct::is_refusal(error) => VERIFICATION_REFUSED,
@@ -140,6 +141,7 @@ fn hint(error: &OpsError) -> Option<String> {
         OpsError::NotApproved { .. } => {
             Some("read what they ask for above, then repeat the command with --yes".to_owned())
         }
+        OpsError::Policy(error) => Some(policy_hint(error)),
         OpsError::Unapproved { name, .. } => Some(format!(
             "`pocket plugin permissions {name}` shows what was approved; `pocket plugin install` asks for the rest"
         )),
@@ -164,6 +166,15 @@ fn hint(error: &OpsError) -> Option<String> {
         #[cfg(feature = "registry")]
         OpsError::Server(error) => server_hint(error),
         _ => None,
+    }
+}
+
+fn policy_hint(error: &PolicyError) -> String {
+    match error {
+        PolicyError::Revoked { .. } => "install a version that another key signed, or another plugin".to_owned(),
+        PolicyError::OtherSigners { .. } | PolicyError::Unsigned { .. } => {
+            "compare the fingerprints with what the publisher says elsewhere before you trust another key".to_owned()
+        }
     }
 }
 
@@ -272,6 +283,9 @@ fn home_hint(error: &HomeError) -> Option<String> {
         HomeError::None => "set POCKET_HOME to a folder".to_owned(),
         HomeError::NoPassphrase { .. } => "set POCKET_KEY_PASSPHRASE, or run the command on a terminal".to_owned(),
         HomeError::NoKey { name, .. } => format!("`pocket key new {name}` makes it"),
+        HomeError::RevokedKey { path, .. } => {
+            format!("if that was a mistake, take it out of `{}`", path.display())
+        }
         HomeError::KeyExists { .. } => "choose another name; a key is never replaced".to_owned(),
         HomeError::KeyExposed { path, .. } => {
             format!("`chmod 600 {}`; if others had access, make a new key", path.display())

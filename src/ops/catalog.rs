@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use super::install::sentences;
 use super::permissions::{granted, refuse_unapproved};
 use super::plugins::WorkspacePlugin;
+use super::policy::Policy;
 use super::settings::{Layer, Origin, Settings};
 use super::workspace::SettingsFile;
 use super::{OpsError, Workspace};
@@ -26,6 +27,7 @@ use crate::workflow::{Found, NodeCatalog, PluginNode};
 /// The plugins of a workspace that a workflow may use.
 pub struct Catalog<'a> {
     workspace: &'a Workspace,
+    policy: Policy<'a>,
     /// The settings that the workflow gives, by plugin.
     from_workflow: &'a BTreeMap<String, Map<String, Value>>,
     warn: &'a dyn Fn(String),
@@ -81,6 +83,7 @@ impl<'a> Catalog<'a> {
         }
         Ok(Self {
             workspace,
+            policy: Policy::of(workspace)?,
             from_workflow,
             warn,
             plugins: lazy,
@@ -104,7 +107,7 @@ impl<'a> Catalog<'a> {
     /// The plugins whose nodes a plan uses.
     ///
     /// # Errors
-    /// The settings of one of them are wrong.
+    /// One of them is not allowed here, or its settings are wrong.
     pub fn into_used(self) -> Result<Vec<Arc<LazyPlugin>>, OpsError> {
         match self.failure.into_inner() {
             Some(error) => Err(error),
@@ -112,13 +115,14 @@ impl<'a> Catalog<'a> {
         }
     }
 
-    /// Notes that a plan uses the plugin, and joins its settings.
+    /// Notes that a plan uses the plugin, checks that it is allowed, and joins its settings.
     fn mark_used(&self, plugin: &Arc<LazyPlugin>) {
         let name = &plugin.manifest.name;
         if self.used.borrow_mut().insert(name.clone(), Arc::clone(plugin)).is_some() {
             return;
         }
-        match settings(self.workspace, &plugin.manifest, self.from_workflow, self.warn) {
+        let allowed = self.policy.check(&plugin.locked);
+        match allowed.and_then(|()| settings(self.workspace, &plugin.manifest, self.from_workflow, self.warn)) {
             Ok(settings) => plugin.settings.set(settings).expect("set once, when the plugin is first used"),
             Err(error) => drop(self.failure.borrow_mut().get_or_insert(error)),
         }

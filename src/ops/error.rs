@@ -9,6 +9,7 @@ use pocket_index::verify::VerifyError;
 use semver::Version;
 
 use super::install::{DirectError, OriginError};
+use super::policy::PolicyError;
 use crate::engine::CallError;
 use crate::home::HomeError;
 use crate::project::{EditError, ExpandError, LockError, ManifestError};
@@ -154,6 +155,9 @@ pub enum OpsError {
     /// Somebody said no.
     #[error("nothing was installed: the permissions were not granted")]
     Declined,
+    /// A plugin that the user, the project or the organisation does not allow.
+    #[error(transparent)]
+    Policy(Box<PolicyError>),
     /// A plugin whose manifest asks for more than the lock approved.
     #[error("`{name}` {version} {asked}, which `pocket.lock` does not approve")]
     Unapproved {
@@ -355,7 +359,7 @@ macro_rules! boxed {
     };
 }
 
-boxed!(RegistryError => Registry, StoreError => Store, RunError => Run, DirectError => Direct, OriginError => Origin);
+boxed!(PolicyError => Policy, RegistryError => Registry, StoreError => Store, RunError => Run, DirectError => Direct, OriginError => Origin);
 
 impl OpsError {
     /// For `map_err`: what was done, on which path.

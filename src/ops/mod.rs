@@ -13,6 +13,7 @@ pub mod list;
 pub mod pack;
 pub mod permissions;
 pub mod plugins;
+mod policy;
 pub mod publish;
 pub mod run;
 pub mod search;
@@ -24,4 +25,5 @@ pub mod verify;
 mod workspace;
 
 pub use error::OpsError;
+pub use policy::PolicyError;
 pub use workspace::{Reach, Scope, Workspace};

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use pocket_index::name::PluginName;
 use pocket_index::permissions::{Word, parse_memory};
 use pocket_index::repository::Repository;
+use pocket_index::signature::PublicKey;
 use semver::VersionReq;
 use serde_json::{Map, Value};
 
@@ -114,10 +115,18 @@ fn settings(field: &Field<'_>) -> Read<Map<String, Value>> {
 }
 
 fn security(field: &Field<'_>) -> Read<Security> {
-    let known = ["default_permissions", "permissions", "allow_exec", "denied_runtimes", "denied_permissions"];
+    let known = [
+        "default_permissions",
+        "permissions",
+        "allow_exec",
+        "denied_runtimes",
+        "denied_permissions",
+        "required_signers",
+    ];
     let fields = field.keys(&known)?;
     let exec = |field: &Field<'_>| Ok(if field.flag()? { Exec::Allowed } else { Exec::Refused });
     let runtimes = |field: &Field<'_>| field.list(Field::parsed);
+    let signers = |field: &Field<'_>| field.named(keys);
     let denied = |field: &Field<'_>| field.list(|item| item.word(&Word::ALL.map(|word| (word.as_str(), word))));
     Ok(Security {
         default_permissions: fields.get("default_permissions").map(permission_words).transpose()?,
@@ -141,7 +150,14 @@ fn security(field: &Field<'_>) -> Read<Security> {
             .unwrap_or_default()
             .into_iter()
             .collect(),
+        required_signers: fields.get("required_signers").map(signers).transpose()?.unwrap_or_default(),
     })
+}
+
+/// At least one key.
+pub(super) fn keys(field: &Field<'_>) -> Read<Vec<PublicKey>> {
+    let keys: Vec<PublicKey> = field.list(Field::parsed)?;
+    if keys.is_empty() { Err(field.error("expected at least one public key")) } else { Ok(keys) }
 }
 
 /// A list of words; `none` stands alone.

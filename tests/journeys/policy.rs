@@ -60,3 +60,69 @@ fn a_permission_that_was_taken_out_of_the_lock_is_not_used() {
     let table = sandbox.pocket(&["plugin", "permissions", "geo"]).success().stdout;
     assert!(table.contains("no: pocket.lock does not approve it"), "{table}");
 }
+
+/// A made-up key that signed nothing.
+const STRANGER: &str = "ed25519:e3c69950f147144e98d529f7623f4b5135c8fd5673f33aed4b9ae9f1b640c1b4";
+
+/// A key as text and as fingerprint.
+fn key_of(author: &Author) -> (String, String) {
+    let key = author.pocket(&["key", "show", "-o", "json"]).success().json();
+    (key["public"].as_str().unwrap().to_owned(), key["fingerprint"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn a_name_with_a_trusted_key_takes_no_other_ones() {
+    let (registry, author) = published();
+    let (key, fingerprint) = key_of(&author);
+    let sandbox = Sandbox::with_registry(registry.url());
+    let trusted = sandbox.pocket(&["key", "trust", STRANGER, "--for", "ge*", "-o", "json"]).success().json();
+    let stranger = trusted[0]["fingerprint"].as_str().unwrap();
+    let before = sandbox.snapshot();
+    let refused = sandbox.pocket(&["plugin", "install", "geo", "--yes"]);
+    refused.failure(6, &[&fingerprint, stranger, "keys.toml", "compare the fingerprints"]);
+    assert_eq!(sandbox.snapshot(), before);
+
+    sandbox.pocket(&["key", "trust", &key, "--for", "geo"]).success();
+    sandbox.pocket(&["plugin", "install", "geo", "--yes"]).success();
+    author.publish("other", "1.0.0", "");
+    sandbox.pocket(&["plugin", "install", "other"]).success();
+}
+
+#[test]
+fn what_only_revoked_keys_signed_is_refused_at_install_and_at_run() {
+    let (registry, author) = published();
+    let (key, fingerprint) = key_of(&author);
+    let sandbox = Sandbox::with_registry(registry.url());
+    sandbox.write("w.yaml", WORKFLOW);
+    sandbox.pocket(&["plugin", "install", "geo", "--yes"]).success();
+    sandbox.pocket(&["key", "revoke", &key, "--reason", "his laptop was stolen"]).success();
+    let before = sandbox.snapshot();
+    let said = [fingerprint.as_str(), "revokes: his laptop was stolen"];
+    sandbox.pocket(&["run", "w.yaml"]).failure(6, &said);
+    sandbox.pocket(&["plugin", "install", "--locked"]).failure(6, &said);
+    sandbox.pocket(&["plugin", "update"]).failure(6, &said);
+    assert_eq!(sandbox.snapshot(), before);
+    sandbox.pocket(&["key", "trust", &key, "--for", "*"]).failure(1, &["was revoked", "his laptop was stolen"]);
+    let listed = sandbox.pocket(&["key", "trusted"]).success().stdout;
+    assert!(listed.contains("revoked: his laptop was stolen"), "{listed}");
+}
+
+#[test]
+fn a_project_demands_signers_also_of_what_is_installed_and_of_its_own_files() {
+    let (registry, author) = published();
+    let (key, fingerprint) = key_of(&author);
+    let sandbox = Sandbox::with_registry(registry.url());
+    sandbox.write("w.yaml", WORKFLOW);
+    sandbox.write("pocket.yaml", &configured(&registry, &format!("required_signers: {{'g*': [\"{key}\"]}}")));
+    sandbox.pocket(&["plugin", "install", "--yes"]).success();
+    sandbox.pocket(&["run", "w.yaml"]).success();
+    let script = "-- @name: greeter\n-- @version: 1.2.0\n-- @node: greet\nfunction greet() return {} end\n";
+    sandbox.write("greeter.lua", script);
+    let unsigned = ["`greeter` 1.2.0 from `./greeter.lua` is signed by nobody", fingerprint.as_str()];
+    sandbox.pocket(&["plugin", "install", "greeter.lua"]).failure(6, &unsigned);
+
+    sandbox.write("pocket.yaml", &configured(&registry, &format!("required_signers: {{geo: [\"{STRANGER}\"]}}")));
+    sandbox.pocket(&["run", "w.yaml"]).failure(6, &["is signed by", &fingerprint, "pocket.yaml"]);
+    sandbox.write("pocket.yaml", &configured(&registry, "required_signers: {geo: []}"));
+    sandbox.pocket(&["run", "w.yaml"]).failure(1, &["line 7", "expected at least one public key"]);
+}

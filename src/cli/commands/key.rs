@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use pocket_index::name::PluginName;
-use serde_json::json;
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::cli::arguments::KeyCommand;
@@ -12,7 +12,7 @@ use crate::cli::output::Output;
 use crate::cli::passphrase::Passphrases;
 use crate::cli::table::table;
 use crate::home::keys::{self, KeyEntry, Protection};
-use crate::home::{Home, HomeError};
+use crate::home::{Home, HomeError, signers};
 use crate::ops::OpsError;
 
 pub fn run(command: &KeyCommand, output: &Output) -> Result<(), OpsError> {
@@ -34,6 +34,15 @@ pub fn run(command: &KeyCommand, output: &Output) -> Result<(), OpsError> {
             let text = keys::export(&home, name.as_str(), passphrase, &|name| passphrases.of_key(name))?;
             output.result(&json!({ "name": name, "private": *text }), || text.to_string());
         }
+        KeyCommand::Trust { key, pattern } => {
+            signers::trust(&home, *key, pattern)?;
+            trusted(&home, output)?;
+        }
+        KeyCommand::Revoke { key, reason } => {
+            signers::revoke(&home, *key, reason)?;
+            trusted(&home, output)?;
+        }
+        KeyCommand::Trusted => trusted(&home, output)?,
         KeyCommand::Import { name, file, passphrase } => import(&home, name, file, *passphrase, &passphrases, output)?,
     }
     Ok(())
@@ -78,6 +87,37 @@ fn list(home: &Home, output: &Output) -> Result<(), HomeError> {
         keys => table(["NAME", "FINGERPRINT", "PROTECTED BY"], &keys.iter().map(row).collect::<Vec<_>>()),
     });
     Ok(())
+}
+
+/// What is known of publishers' keys.
+fn trusted(home: &Home, output: &Output) -> Result<(), HomeError> {
+    let known = signers::read(home)?;
+    let revocation = |key| known.revocation(key).map(|revoked| revoked.reason.as_str());
+    let trusted = known.trusted.iter().map(|one| {
+        json!({ "key": one.key, "fingerprint": one.key.fingerprint().to_string(), "for": one.pattern, "revoked": revocation(one.key) })
+    });
+    let only_revoked = known.revoked.iter().filter(|one| !known.trusted.iter().any(|other| other.key == one.key));
+    let revoked = only_revoked.map(|one| {
+        json!({ "key": one.key, "fingerprint": one.key.fingerprint().to_string(), "for": null, "revoked": one.reason })
+    });
+    let documents: Vec<Value> = trusted.chain(revoked).collect();
+    output.result(&documents, || match documents.as_slice() {
+        [] => {
+            "no publisher's key is trusted or revoked; `pocket key trust` and `pocket key revoke` do that\n".to_owned()
+        }
+        documents => table(["FINGERPRINT", "FOR", "STATUS"], &documents.iter().map(trusted_row).collect::<Vec<_>>()),
+    });
+    Ok(())
+}
+
+fn trusted_row(document: &Value) -> [String; 3] {
+    let text = |field: &str| document[field].as_str().map(str::to_owned);
+    let status = match text("revoked") {
+        None => "trusted".to_owned(),
+        Some(reason) if reason.is_empty() => "revoked".to_owned(),
+        Some(reason) => format!("revoked: {reason}"),
+    };
+    [text("fingerprint").unwrap_or_default(), text("for").unwrap_or_else(|| "-".to_owned()), status]
 }
 
 fn row(key: &KeyEntry) -> [String; 3] {

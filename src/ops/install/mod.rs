@@ -30,6 +30,7 @@ pub use outdated::{Outdated, outdated};
 pub use rules::Freedom;
 pub use vendor::{Vendored, vendor};
 
+use super::policy::Policy;
 use super::sources::Source;
 use super::{OpsError, Reach, Workspace, leftovers, plugins};
 use crate::home::atomic;
@@ -292,6 +293,7 @@ fn nothing_to_do(
         }
         plugins.push((plugin.name.clone(), plugin.version.clone(), Unpacked::Before));
     }
+    Policy::of(workspace)?.check_lock(lock)?;
     Ok(Some(Report { changes: Vec::new(), plugins, lock: workspace.lock_path() }))
 }
 

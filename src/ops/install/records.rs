@@ -87,6 +87,11 @@ impl<'a> World<'a> {
         self.direct.get(package)
     }
 
+    /// Where the verb works.
+    pub fn workspace(&self) -> &'a Workspace {
+        self.workspace
+    }
+
     /// The lock as it was.
     pub fn lock(&self) -> Option<&'a Lockfile> {
         self.lock
