@@ -38,6 +38,13 @@ impl NamePattern {
     }
 }
 
+impl NamePattern {
+    /// How many letters it names: of two patterns, the one with more says more.
+    pub fn letters(&self) -> usize {
+        self.0.chars().filter(|&letter| letter != '*').count()
+    }
+}
+
 impl FromStr for NamePattern {
     type Err = NamePatternError;
 

@@ -121,11 +121,16 @@ impl<'a> Catalog<'a> {
         if self.used.borrow_mut().insert(name.clone(), Arc::clone(plugin)).is_some() {
             return;
         }
-        let allowed = self.policy.check(&plugin.locked);
+        let allowed = self.allow(&plugin.locked);
         match allowed.and_then(|()| settings(self.workspace, &plugin.manifest, self.from_workflow, self.warn)) {
             Ok(settings) => plugin.settings.set(settings).expect("set once, when the plugin is first used"),
             Err(error) => drop(self.failure.borrow_mut().get_or_insert(error)),
         }
+    }
+
+    fn allow(&self, plugin: &LockedPlugin) -> Result<(), OpsError> {
+        let (lock, _) = self.workspace.read_lock()?.unwrap_or_default();
+        self.policy.check_locked(plugin, &lock)
     }
 
     fn providers(&self, node_type: &str) -> Vec<&Arc<LazyPlugin>> {

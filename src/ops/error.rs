@@ -9,6 +9,7 @@ use pocket_index::verify::VerifyError;
 use semver::Version;
 
 use super::install::{DirectError, OriginError};
+use super::organisation::OrganisationError;
 use super::policy::PolicyError;
 use crate::engine::CallError;
 use crate::home::HomeError;
@@ -155,6 +156,9 @@ pub enum OpsError {
     /// Somebody said no.
     #[error("nothing was installed: the permissions were not granted")]
     Declined,
+    /// An organisation's rules that do not count.
+    #[error(transparent)]
+    Organisation(Box<OrganisationError>),
     /// A plugin that the user, the project or the organisation does not allow.
     #[error(transparent)]
     Policy(Box<PolicyError>),
@@ -359,7 +363,7 @@ macro_rules! boxed {
     };
 }
 
-boxed!(PolicyError => Policy, RegistryError => Registry, StoreError => Store, RunError => Run, DirectError => Direct, OriginError => Origin);
+boxed!(OrganisationError => Organisation, PolicyError => Policy, RegistryError => Registry, StoreError => Store, RunError => Run, DirectError => Direct, OriginError => Origin);
 
 impl OpsError {
     /// For `map_err`: what was done, on which path.

@@ -10,6 +10,7 @@ pub mod info;
 pub mod install;
 mod leftovers;
 pub mod list;
+pub mod organisation;
 pub mod pack;
 pub mod permissions;
 pub mod plugins;
@@ -25,5 +26,6 @@ pub mod verify;
 mod workspace;
 
 pub use error::OpsError;
+pub use organisation::OrganisationError;
 pub use policy::PolicyError;
 pub use workspace::{Reach, Scope, Workspace};

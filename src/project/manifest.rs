@@ -23,6 +23,8 @@ pub struct ProjectManifest {
     pub registries: BTreeMap<RegistryName, RegistrySettings>,
     /// `forges`, by the host that repositories name.
     pub forges: BTreeMap<String, ForgeSettings>,
+    /// `trust_key`: who must have signed the organisation's `trust.yaml`; counts in the user's own file only.
+    pub trust_key: Option<PublicKey>,
     /// `log_level`.
     pub log_level: Option<LogLevel>,
 }

@@ -15,7 +15,7 @@ use super::manifest::{
 };
 use super::yaml::{self, Field, ManifestError, Yaml};
 
-type Read<T> = Result<T, ManifestError>;
+pub(super) type Read<T> = Result<T, ManifestError>;
 
 const LOG_LEVELS: [(&str, LogLevel); 6] = [
     ("off", LogLevel::Off),
@@ -37,14 +37,15 @@ impl ProjectManifest {
         if !matches!(root.node.value, Yaml::Map(_)) {
             return Err(ManifestError::at(
                 root.node,
-                "expected a mapping with `plugins`, `registries`, `forges` or `log_level`",
+                "expected a mapping with `plugins`, `registries`, `forges`, `trust_key` or `log_level`",
             ));
         }
-        let fields = root.keys(&["plugins", "registries", "forges", "log_level"])?;
+        let fields = root.keys(&["plugins", "registries", "forges", "trust_key", "log_level"])?;
         Ok(Self {
             plugins: fields.get("plugins").map(plugins).transpose()?.unwrap_or_default(),
             registries: fields.get("registries").map(|field| field.named(registry)).transpose()?.unwrap_or_default(),
             forges: fields.get("forges").map(forges).transpose()?.unwrap_or_default(),
+            trust_key: fields.get("trust_key").map(Field::parsed).transpose()?,
             log_level: fields.get("log_level").map(|field| field.word(&LOG_LEVELS)).transpose()?,
         })
     }
@@ -101,7 +102,7 @@ fn detailed_dependency(field: &Field<'_>) -> Read<Dependency> {
     }
 }
 
-fn url(field: &Field<'_>) -> Read<String> {
+pub(super) fn url(field: &Field<'_>) -> Read<String> {
     let text = field.text()?;
     match text.split_once("://") {
         Some(("http" | "https" | "file", rest)) if !rest.is_empty() => Ok(text.to_owned()),
@@ -127,7 +128,6 @@ fn security(field: &Field<'_>) -> Read<Security> {
     let exec = |field: &Field<'_>| Ok(if field.flag()? { Exec::Allowed } else { Exec::Refused });
     let runtimes = |field: &Field<'_>| field.list(Field::parsed);
     let signers = |field: &Field<'_>| field.named(keys);
-    let denied = |field: &Field<'_>| field.list(|item| item.word(&Word::ALL.map(|word| (word.as_str(), word))));
     Ok(Security {
         default_permissions: fields.get("default_permissions").map(permission_words).transpose()?,
         permissions: fields
@@ -143,13 +143,7 @@ fn security(field: &Field<'_>) -> Read<Security> {
             .unwrap_or_default()
             .into_iter()
             .collect(),
-        denied_permissions: fields
-            .get("denied_permissions")
-            .map(denied)
-            .transpose()?
-            .unwrap_or_default()
-            .into_iter()
-            .collect(),
+        denied_permissions: fields.get("denied_permissions").map(word_list).transpose()?.unwrap_or_default(),
         required_signers: fields.get("required_signers").map(signers).transpose()?.unwrap_or_default(),
     })
 }
@@ -158,6 +152,12 @@ fn security(field: &Field<'_>) -> Read<Security> {
 pub(super) fn keys(field: &Field<'_>) -> Read<Vec<PublicKey>> {
     let keys: Vec<PublicKey> = field.list(Field::parsed)?;
     if keys.is_empty() { Err(field.error("expected at least one public key")) } else { Ok(keys) }
+}
+
+/// A list of words.
+pub(super) fn word_list(field: &Field<'_>) -> Read<BTreeSet<Word>> {
+    let words = field.list(|item| item.word(&Word::ALL.map(|word| (word.as_str(), word))))?;
+    Ok(words.into_iter().collect())
 }
 
 /// A list of words; `none` stands alone.
@@ -237,7 +237,7 @@ fn bytes(field: &Field<'_>) -> Read<u64> {
 }
 
 /// A whole number with a unit: `7d`, `12h`, `30m`, `45s`; `0` alone.
-fn age(field: &Field<'_>) -> Read<u64> {
+pub(super) fn age(field: &Field<'_>) -> Read<u64> {
     let expected = || field.error("expected an age such as `7d`, `12h`, `30m` or `0`");
     let text = match &field.node.value {
         Yaml::Number(number) => number.to_string(),
@@ -390,7 +390,7 @@ log_level: debug
         line 3, column 26: `plugins.security.permissions.geo[0]`: `read_everything` is not one of `none`, `read_env`, `http_client`, `network_access`, `read_files`, `write_files`
         line 2, column 52: `registries.corp.min_release_age`: expected an age such as `7d`, `12h`, `30m` or `0`
         line 1, column 12: unclosed bracket '['
-        line 1, column 1: expected a mapping with `plugins`, `registries`, `forges` or `log_level`
+        line 1, column 1: expected a mapping with `plugins`, `registries`, `forges`, `trust_key` or `log_level`
         ");
     }
 }

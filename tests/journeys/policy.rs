@@ -126,3 +126,141 @@ fn a_project_demands_signers_also_of_what_is_installed_and_of_its_own_files() {
     sandbox.write("pocket.yaml", &configured(&registry, "required_signers: {geo: []}"));
     sandbox.pocket(&["run", "w.yaml"]).failure(1, &["line 7", "expected at least one public key"]);
 }
+
+/// Writes the organisation's rules to the user's folder.
+fn organisation(sandbox: &Sandbox, rules: &str) {
+    std::fs::create_dir_all(sandbox.home()).unwrap();
+    std::fs::write(sandbox.home().join("trust.yaml"), format!("version: 1\n{rules}\n")).unwrap();
+}
+
+/// A project with `geo` installed from the registry.
+fn installed(registry: &TestRegistry) -> Sandbox {
+    let sandbox = Sandbox::with_registry(registry.url());
+    sandbox.write("w.yaml", WORKFLOW);
+    sandbox.pocket(&["plugin", "install", "geo", "--yes"]).success();
+    sandbox
+}
+
+/// The key of the registry's log.
+fn log_key(sandbox: &Sandbox) -> String {
+    let lock = sandbox.read("pocket.lock");
+    let line = lock.lines().find_map(|line| line.trim().strip_prefix("log_key = \"")).unwrap();
+    line.trim_end_matches('"').to_owned()
+}
+
+#[test]
+fn an_organisation_says_which_registries_may_be_used_and_with_which_keys() {
+    let (registry, author) = published();
+    author.publish("other", "1.0.0", "");
+    let sandbox = installed(&registry);
+    let key = log_key(&sandbox);
+    organisation(&sandbox, &format!("registries:\n  - {{url: \"{}\", key: \"{key}\"}}", registry.url()));
+    sandbox.pocket(&["run", "w.yaml"]).success();
+    sandbox.pocket(&["plugin", "update"]).success();
+    let before = sandbox.snapshot();
+    let bundled = sandbox.pocket(&["plugin", "install", "data-processor", "--registry", "bundled"]);
+    bundled.failure(6, &["`bundled` may not be used", "trust.yaml", registry.url()]);
+    let archive = registry.archive_of("index/ot/he/other");
+    let digest = archive.file_name().unwrap().to_string_lossy().trim_end_matches(".tar.gz").to_owned();
+    let url = format!("{}a/{}/{digest}.tar.gz#sha256={digest}", registry.url(), &digest[..2]);
+    sandbox.pocket(&["plugin", "install", &url]).failure(6, &["tar.gz` may not be used", registry.url()]);
+
+    organisation(&sandbox, &format!("registries:\n  - {{url: \"{}\", key: \"{key}x\"}}", registry.url()));
+    sandbox.pocket(&["run", "w.yaml"]).failure(6, &["has the key", &key, &format!("{key}x")]);
+    sandbox.pocket(&["plugin", "update"]).failure(6, &["has the key", &key, &format!("{key}x")]);
+    let fresh = Sandbox::with_registry(registry.url());
+    organisation(&fresh, &format!("registries:\n  - {{url: \"{}\", key: \"{key}x\"}}", registry.url()));
+    fresh.pocket(&["plugin", "install", "geo", "--yes"]).failure(6, &["has the key", &format!("{key}x")]);
+
+    organisation(&sandbox, "registries: [{url: bundled}]");
+    for arguments in [&["run", "w.yaml"][..], &["plugin", "install"], &["plugin", "update"], &["plugin", "lock"]] {
+        sandbox.pocket(arguments).failure(6, &["may not be used", "allows `bundled`"]);
+    }
+    assert_eq!(sandbox.snapshot(), before);
+}
+
+#[test]
+fn what_an_organisation_denies_is_neither_installed_nor_run() {
+    let (registry, _author) = published();
+    for (rules, why) in [
+        ("denied: {runtimes: [lua]}", "the runtime `lua`"),
+        ("denied: {permissions: [http_client]}", "the permission `http_client`"),
+    ] {
+        let sandbox = installed(&registry);
+        let before = sandbox.snapshot();
+        organisation(&sandbox, rules);
+        sandbox.pocket(&["run", "w.yaml"]).failure(6, &["`geo` 1.0.0 needs", why, "trust.yaml` denies"]);
+        sandbox.pocket(&["plugin", "install"]).failure(1, &["denied"]);
+        sandbox.pocket(&["plugin", "update"]).failure(1, &["denied"]);
+        assert_eq!(sandbox.snapshot(), before);
+    }
+}
+
+#[test]
+fn an_organisation_waits_before_it_takes_a_release() {
+    let (registry, _author) = published();
+    let sandbox = Sandbox::with_registry(registry.url());
+    organisation(&sandbox, "min_release_age: 7d");
+    sandbox.pocket(&["plugin", "install", "geo", "--yes"]).failure(1, &["geo"]);
+    assert!(!sandbox.path("pocket.lock").exists());
+}
+
+#[test]
+fn an_organisation_wants_signatures_of_its_own_keys() {
+    let (registry, author) = published();
+    let (key, fingerprint) = key_of(&author);
+    let sandbox = installed(&registry);
+    organisation(&sandbox, &format!("publishers: {{g*: {{keys: [\"{key}\", \"{STRANGER}\"], min_signatures: 2}}}}"));
+    for arguments in [&["run", "w.yaml"][..], &["plugin", "install"], &["plugin", "update"]] {
+        sandbox.pocket(arguments).failure(6, &["is signed by", &fingerprint, "trust.yaml` wants 2 of"]);
+    }
+    // The pattern that names more letters counts.
+    let rules = format!("publishers: {{g*: {{keys: [\"{STRANGER}\"]}}, geo: {{keys: [\"{key}\"]}}}}");
+    organisation(&sandbox, &rules);
+    sandbox.pocket(&["run", "w.yaml"]).success();
+}
+
+#[test]
+fn rules_that_must_be_signed_count_only_with_the_right_signature() {
+    let (registry, author) = published();
+    let sandbox = installed(&registry);
+    sandbox.pocket(&["key", "new"]).success();
+    let key = sandbox.pocket(&["key", "show", "-o", "json"]).success().json();
+    let (key, wanted) = (key["public"].as_str().unwrap(), key["fingerprint"].as_str().unwrap());
+    let (other, found) = key_of(&author);
+    std::fs::write(sandbox.home().join("pocket.yaml"), format!("trust_key: {key}\n")).unwrap();
+    let run = |code, said: &[&str]| drop(sandbox.pocket(&["run", "w.yaml"]).failure(code, said));
+    run(6, &["there is no trust.yaml signed by", wanted, "/etc/pocket/trust.yaml"]);
+    organisation(&sandbox, "denied: {runtimes: [native]}");
+    run(6, &["must be signed by", wanted, "trust.yaml.sig` is missing"]);
+
+    let file = sandbox.home().join("trust.yaml");
+    let file = file.to_str().unwrap();
+    sandbox.pocket(&["key", "sign", file]).success();
+    sandbox.pocket(&["run", "w.yaml"]).success();
+    organisation(&sandbox, "denied: {}");
+    run(6, &["is not what was signed"]);
+    sandbox.write("trust.yaml.sig", "");
+    author.pocket(&["key", "sign", file]).success();
+    run(6, &["is signed by", &found, wanted]);
+    std::fs::write(format!("{file}.sig"), "no signature").unwrap();
+    run(6, &["is no signature"]);
+
+    sandbox.pocket(&["key", "sign", file]).success();
+    let manifest = sandbox.read("pocket.yaml");
+    sandbox.write("pocket.yaml", &format!("{manifest}trust_key: {other}\n"));
+    run(6, &["is not the project's to say"]);
+}
+
+#[test]
+fn mistakes_in_the_rules_are_told_with_their_place() {
+    let mut sandbox = Sandbox::new();
+    organisation(&sandbox, "denied: {runtime: [lua]}");
+    let said = [
+        "trust.yaml` cannot be used",
+        "line 2, column 10: unknown key `runtime` in `denied`; did you mean `runtimes`?",
+    ];
+    sandbox.pocket(&["plugin", "list"]).failure(1, &said);
+    sandbox.set("POCKET_TRUST", sandbox.path("no-such.yaml").display());
+    sandbox.pocket(&["plugin", "list"]).failure(1, &["cannot read", "no-such.yaml"]);
+}

@@ -58,6 +58,14 @@ pub enum KeyCommand {
     },
     /// List the publishers' keys that are trusted or revoked
     Trusted,
+    /// Sign an organisation's trust.yaml: writes FILE.sig
+    Sign {
+        /// The file
+        file: PathBuf,
+        /// The key that signs
+        #[arg(long, value_name = "NAME", default_value = "default")]
+        key: PluginName,
+    },
     /// Take a key that was made elsewhere: PKCS#8 in PEM, as OpenSSL writes it, or another Pocket's export
     Import {
         /// Its name here

@@ -12,8 +12,9 @@ use crate::cli::output::Output;
 use crate::cli::passphrase::Passphrases;
 use crate::cli::table::table;
 use crate::home::keys::{self, KeyEntry, Protection};
-use crate::home::{Home, HomeError, signers};
-use crate::ops::OpsError;
+use crate::home::{Home, HomeError, atomic, signers};
+use crate::ops::{OpsError, organisation};
+use crate::project::TrustFile;
 
 pub fn run(command: &KeyCommand, output: &Output) -> Result<(), OpsError> {
     let home = Home::discover()?;
@@ -43,6 +44,7 @@ pub fn run(command: &KeyCommand, output: &Output) -> Result<(), OpsError> {
             trusted(&home, output)?;
         }
         KeyCommand::Trusted => trusted(&home, output)?,
+        KeyCommand::Sign { file, key } => sign(&home, file, key, &passphrases, output)?,
         KeyCommand::Import { name, file, passphrase } => import(&home, name, file, *passphrase, &passphrases, output)?,
     }
     Ok(())
@@ -86,6 +88,28 @@ fn list(home: &Home, output: &Output) -> Result<(), HomeError> {
         [] => "there are no keys; `pocket key new` makes one\n".to_owned(),
         keys => table(["NAME", "FINGERPRINT", "PROTECTED BY"], &keys.iter().map(row).collect::<Vec<_>>()),
     });
+    Ok(())
+}
+
+/// Only a file that can be used is signed.
+fn sign(
+    home: &Home,
+    file: &Path,
+    key: &PluginName,
+    passphrases: &Passphrases<'_>,
+    output: &Output,
+) -> Result<(), OpsError> {
+    let text = std::fs::read_to_string(file).map_err(OpsError::io("read", file))?;
+    TrustFile::parse(&text).map_err(|source| OpsError::Project { path: file.to_owned(), source })?;
+    let secret = keys::load(home, key.as_str(), &|name| passphrases.of_key(name))?;
+    let signature = secret.sign_event(organisation::DOMAIN, &text);
+    let written = serde_json::to_string(&signature).expect("two texts are JSON") + "\n";
+    let path = organisation::signature_path(file);
+    atomic::replace_file(&path, written.as_bytes()).map_err(OpsError::io("write", &path))?;
+    output.step("Signed", format!("{} with the key `{key}`", file.display()));
+    let fingerprint = signature.key.fingerprint().to_string();
+    let document = json!({ "file": file, "signature": path, "key": signature.key, "fingerprint": fingerprint });
+    output.result(&document, || format!("{}\n", path.display()));
     Ok(())
 }
 
