@@ -16,6 +16,7 @@ pub mod log;
 pub mod manifest;
 pub mod name;
 pub mod package;
+pub mod pattern;
 pub mod permissions;
 pub mod publish;
 pub mod record;

@@ -1,5 +1,7 @@
 //! Everything that can be typed, with the help that explains it.
 
+mod key;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -8,6 +10,8 @@ use pocket_index::name::{PluginName, Target};
 use pocket_index::permissions::parse_memory;
 use pocket_index::signature::PublicKey;
 use semver::Version;
+
+pub use key::KeyCommand;
 
 /// A package manager for plugins, and the engine that runs them.
 #[derive(Debug, Parser)]
@@ -123,6 +127,13 @@ pub enum PluginCommand {
     /// Show a plugin: its nodes, settings and permissions
     Info {
         /// The plugin
+        name: PluginName,
+        #[command(flatten)]
+        registry: RegistryArguments,
+    },
+    /// Show what a plugin asks for, what was approved and granted, and what it may do
+    Permissions {
+        /// The plugin, installed or in a registry
         name: PluginName,
         #[command(flatten)]
         registry: RegistryArguments,
@@ -397,49 +408,6 @@ fn release(text: &str) -> Result<(PluginName, Version), String> {
     let name = name.parse().map_err(|error: pocket_index::name::NameError| error.to_string())?;
     let version = version.parse().map_err(|error: semver::Error| format!("`{version}`: {error}"))?;
     Ok((name, version))
-}
-
-#[derive(Debug, Subcommand)]
-pub enum KeyCommand {
-    /// Make a key
-    New {
-        /// Its name
-        #[arg(default_value = "default")]
-        name: PluginName,
-        /// Encrypt it with a passphrase, which is asked for or taken from POCKET_KEY_PASSPHRASE
-        #[arg(long)]
-        passphrase: bool,
-    },
-    /// List the keys
-    List,
-    /// Show one key: its public half and its fingerprint
-    Show {
-        /// Its name
-        #[arg(default_value = "default")]
-        name: PluginName,
-    },
-    /// Print a key in the form of other tools
-    Export {
-        /// Its name
-        #[arg(default_value = "default")]
-        name: PluginName,
-        /// Print the public half instead of the private one
-        #[arg(long)]
-        public: bool,
-        /// Encrypt what is printed with a new passphrase
-        #[arg(long, conflicts_with = "public")]
-        passphrase: bool,
-    },
-    /// Take a key that was made elsewhere: PKCS#8 in PEM, as OpenSSL writes it, or another Pocket's export
-    Import {
-        /// Its name here
-        name: PluginName,
-        /// Its file; `-` reads the standard input
-        file: PathBuf,
-        /// Encrypt it with a passphrase
-        #[arg(long)]
-        passphrase: bool,
-    },
 }
 
 #[cfg(feature = "registry")]

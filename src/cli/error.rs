@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::engine::CallErrorKind;
 use crate::home::HomeError;
-use crate::ops::OpsError;
+use crate::ops::{OpsError, OrganisationError, PolicyError};
 use crate::registry::{RegistryError, TransportError};
 use crate::store::{Change, StoreError};
 use crate::workflow::{Drawing, RunErrorKind};
@@ -80,6 +80,9 @@ fn exit_code(error: &OpsError) -> u8 {
         | OpsError::Unverified { .. }
         | OpsError::NoEvidence { .. }
         | OpsError::Revoked { .. }
+        | OpsError::Unapproved { .. }
+        | OpsError::Policy(_)
+        | OpsError::Organisation(_)
         | OpsError::LockDiffers { .. } => VERIFICATION_REFUSED,
         OpsError::Origin(_) => VERIFICATION_REFUSED,
         OpsError::Direct(error) if direct::is_refusal(error) => VERIFICATION_REFUSED,
@@ -140,6 +143,11 @@ fn hint(error: &OpsError) -> Option<String> {
         OpsError::NotApproved { .. } => {
             Some("read what they ask for above, then repeat the command with --yes".to_owned())
         }
+        OpsError::Organisation(error) => Some(organisation_hint(error)),
+        OpsError::Policy(error) => Some(policy_hint(error)),
+        OpsError::Unapproved { name, .. } => Some(format!(
+            "`pocket plugin permissions {name}` shows what was approved; `pocket plugin install` asks for the rest"
+        )),
         OpsError::LockStale { .. } => {
             Some("run `pocket plugin install` without --locked and commit pocket.lock".to_owned())
         }
@@ -161,6 +169,31 @@ fn hint(error: &OpsError) -> Option<String> {
         #[cfg(feature = "registry")]
         OpsError::Server(error) => server_hint(error),
         _ => None,
+    }
+}
+
+fn organisation_hint(error: &OrganisationError) -> String {
+    match error {
+        OrganisationError::KeyOfProject { .. } => "take it out of the project's file".to_owned(),
+        OrganisationError::Missing { .. } | OrganisationError::Unsigned { .. } => {
+            "get it from your organisation; `pocket key sign trust.yaml` makes the signature".to_owned()
+        }
+        _ => "do not use it; ask whoever keeps your organisation's trust.yaml".to_owned(),
+    }
+}
+
+fn policy_hint(error: &PolicyError) -> String {
+    match error {
+        PolicyError::Revoked { .. } => "install a version that another key signed, or another plugin".to_owned(),
+        PolicyError::Origin { .. } | PolicyError::Denied { .. } => {
+            "ask whoever keeps your organisation's trust.yaml".to_owned()
+        }
+        PolicyError::RegistryKey { .. } => {
+            "somebody may stand in for the registry; ask whoever keeps your organisation's trust.yaml".to_owned()
+        }
+        PolicyError::OtherSigners { .. } | PolicyError::Unsigned { .. } => {
+            "compare the fingerprints with what the publisher says elsewhere before you trust another key".to_owned()
+        }
     }
 }
 
@@ -273,6 +306,9 @@ fn home_hint(error: &HomeError) -> Option<String> {
         HomeError::None => "set POCKET_HOME to a folder".to_owned(),
         HomeError::NoPassphrase { .. } => "set POCKET_KEY_PASSPHRASE, or run the command on a terminal".to_owned(),
         HomeError::NoKey { name, .. } => format!("`pocket key new {name}` makes it"),
+        HomeError::RevokedKey { path, .. } => {
+            format!("if that was a mistake, take it out of `{}`", path.display())
+        }
         HomeError::KeyExists { .. } => "choose another name; a key is never replaced".to_owned(),
         HomeError::KeyExposed { path, .. } => {
             format!("`chmod 600 {}`; if others had access, make a new key", path.display())

@@ -4,6 +4,7 @@ pub mod atomic;
 pub mod evidence;
 pub mod keys;
 pub mod publishers;
+pub mod signers;
 pub mod trust;
 pub mod turn;
 
@@ -87,6 +88,16 @@ pub enum HomeError {
         /// Where it was looked for.
         folder: PathBuf,
     },
+    /// A key that the user revoked before.
+    #[error("the key {} was revoked in `{}`{}", key.fingerprint(), path.display(), colon(reason))]
+    RevokedKey {
+        /// The key.
+        key: pocket_index::signature::PublicKey,
+        /// Why it was revoked.
+        reason: String,
+        /// Where that stands.
+        path: PathBuf,
+    },
     /// Others than the owner may read a private key.
     #[error("the private key `{}` can be read by others (mode {mode:03o})", path.display())]
     KeyExposed {
@@ -95,6 +106,11 @@ pub enum HomeError {
         /// Its permission bits.
         mode: u32,
     },
+}
+
+/// A reason behind a colon, if there is one.
+fn colon(reason: &str) -> String {
+    if reason.is_empty() { String::new() } else { format!(": {reason}") }
 }
 
 impl Home {

@@ -12,19 +12,22 @@ use pocket_index::search::SearchEntry;
 use serde_json::{Map, Value};
 
 use super::install::sentences;
+use super::permissions::{granted, refuse_unapproved};
 use super::plugins::WorkspacePlugin;
+use super::policy::Policy;
 use super::settings::{Layer, Origin, Settings};
 use super::workspace::SettingsFile;
 use super::{OpsError, Workspace};
 use crate::engine::{Call, CallError, Engine, EngineOptions, GrantedWords, Grants, Limits, Plugin, PluginFiles};
 use crate::nodes::{NodeCall, Outcome};
-use crate::project::{Exec, Security};
+use crate::project::{Exec, LockedPlugin};
 use crate::store::InstalledPlugin;
 use crate::workflow::{Found, NodeCatalog, PluginNode};
 
 /// The plugins of a workspace that a workflow may use.
 pub struct Catalog<'a> {
     workspace: &'a Workspace,
+    policy: Policy<'a>,
     /// The settings that the workflow gives, by plugin.
     from_workflow: &'a BTreeMap<String, Map<String, Value>>,
     warn: &'a dyn Fn(String),
@@ -39,6 +42,7 @@ pub struct Catalog<'a> {
 
 /// A plugin that is verified and loaded once, when it is first needed.
 pub struct LazyPlugin {
+    locked: LockedPlugin,
     installed: InstalledPlugin,
     manifest: Manifest,
     granted: GrantedWords,
@@ -71,13 +75,15 @@ impl<'a> Catalog<'a> {
                 continue;
             };
             let manifest = installed.manifest()?;
-            let granted = granted(&workspace.project().plugins.security, &manifest.name);
+            let (granted, _) = granted(&workspace.project().plugins.security, &manifest.name);
             let (engine, base) = (Arc::clone(&engine), base.clone());
             let (settings, loaded) = (OnceLock::new(), OnceLock::new());
-            lazy.push(Arc::new(LazyPlugin { installed, manifest, granted, engine, base, settings, loaded }));
+            let locked = plugin.locked.clone();
+            lazy.push(Arc::new(LazyPlugin { locked, installed, manifest, granted, engine, base, settings, loaded }));
         }
         Ok(Self {
             workspace,
+            policy: Policy::of(workspace)?,
             from_workflow,
             warn,
             plugins: lazy,
@@ -101,7 +107,7 @@ impl<'a> Catalog<'a> {
     /// The plugins whose nodes a plan uses.
     ///
     /// # Errors
-    /// The settings of one of them are wrong.
+    /// One of them is not allowed here, or its settings are wrong.
     pub fn into_used(self) -> Result<Vec<Arc<LazyPlugin>>, OpsError> {
         match self.failure.into_inner() {
             Some(error) => Err(error),
@@ -109,16 +115,22 @@ impl<'a> Catalog<'a> {
         }
     }
 
-    /// Notes that a plan uses the plugin, and joins its settings.
+    /// Notes that a plan uses the plugin, checks that it is allowed, and joins its settings.
     fn mark_used(&self, plugin: &Arc<LazyPlugin>) {
         let name = &plugin.manifest.name;
         if self.used.borrow_mut().insert(name.clone(), Arc::clone(plugin)).is_some() {
             return;
         }
-        match settings(self.workspace, &plugin.manifest, self.from_workflow, self.warn) {
+        let allowed = self.allow(&plugin.locked);
+        match allowed.and_then(|()| settings(self.workspace, &plugin.manifest, self.from_workflow, self.warn)) {
             Ok(settings) => plugin.settings.set(settings).expect("set once, when the plugin is first used"),
             Err(error) => drop(self.failure.borrow_mut().get_or_insert(error)),
         }
+    }
+
+    fn allow(&self, plugin: &LockedPlugin) -> Result<(), OpsError> {
+        let (lock, _) = self.workspace.read_lock()?.unwrap_or_default();
+        self.policy.check_locked(plugin, &lock)
     }
 
     fn providers(&self, node_type: &str) -> Vec<&Arc<LazyPlugin>> {
@@ -219,6 +231,7 @@ impl LazyPlugin {
             let message = "its manifest changed while the workflow was planned";
             return Err(OpsError::Load { plugin: self.manifest.name.clone(), source: CallError::load(message) });
         }
+        refuse_unapproved(&self.locked, &self.manifest.permissions)?;
         let loaded = self.load().map(|_| ());
         loaded.map_err(|source| OpsError::Load { plugin: self.manifest.name.clone(), source })
     }
@@ -259,12 +272,6 @@ fn rooted(permissions: &Permissions, base: &Path) -> Permissions {
 fn engine(workspace: &Workspace) -> Result<Engine, OpsError> {
     let program = std::env::current_exe().map_err(OpsError::io("find this program from", workspace.root()))?;
     Ok(Engine::new(EngineOptions { cache_dir: workspace.home().cache().join("compiled"), host_program: program }))
-}
-
-/// What the lock approved is what the manifest asks, for the files are the locked ones; the configuration can take from it.
-fn granted(security: &Security, plugin: &PluginName) -> GrantedWords {
-    let words = security.permissions.get(plugin).or(security.default_permissions.as_ref());
-    words.map_or_else(GrantedWords::all, |words| GrantedWords::of(words.iter().copied()))
 }
 
 fn settings(

@@ -9,6 +9,8 @@ use pocket_index::verify::VerifyError;
 use semver::Version;
 
 use super::install::{DirectError, OriginError};
+use super::organisation::OrganisationError;
+use super::policy::PolicyError;
 use crate::engine::CallError;
 use crate::home::HomeError;
 use crate::project::{EditError, ExpandError, LockError, ManifestError};
@@ -154,6 +156,22 @@ pub enum OpsError {
     /// Somebody said no.
     #[error("nothing was installed: the permissions were not granted")]
     Declined,
+    /// An organisation's rules that do not count.
+    #[error(transparent)]
+    Organisation(Box<OrganisationError>),
+    /// A plugin that the user, the project or the organisation does not allow.
+    #[error(transparent)]
+    Policy(Box<PolicyError>),
+    /// A plugin whose manifest asks for more than the lock approved.
+    #[error("`{name}` {version} {asked}, which `pocket.lock` does not approve")]
+    Unapproved {
+        /// The plugin.
+        name: PluginName,
+        /// Its version.
+        version: Version,
+        /// What it asks for beyond the lock, in plain words.
+        asked: String,
+    },
     /// `--locked`, and the lock would change.
     #[error("`{}` does not fit `{}`, and --locked allows no change: {reason}", lock.display(), manifest.display())]
     LockStale {
@@ -345,7 +363,7 @@ macro_rules! boxed {
     };
 }
 
-boxed!(RegistryError => Registry, StoreError => Store, RunError => Run, DirectError => Direct, OriginError => Origin);
+boxed!(OrganisationError => Organisation, PolicyError => Policy, RegistryError => Registry, StoreError => Store, RunError => Run, DirectError => Direct, OriginError => Origin);
 
 impl OpsError {
     /// For `map_err`: what was done, on which path.

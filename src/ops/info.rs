@@ -61,7 +61,7 @@ pub async fn info(workspace: &Workspace, name: &PluginName, reach: &Reach) -> Re
     }
 }
 
-async fn published(workspace: &Workspace, name: &PluginName, reach: &Reach) -> Result<Info, OpsError> {
+pub(super) async fn published(workspace: &Workspace, name: &PluginName, reach: &Reach) -> Result<Info, OpsError> {
     let registry = workspace.open_registry(reach).await?;
     let place = registry.location().to_string();
     let Some(history) = registry.history(name).await? else {

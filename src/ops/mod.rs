@@ -11,8 +11,11 @@ pub mod install;
 mod leftovers;
 pub mod list;
 pub mod monitor;
+pub mod organisation;
 pub mod pack;
+pub mod permissions;
 pub mod plugins;
+mod policy;
 pub mod publish;
 pub mod run;
 pub mod search;
@@ -24,4 +27,6 @@ pub mod verify;
 mod workspace;
 
 pub use error::OpsError;
+pub use organisation::OrganisationError;
+pub use policy::PolicyError;
 pub use workspace::{Reach, Scope, Workspace};

@@ -6,8 +6,9 @@ use pocket_index::log::{NodeHash, TreeHead};
 use pocket_index::name::{PluginName, RegistryName};
 use serde_json::{Map, Value};
 
-use super::OpsError;
+use super::organisation::{Organisation, OrganisationError};
 use super::settings::{Layer, Origin};
+use super::{OpsError, policy};
 use crate::home::Home;
 use crate::home::turn::{self, Turn};
 use crate::project::{
@@ -47,6 +48,8 @@ pub struct Workspace {
     project: ProjectManifest,
     /// The user's own configuration, which the project's wins over.
     user: ProjectManifest,
+    /// The organisation's rules, which nothing wins over.
+    organisation: Option<Organisation>,
     /// The right to change the project's files, where it was asked for.
     turn: Option<Turn>,
 }
@@ -64,6 +67,21 @@ pub struct NamedRegistry {
     pub min_release_age: u64,
     /// Bytes that a plugin's files may have together, if the configuration moves that limit.
     pub max_unpacked: Option<u64>,
+}
+
+impl NamedRegistry {
+    /// A registry as a lock knows it.
+    ///
+    /// # Errors
+    /// Its address is none.
+    pub fn of_lock(locked: &LockedRegistry) -> Result<Self, OpsError> {
+        let key = match &locked.trust {
+            RegistryTrust::Signed { log, .. } => Some(log.key.clone()),
+            RegistryTrust::Unsigned => None,
+        };
+        let (name, location) = (locked.name.clone(), locked.url.parse()?);
+        Ok(Self { name, location, key, min_release_age: 0, max_unpacked: None })
+    }
 }
 
 /// The settings that one configuration file gives to a plugin.
@@ -109,18 +127,26 @@ impl Workspace {
 
     fn read(home: Home, found: Option<PathBuf>, turn: Option<Turn>) -> Result<Self, OpsError> {
         let user = read_manifest(&home.root().join(MANIFEST_FILE))?;
-        match found {
-            Some(root) => Ok(Self { project: read_manifest(&root.join(MANIFEST_FILE))?, root, home, user, turn }),
-            None => Ok(Self { root: home.root().to_owned(), project: user.clone(), home, user, turn }),
+        let organisation = Organisation::read(&home, user.trust_key)?;
+        let Some(root) = found else {
+            let (root, project) = (home.root().to_owned(), user.clone());
+            return Ok(Self { home, root, project, user, organisation, turn });
+        };
+        let project = read_manifest(&root.join(MANIFEST_FILE))?;
+        if project.trust_key.is_some() {
+            let (project, user) = (root.join(MANIFEST_FILE), home.root().join(MANIFEST_FILE));
+            return Err(OrganisationError::KeyOfProject { project, user }.into());
         }
+        Ok(Self { home, root, project, user, organisation, turn })
     }
 
     /// The same workspace with another text of `pocket.yaml`.
     pub fn with_manifest(self, text: &str) -> Result<Self, OpsError> {
         let path = self.manifest_path();
         let project = ProjectManifest::parse(text).map_err(|source| OpsError::Project { path, source })?;
-        let user = if self.is_project() { self.user } else { project.clone() };
-        Ok(Self { home: self.home, root: self.root, project, user, turn: self.turn })
+        let user = if self.is_project() { self.user.clone() } else { project.clone() };
+        let Self { home, root, organisation, turn, .. } = self;
+        Ok(Self { home, root, project, user, organisation, turn })
     }
 
     /// The user's home.
@@ -151,6 +177,11 @@ impl Workspace {
     /// What the user says for all projects.
     pub fn user(&self) -> &ProjectManifest {
         &self.user
+    }
+
+    /// What the organisation says, if it says anything.
+    pub fn organisation(&self) -> Option<&Organisation> {
+        self.organisation.as_ref()
     }
 
     /// The folder of unpacked plugins.
@@ -191,17 +222,7 @@ impl Workspace {
         }
         let locked = lock.and_then(|lock| lock.registry(name));
         let locked = locked.ok_or_else(|| OpsError::NoRegistry { name: name.clone(), file: self.manifest_path() })?;
-        let key = match &locked.trust {
-            RegistryTrust::Signed { log, .. } => Some(log.key.clone()),
-            RegistryTrust::Unsigned => None,
-        };
-        Ok(NamedRegistry {
-            name: name.clone(),
-            location: locked.url.parse()?,
-            key,
-            min_release_age: 0,
-            max_unpacked: None,
-        })
+        NamedRegistry::of_lock(locked)
     }
 
     /// Opens the registry that `reach` asks for.
@@ -233,8 +254,12 @@ impl Workspace {
         if named.key.is_some() {
             expected.key.clone_from(&named.key);
         }
+        let demanded = policy::demanded_key(self, named)?;
+        let is_demanded = demanded.is_some();
+        expected.key = demanded.or(expected.key);
         let (name, location) = (named.name.clone(), named.location.clone());
-        Ok(Registry::open(name, location, &expected, &self.home, network).await?)
+        let opened = Registry::open(name, location, &expected, &self.home, network).await;
+        opened.map_err(|error| if is_demanded { policy::other_key(self, error) } else { error.into() })
     }
 
     /// The settings that the configuration files give to a plugin, with the file's name; the user's first.
@@ -274,7 +299,12 @@ impl Workspace {
     /// Whether a registry's releases must have an age before they are picked.
     pub fn has_cooldown(&self) -> bool {
         let registries = [&self.project, &self.user].into_iter().flat_map(|file| file.registries.values());
-        registries.filter_map(|registry| registry.min_release_age).any(|age| age > 0)
+        registries.filter_map(|registry| registry.min_release_age).any(|age| age > 0) || self.least_age() > 0
+    }
+
+    /// How old a release of any registry must be, in seconds, as the organisation says.
+    pub fn least_age(&self) -> u64 {
+        self.organisation.as_ref().map_or(0, |organisation| organisation.rules.min_release_age)
     }
 
     /// Whether this is a project, and not the user's own plugins.

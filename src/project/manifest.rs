@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use pocket_index::digest::Digest;
 use pocket_index::manifest::Runtime;
 use pocket_index::name::{PluginName, RegistryName, Target};
+use pocket_index::pattern::NamePattern;
 use pocket_index::permissions::Word;
 use pocket_index::repository::Repository;
+use pocket_index::signature::PublicKey;
 use semver::VersionReq;
 use serde_json::{Map, Value};
 
@@ -21,6 +23,8 @@ pub struct ProjectManifest {
     pub registries: BTreeMap<RegistryName, RegistrySettings>,
     /// `forges`, by the host that repositories name.
     pub forges: BTreeMap<String, ForgeSettings>,
+    /// `trust_key`: who must have signed the organisation's `trust.yaml`; counts in the user's own file only.
+    pub trust_key: Option<PublicKey>,
     /// `log_level`.
     pub log_level: Option<LogLevel>,
 }
@@ -131,6 +135,8 @@ pub struct Security {
     pub denied_runtimes: BTreeSet<Runtime>,
     /// Permissions that no plugin may ask for.
     pub denied_permissions: BTreeSet<Word>,
+    /// Whose signature a plugin of such a name must have: one of these keys.
+    pub required_signers: BTreeMap<NamePattern, Vec<PublicKey>>,
 }
 
 /// Whether workflows may start programs.

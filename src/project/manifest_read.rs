@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use pocket_index::name::PluginName;
 use pocket_index::permissions::{Word, parse_memory};
 use pocket_index::repository::Repository;
+use pocket_index::signature::PublicKey;
 use semver::VersionReq;
 use serde_json::{Map, Value};
 
@@ -14,7 +15,7 @@ use super::manifest::{
 };
 use super::yaml::{self, Field, ManifestError, Yaml};
 
-type Read<T> = Result<T, ManifestError>;
+pub(super) type Read<T> = Result<T, ManifestError>;
 
 const LOG_LEVELS: [(&str, LogLevel); 6] = [
     ("off", LogLevel::Off),
@@ -36,14 +37,15 @@ impl ProjectManifest {
         if !matches!(root.node.value, Yaml::Map(_)) {
             return Err(ManifestError::at(
                 root.node,
-                "expected a mapping with `plugins`, `registries`, `forges` or `log_level`",
+                "expected a mapping with `plugins`, `registries`, `forges`, `trust_key` or `log_level`",
             ));
         }
-        let fields = root.keys(&["plugins", "registries", "forges", "log_level"])?;
+        let fields = root.keys(&["plugins", "registries", "forges", "trust_key", "log_level"])?;
         Ok(Self {
             plugins: fields.get("plugins").map(plugins).transpose()?.unwrap_or_default(),
             registries: fields.get("registries").map(|field| field.named(registry)).transpose()?.unwrap_or_default(),
             forges: fields.get("forges").map(forges).transpose()?.unwrap_or_default(),
+            trust_key: fields.get("trust_key").map(Field::parsed).transpose()?,
             log_level: fields.get("log_level").map(|field| field.word(&LOG_LEVELS)).transpose()?,
         })
     }
@@ -100,7 +102,7 @@ fn detailed_dependency(field: &Field<'_>) -> Read<Dependency> {
     }
 }
 
-fn url(field: &Field<'_>) -> Read<String> {
+pub(super) fn url(field: &Field<'_>) -> Read<String> {
     let text = field.text()?;
     match text.split_once("://") {
         Some(("http" | "https" | "file", rest)) if !rest.is_empty() => Ok(text.to_owned()),
@@ -114,11 +116,18 @@ fn settings(field: &Field<'_>) -> Read<Map<String, Value>> {
 }
 
 fn security(field: &Field<'_>) -> Read<Security> {
-    let known = ["default_permissions", "permissions", "allow_exec", "denied_runtimes", "denied_permissions"];
+    let known = [
+        "default_permissions",
+        "permissions",
+        "allow_exec",
+        "denied_runtimes",
+        "denied_permissions",
+        "required_signers",
+    ];
     let fields = field.keys(&known)?;
     let exec = |field: &Field<'_>| Ok(if field.flag()? { Exec::Allowed } else { Exec::Refused });
     let runtimes = |field: &Field<'_>| field.list(Field::parsed);
-    let denied = |field: &Field<'_>| field.list(|item| item.word(&Word::ALL.map(|word| (word.as_str(), word))));
+    let signers = |field: &Field<'_>| field.named(keys);
     Ok(Security {
         default_permissions: fields.get("default_permissions").map(permission_words).transpose()?,
         permissions: fields
@@ -134,14 +143,21 @@ fn security(field: &Field<'_>) -> Read<Security> {
             .unwrap_or_default()
             .into_iter()
             .collect(),
-        denied_permissions: fields
-            .get("denied_permissions")
-            .map(denied)
-            .transpose()?
-            .unwrap_or_default()
-            .into_iter()
-            .collect(),
+        denied_permissions: fields.get("denied_permissions").map(word_list).transpose()?.unwrap_or_default(),
+        required_signers: fields.get("required_signers").map(signers).transpose()?.unwrap_or_default(),
     })
+}
+
+/// At least one key.
+pub(super) fn keys(field: &Field<'_>) -> Read<Vec<PublicKey>> {
+    let keys: Vec<PublicKey> = field.list(Field::parsed)?;
+    if keys.is_empty() { Err(field.error("expected at least one public key")) } else { Ok(keys) }
+}
+
+/// A list of words.
+pub(super) fn word_list(field: &Field<'_>) -> Read<BTreeSet<Word>> {
+    let words = field.list(|item| item.word(&Word::ALL.map(|word| (word.as_str(), word))))?;
+    Ok(words.into_iter().collect())
 }
 
 /// A list of words; `none` stands alone.
@@ -221,7 +237,7 @@ fn bytes(field: &Field<'_>) -> Read<u64> {
 }
 
 /// A whole number with a unit: `7d`, `12h`, `30m`, `45s`; `0` alone.
-fn age(field: &Field<'_>) -> Read<u64> {
+pub(super) fn age(field: &Field<'_>) -> Read<u64> {
     let expected = || field.error("expected an age such as `7d`, `12h`, `30m` or `0`");
     let text = match &field.node.value {
         Yaml::Number(number) => number.to_string(),
@@ -374,7 +390,7 @@ log_level: debug
         line 3, column 26: `plugins.security.permissions.geo[0]`: `read_everything` is not one of `none`, `read_env`, `http_client`, `network_access`, `read_files`, `write_files`
         line 2, column 52: `registries.corp.min_release_age`: expected an age such as `7d`, `12h`, `30m` or `0`
         line 1, column 12: unclosed bracket '['
-        line 1, column 1: expected a mapping with `plugins`, `registries`, `forges` or `log_level`
+        line 1, column 1: expected a mapping with `plugins`, `registries`, `forges`, `trust_key` or `log_level`
         ");
     }
 }

@@ -12,6 +12,7 @@ mod lockfile_tests;
 mod lockfile_write;
 mod manifest;
 mod manifest_read;
+mod trust_file;
 mod yaml;
 
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ pub use manifest::{
     Autoload, Dependency, DependencySource, Exec, ForgeSettings, LogLevel, PluginSettings, ProjectManifest,
     RegistrySettings, Security, Signing,
 };
+pub use trust_file::{AllowedRegistry, Publishers, TrustFile};
 pub use yaml::ManifestError;
 
 /// The file that people write.

@@ -13,6 +13,7 @@ mod local;
 mod monitor;
 mod owners;
 mod packages;
+mod policy;
 mod publish;
 mod refusals;
 mod registries;

@@ -10,6 +10,7 @@ mod key;
 mod list;
 mod outdated;
 mod pack;
+mod permissions;
 mod publish;
 #[cfg(feature = "registry")]
 mod registry;
@@ -63,6 +64,7 @@ fn plugin(command: PluginCommand, output: &Output) -> Result<(), OpsError> {
         PluginCommand::Cache(command) => cache::run(command, output),
         PluginCommand::List { scope } => list::run(scope, output),
         PluginCommand::Info { name, registry } => info::run(&name, &registry, output),
+        PluginCommand::Permissions { name, registry } => permissions::run(&name, &registry, output),
         PluginCommand::Search { words, registry } => search::run(&words, &registry, output),
         PluginCommand::Pack(arguments) => pack::run(&arguments, output),
         PluginCommand::Publish(arguments) => publish::run(&arguments, output),

@@ -1,7 +1,7 @@
 //! Nothing gains a permission without a yes: what a plugin asks for beyond what the lock approved is put to the user.
 
 use pocket_index::name::PluginName;
-use pocket_index::permissions::Permissions;
+use pocket_index::permissions::{Permissions, Word};
 use semver::Version;
 
 use super::direct::Unvouched;
@@ -67,15 +67,37 @@ fn ask(planned: &Planned, old: Option<&Lockfile>) -> Option<Ask> {
     (!sentences.is_empty()).then(|| Ask { name: name.clone(), version: version.clone(), sentences })
 }
 
+/// One thing that a plugin asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The word that grants it.
+    pub word: Word,
+    /// What is asked for, as the manifest writes it.
+    pub what: String,
+    /// What it allows, in plain words.
+    pub sentence: String,
+}
+
 /// What the permissions allow, a sentence each. Limits a plugin sets itself are no permissions.
 pub fn sentences(permissions: &Permissions) -> Vec<String> {
-    let env = permissions.env.iter().map(|name| format!("may read the environment variable {name}"));
-    let http = permissions.http.iter().map(|place| format!("may send HTTP requests to {place}"));
-    let network = permissions.network.iter().map(|place| format!("may connect to {}", network_place(place)));
-    let files = permissions.filesystem.iter().map(|entry| match entry.split_once(':') {
-        Some(("write", folder)) => format!("may write files in {folder}"),
-        Some((_, folder)) => format!("may read files in {folder}"),
-        None => format!("may use files: {entry}"),
+    entries(permissions).into_iter().map(|entry| entry.sentence).collect()
+}
+
+/// What the permissions allow, one by one.
+pub fn entries(permissions: &Permissions) -> Vec<Entry> {
+    let entry = |word, what: &String, sentence| Entry { word, what: what.clone(), sentence };
+    let env = permissions.env.iter();
+    let env = env.map(|name| entry(Word::ReadEnv, name, format!("may read the environment variable {name}")));
+    let http = permissions.http.iter();
+    let http = http.map(|place| entry(Word::HttpClient, place, format!("may send HTTP requests to {place}")));
+    let network = permissions
+        .network
+        .iter()
+        .map(|place| entry(Word::NetworkAccess, place, format!("may connect to {}", network_place(place))));
+    let files = permissions.filesystem.iter().map(|what| match what.split_once(':') {
+        Some(("write", folder)) => entry(Word::WriteFiles, what, format!("may write files in {folder}")),
+        Some((_, folder)) => entry(Word::ReadFiles, what, format!("may read files in {folder}")),
+        None => entry(Word::WriteFiles, what, format!("may use files: {what}")),
     });
     env.chain(http).chain(network).chain(files).collect()
 }

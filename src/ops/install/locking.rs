@@ -7,6 +7,7 @@ use pocket_index::verify::VerifiedRelease;
 use super::Step;
 use super::records::{World, root_digest, yanked_reason};
 use crate::ops::OpsError;
+use crate::ops::policy::Policy;
 use crate::project::{
     Basis, LockedArchive, LockedDependency, LockedEvent, LockedLog, LockedPlugin, LockedRegistry, Lockfile,
     RegistryTrust, Source,
@@ -30,6 +31,7 @@ pub async fn plan(
     resolution: &Resolution,
     old: Option<&Lockfile>,
 ) -> Result<Vec<Planned>, OpsError> {
+    let policy = Policy::of(world.workspace())?;
     let mut planned = Vec::new();
     for chosen in &resolution.plugins {
         let one = match &chosen.release.package.origin {
@@ -37,6 +39,7 @@ pub async fn plan(
             Origin::Direct(_) => plan_direct(world, chosen),
         };
         refuse_other_bytes(&one.locked, old)?;
+        policy.check(&one.locked)?;
         planned.push(one);
     }
     Ok(planned)

@@ -22,7 +22,7 @@ use pocket_index::limits::Limits;
 use pocket_index::name::{PluginName, Target};
 use semver::Version;
 
-pub use approval::{Approver, Ask, Consent, sentences};
+pub use approval::{Approver, Ask, Consent, Entry, entries, sentences};
 pub use changes::Change;
 pub use direct::{DirectError, Unvouched};
 pub use origins::OriginError;
@@ -30,6 +30,7 @@ pub use outdated::{Outdated, outdated};
 pub use rules::Freedom;
 pub use vendor::{Vendored, vendor};
 
+use super::policy::Policy;
 use super::sources::Source;
 use super::{OpsError, Reach, Workspace, leftovers, plugins};
 use crate::home::atomic;
@@ -311,6 +312,7 @@ fn nothing_to_do(
         }
         plugins.push((plugin.name.clone(), plugin.version.clone(), Unpacked::Before));
     }
+    Policy::of(workspace)?.check_lock(lock)?;
     Ok(Some(Report { changes: Vec::new(), plugins, lock: workspace.lock_path() }))
 }
 

@@ -87,6 +87,11 @@ impl<'a> World<'a> {
         self.direct.get(package)
     }
 
+    /// Where the verb works.
+    pub fn workspace(&self) -> &'a Workspace {
+        self.workspace
+    }
+
     /// The lock as it was.
     pub fn lock(&self) -> Option<&'a Lockfile> {
         self.lock
@@ -221,7 +226,8 @@ impl<'a> World<'a> {
     }
 
     fn request(&self, needs: &[Need]) -> resolve::Request {
-        let registries = self.registries.iter().map(|(name, (_, named))| (name, named.min_release_age));
+        let least = self.workspace.least_age();
+        let registries = self.registries.iter().map(|(name, (_, named))| (name, named.min_release_age.max(least)));
         resolve::Request { roots: needs.to_vec(), cooldown: cooldowns(registries).collect(), ..self.rules.clone() }
     }
 

@@ -42,12 +42,16 @@ impl Freedom {
 pub fn rules(workspace: &Workspace, request: &Request, lock: Option<&Lockfile>) -> resolve::Request {
     let files = [workspace.project(), workspace.user()];
     let securities = files.iter().map(|file| &file.plugins.security);
-    let denied = Denials {
+    let mut denied = Denials {
         runtimes: securities.clone().flat_map(|security| security.denied_runtimes.iter().copied()).collect(),
         permissions: securities
             .flat_map(|security| security.denied_permissions.iter().map(|word| word.as_str().to_owned()))
             .collect(),
     };
+    if let Some(organisation) = workspace.organisation() {
+        denied.runtimes.extend(&organisation.rules.denied_runtimes);
+        denied.permissions.extend(organisation.rules.denied_permissions.iter().map(|word| word.as_str().to_owned()));
+    }
     let engine = env!("CARGO_PKG_VERSION").parse().expect("cargo checks the version");
     resolve::Request {
         locked: lock.map(|lock| preferred(&request.freedom, lock)).unwrap_or_default(),

@@ -152,6 +152,7 @@ impl Sandbox {
             .env("POCKET_HOME", self.home())
             .env_remove("POCKET_REGISTRY")
             .env_remove("POCKET_OFFLINE")
+            .env_remove("POCKET_TRUST")
             .envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
