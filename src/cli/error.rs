@@ -79,6 +79,7 @@ fn exit_code(error: &OpsError) -> u8 {
         OpsError::Archive { .. }
         | OpsError::Unverified { .. }
         | OpsError::NoEvidence { .. }
+        | OpsError::MissingLink { .. }
         | OpsError::Revoked { .. }
         | OpsError::LockDiffers { .. } => VERIFICATION_REFUSED,
         OpsError::Origin(_) => VERIFICATION_REFUSED,
@@ -126,6 +127,7 @@ fn hint(error: &OpsError) -> Option<String> {
         OpsError::Home(error) => home_hint(error),
         OpsError::Download { source, .. } => transport_hint(source),
         OpsError::Unverified { source, .. } if is_too_large(source) => Some(TAKE_LARGER.to_owned()),
+        OpsError::MissingLink { .. } => Some("repeat the command once without --offline".to_owned()),
         OpsError::Archive { .. } | OpsError::Unverified { .. } => {
             Some("do not use this archive; tell whoever publishes it".to_owned())
         }
