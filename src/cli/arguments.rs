@@ -162,7 +162,7 @@ pub enum PluginCommand {
     Owner(OwnerCommand),
     /// Verify an archive or an installed plugin: exit code 6 when it is refused
     Verify {
-        /// An archive's file, or an installed plugin's name
+        /// An archive's file or URL, or an installed plugin's name
         subject: String,
         #[command(flatten)]
         registry: RegistryArguments,

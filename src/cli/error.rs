@@ -79,6 +79,7 @@ fn exit_code(error: &OpsError) -> u8 {
         OpsError::Archive { .. }
         | OpsError::Unverified { .. }
         | OpsError::NoEvidence { .. }
+        | OpsError::MissingLink { .. }
         | OpsError::Revoked { .. }
         | OpsError::Unapproved { .. }
         | OpsError::Policy(_)
@@ -129,6 +130,7 @@ fn hint(error: &OpsError) -> Option<String> {
         OpsError::Home(error) => home_hint(error),
         OpsError::Download { source, .. } => transport_hint(source),
         OpsError::Unverified { source, .. } if is_too_large(source) => Some(TAKE_LARGER.to_owned()),
+        OpsError::MissingLink { .. } => Some("repeat the command once without --offline".to_owned()),
         OpsError::Archive { .. } | OpsError::Unverified { .. } => {
             Some("do not use this archive; tell whoever publishes it".to_owned())
         }

@@ -270,6 +270,14 @@ pub enum OpsError {
         /// What was looked for.
         reason: String,
     },
+    /// A link of the chain that is not on this machine.
+    #[error("the chain from {subject} to the registry's log has a gap")]
+    MissingLink {
+        /// The plugin and its version.
+        subject: String,
+        /// What is missing.
+        source: Box<RegistryError>,
+    },
     /// A publish that cannot be seen.
     #[error("the registry took `{name}` {version} but does not show it")]
     NotVisible {

@@ -7,12 +7,15 @@ use pocket_index::digest::Digest;
 use pocket_index::limits::Limits;
 use pocket_index::name::PluginName;
 use pocket_index::package;
-use pocket_index::verify::VerifyError;
+use pocket_index::verify::{VerifiedRelease, VerifyError};
+use reqwest::Url;
 use semver::Version;
 
+use super::install::locking::archive_for_host;
+use super::plugins::WorkspacePlugin;
 use super::{OpsError, Reach, Workspace, plugins};
 use crate::project::{Basis, LockedPlugin, Source};
-use crate::registry::Registry;
+use crate::registry::{Http, Network, Registry, TransportError};
 
 /// A plugin or archive that verified, and what it was verified by.
 #[derive(Debug, Clone)]
@@ -25,35 +28,59 @@ pub struct Verified {
     pub links: Vec<String>,
 }
 
-/// Verifies an archive's file against the registry, or an installed plugin against lock and registry.
+/// Verifies an archive, from a file or a URL, against the registry, or an installed plugin against lock and registry.
+///
+/// Without the network, every link must be on this machine: what an install leaves in the cache is enough.
 ///
 /// # Errors
 /// The link that breaks. A registry that does not know the plugin vouches for nothing, and that is an error too.
 pub async fn verify(workspace: &Workspace, subject: &str, reach: &Reach) -> Result<Verified, OpsError> {
-    let path = Path::new(subject);
+    if subject.starts_with("https://") || subject.starts_with("http://") {
+        let bytes = download(workspace, subject, reach).await?;
+        return verify_archive(workspace, subject, &bytes, reach).await;
+    }
     if subject.contains('/') || subject.ends_with(".tar.gz") {
-        return verify_file(workspace, path, reach).await;
+        let path = Path::new(subject);
+        let bytes = std::fs::read(path).map_err(OpsError::io("read", path))?;
+        return verify_archive(workspace, subject, &bytes, reach).await;
     }
     let name = subject.parse().map_err(|error| OpsError::Source {
         given: subject.to_owned(),
-        reason: format!("{error}; or give the path of an archive"),
+        reason: format!("{error}; or give the path or URL of an archive"),
     })?;
     verify_installed(workspace, &name, reach).await
 }
 
-async fn verify_file(workspace: &Workspace, path: &Path, reach: &Reach) -> Result<Verified, OpsError> {
-    let shown = path.display().to_string();
-    let bytes = std::fs::read(path).map_err(OpsError::io("read", path))?;
-    let refused = |source| OpsError::Archive { archive: shown.clone(), source: Box::new(source) };
-    let limits = Limits::with_unpacked(workspace.registry(reach.registry.as_deref())?.max_unpacked);
-    let read = archive::read(bytes.as_slice(), &limits).map_err(refused)?;
+/// The bytes of an archive on the web. A `#sha256=…` behind the URL is for `install`; here the registry vouches.
+async fn download(workspace: &Workspace, subject: &str, reach: &Reach) -> Result<Vec<u8>, OpsError> {
+    let unusable = |error| OpsError::Source { given: subject.to_owned(), reason: format!("{error}") };
+    let mut url: Url = subject.parse().map_err(unusable)?;
+    url.set_fragment(None);
+    let cannot = |source| OpsError::Download { url: subject.to_owned(), source };
+    if reach.network == Network::Offline {
+        return Err(cannot(TransportError::Offline { url: subject.to_owned() }));
+    }
+    let content = Http::new().map_err(cannot)?.get(&url, limits(workspace, reach)?.archive, &mut |_, _| {}).await;
+    Ok(content.map_err(cannot)?.into())
+}
+
+fn limits(workspace: &Workspace, reach: &Reach) -> Result<Limits, OpsError> {
+    Ok(Limits::with_unpacked(workspace.registry(reach.registry.as_deref())?.max_unpacked))
+}
+
+async fn verify_archive(workspace: &Workspace, shown: &str, bytes: &[u8], reach: &Reach) -> Result<Verified, OpsError> {
+    let refused = |source| OpsError::Archive { archive: shown.to_owned(), source: Box::new(source) };
+    let limits = limits(workspace, reach)?;
+    let read = archive::read(bytes, &limits).map_err(refused)?;
     let manifest = read.manifest().map_err(refused)?;
-    let registry = workspace.open_registry(reach).await?;
-    let (release, mut links) = published(&registry, &manifest.name, &manifest.version).await?;
+    let missing = missing_link(&manifest.name, &manifest.version);
+    let registry = workspace.open_registry(reach).await.map_err(&missing)?;
+    let release = published(&registry, &manifest.name, &manifest.version).await.map_err(&missing)?;
     let target = package::target_of(&manifest, &read);
-    let unverified = |source: VerifyError| OpsError::Unverified { archive: shown.clone(), source: Box::new(source) };
-    release.verify_archive(&target, &bytes, &limits).map_err(unverified)?;
-    links.insert(0, format!("the archive's bytes are {}, as the release says", Digest::of(&bytes)));
+    let unverified = |source: VerifyError| OpsError::Unverified { archive: shown.to_owned(), source: Box::new(source) };
+    release.verify_archive(&target, bytes, &limits).map_err(unverified)?;
+    let mut links = vec![format!("the archive's bytes are {}, as the release says", Digest::of(bytes))];
+    links.extend(links_to_the_log(&registry, &release));
     Ok(Verified { name: manifest.name, version: manifest.version, links })
 }
 
@@ -65,26 +92,61 @@ async fn verify_installed(workspace: &Workspace, name: &PluginName, reach: &Reac
     let version = locked.version.clone();
     let mut links = vec![format!("the installed files are {}, as the lock says", installed.tree())];
     match &locked.source {
-        Source::Registry(registry) => {
-            let (lock, _) = workspace.read_lock()?.unwrap_or_default();
-            let named = workspace.registry_named(registry, Some(&lock))?;
-            let registry = workspace.open_named(&named, Some(&lock), reach.network).await?.registry;
-            let (release, more) = published(&registry, name, &version).await?;
-            let found = release.entry().line();
-            let expected = match locked.basis {
-                Basis::Log(event) => Some(event.digest),
-                _ => None,
-            };
-            if expected != Some(found) {
-                let locked = expected.map_or_else(|| "nothing".to_owned(), |digest| digest.to_string());
-                return Err(OpsError::LockDiffers { name: name.clone(), version, locked, found: found.to_string() });
-            }
-            links.push(format!("the lock names the event {found}, as the registry does"));
-            links.extend(more);
+        Source::Registry(_) => {
+            let missing = missing_link(name, &version);
+            links.extend(links_from_the_lock(workspace, &plugin, reach).await.map_err(missing)?);
         }
         source => links.push(evidence(source, locked)),
     }
     Ok(Verified { name: name.clone(), version, links })
+}
+
+/// From the lock over the signed event to the registry's checkpoint.
+async fn links_from_the_lock(
+    workspace: &Workspace,
+    plugin: &WorkspacePlugin,
+    reach: &Reach,
+) -> Result<Vec<String>, OpsError> {
+    let locked = &plugin.locked;
+    let Source::Registry(registry) = &locked.source else { return Ok(Vec::new()) };
+    let (lock, _) = workspace.read_lock()?.unwrap_or_default();
+    let named = workspace.registry_named(registry, Some(&lock))?;
+    let registry = workspace.open_named(&named, Some(&lock), reach.network).await?.registry;
+    let release = published(&registry, &locked.name, &locked.version).await?;
+    let differs = |locked_value: String, found: String| OpsError::LockDiffers {
+        name: locked.name.clone(),
+        version: locked.version.clone(),
+        locked: locked_value,
+        found,
+    };
+    let found = release.entry().line();
+    match locked.basis {
+        Basis::Log(event) if event.digest == found => {}
+        Basis::Log(event) => return Err(differs(event.digest.to_string(), found.to_string())),
+        _ => return Err(differs("nothing".to_owned(), found.to_string())),
+    }
+    let mut links = vec![format!("the lock names the event {found}, as the registry does")];
+    links.push(link_to_the_event(plugin, &release, differs)?);
+    links.extend(links_to_the_log(&registry, &release));
+    Ok(links)
+}
+
+/// The files must be those that were signed, and not only those that the lock names: anybody can edit a lock.
+fn link_to_the_event(
+    plugin: &WorkspacePlugin,
+    release: &VerifiedRelease,
+    differs: impl Fn(String, String) -> OpsError,
+) -> Result<String, OpsError> {
+    let tree = plugin.installed()?.tree();
+    let target = archive_for_host(&plugin.locked).map(|archive| &archive.target);
+    let signed = release.entry().release().archives.iter().find(|archive| Some(&archive.target) == target);
+    match signed {
+        Some(archive) if archive.tree == tree => {
+            Ok(format!("the event promises these files for `{}`, in the archive {}", archive.target, archive.sha256))
+        }
+        Some(archive) => Err(differs(tree.to_string(), archive.tree.to_string())),
+        None => Err(differs(tree.to_string(), "nothing".to_owned())),
+    }
 }
 
 /// What was checked when a plugin that comes from no registry was installed.
@@ -100,35 +162,48 @@ fn evidence(source: &Source, locked: &LockedPlugin) -> String {
     }
 }
 
-/// The release in the registry, verified, with the links that hold it.
-async fn published(
-    registry: &Registry,
-    name: &PluginName,
-    version: &Version,
-) -> Result<(pocket_index::verify::VerifiedRelease, Vec<String>), OpsError> {
+/// The release in the registry, verified.
+async fn published(registry: &Registry, name: &PluginName, version: &Version) -> Result<VerifiedRelease, OpsError> {
     let place = registry.location().to_string();
-    let unknown = |what: String| OpsError::NoEvidence {
+    let unknown = |what: &str| OpsError::NoEvidence {
         subject: format!("`{name}` {version}"),
         reason: format!("the registry {place} {what}"),
     };
-    let history = registry.history(name).await?.ok_or_else(|| unknown("has no such plugin".to_owned()))?;
+    let history = registry.history(name).await?.ok_or_else(|| unknown("has no such plugin"))?;
     if history.release(version).is_none() {
-        return Err(unknown("has no such version".to_owned()));
+        return Err(unknown("has no such version"));
     }
     let release = registry.release(&history, version).await?;
     registry.remember()?;
+    Ok(release)
+}
+
+/// From the signed event to the checkpoint.
+fn links_to_the_log(registry: &Registry, release: &VerifiedRelease) -> Vec<String> {
     let entry = release.entry();
     let signers: Vec<String> = entry.signers().iter().map(|key| key.fingerprint().to_string()).collect();
     let head = registry.checkpoint().head();
-    let links = vec![
+    vec![
         format!("the release is signed by {}", signers.join(" and ")),
-        format!("it is entry {} of the log of {place}", entry.log()),
+        format!(
+            "it is entry {} of the log of {}: its inclusion proof leads to the root",
+            entry.log(),
+            registry.location()
+        ),
         format!(
             "the log's checkpoint has {} entries and the root {}, signed by {}",
             head.size,
             head.root,
             registry.log_key().public().fingerprint()
         ),
-    ];
-    Ok((release, links))
+    ]
+}
+
+/// Without the network, what is not on this machine is a link that is missing, and not a trouble that passes.
+fn missing_link(name: &PluginName, version: &Version) -> impl Fn(OpsError) -> OpsError + use<> {
+    let subject = format!("`{name}` {version}");
+    move |error| match error {
+        OpsError::Registry(source) if source.is_offline() => OpsError::MissingLink { subject: subject.clone(), source },
+        error => error,
+    }
 }

@@ -106,6 +106,13 @@ impl TransportError {
     }
 }
 
+impl RegistryError {
+    /// Whether a file is not on this machine, and the network may not be used.
+    pub fn is_offline(&self) -> bool {
+        matches!(self, Self::Transport { source: TransportError::Offline { .. }, .. })
+    }
+}
+
 /// What a registry sent cannot be used, or did not come at all.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {

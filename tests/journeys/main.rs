@@ -4,6 +4,7 @@
 
 mod archives;
 mod bad_input;
+mod chain;
 mod demo;
 mod documents;
 mod faults;

@@ -280,6 +280,56 @@ fn signatures_of_witnesses_are_passed_over_but_do_not_count() {
 }
 
 #[test]
+fn another_implementation_takes_and_refuses_the_same_notes() {
+    let index = index_of(1);
+    let note = index.checkpoint().note().to_owned();
+    let (text, signature) = note.split_once("\n\n").expect("text and signatures");
+    let (other, unseparated) = (signature.replace("example.org/log", "example.org/other"), note.replace("\n\n", "\n"));
+    let signed = |text: &str| index.signer.sign(text);
+    let root = text.lines().nth(2).expect("the root");
+    let accepted = [
+        note.clone(),
+        format!("{note}{other}"),
+        format!("{text}\n\n{other}{signature}"),
+        signed(&format!("{text}\nextension\n")),
+    ];
+    let refused = [
+        format!("{text}\n\n{other}"),
+        format!("{text}\n\n"),
+        format!("{text}\n{signature}"),
+        format!("{note}\n"),
+        format!("{note}{}", &signature[..signature.len() - 1]),
+        format!("{text} \n\n{signature}"),
+        format!("{text}\nextension\n\n{signature}"),
+        note.replace('\n', "\r\n"),
+        note.replace("— ", "- "),
+        unseparated,
+        String::new(),
+        signed("example.org/log\n"),
+        signed("example.org/log\n1\n"),
+        signed(&format!("example.org/log\n01\n{root}\n")),
+        signed(&format!("example.org/log\n-1\n{root}\n")),
+        signed(&format!("\n1\n{root}\n")),
+        signed(&format!("example.org/log\n1\n{}\n", &root[1..])),
+    ];
+    let key = index.signer.key();
+    for (notes, expected) in [(&accepted[..], true), (&refused[..], false)] {
+        for note in notes {
+            assert_eq!(Checkpoint::open(note.as_bytes(), key).is_ok(), expected, "we: {note:?}");
+            assert_eq!(oracle_opens(note, key), expected, "the oracle: {note:?}");
+        }
+    }
+}
+
+/// Whether the other implementation takes a checkpoint.
+fn oracle_opens(note: &str, key: &NoteKey) -> bool {
+    let verifier = StandardVerifier::new(&key.to_string()).expect("the oracle reads our vkey");
+    let Ok(note) = signed_note::Note::from_bytes(note.as_bytes()) else { return false };
+    let is_signed = note.verify(&VerifierList::new(vec![Box::new(verifier)])).is_ok();
+    is_signed && tlog_tiles::Checkpoint::from_bytes(note.text()).is_ok()
+}
+
+#[test]
 fn a_checkpoint_is_of_the_log_that_signed_it() {
     let signer = NoteSigner::new("example.org/log", key(3)).expect("a valid origin");
     let head = index_of(1).checkpoint().head().clone();
