@@ -98,6 +98,8 @@ pub enum PluginCommand {
     Update(UpdateArguments),
     /// Show which plugins have newer versions
     Outdated(OutdatedArguments),
+    /// Look for what speaks against the plugins in pocket.lock; exit with 1 if that is serious
+    Audit(AuditArguments),
     /// Show what needs what
     Tree(TreeArguments),
     /// Show why a plugin is there: every way from the project to it
@@ -266,6 +268,34 @@ pub struct ScopeArguments {
     /// Look at the user's own plugins, whatever project this folder is in
     #[arg(long)]
     pub global: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct AuditArguments {
+    /// Exit with 1 for findings of this severity and worse
+    #[arg(long, value_enum, value_name = "LEVEL", default_value_t)]
+    pub deny: Level,
+    /// Report releases that are younger
+    #[arg(long, value_name = "DAYS", default_value_t = 7)]
+    pub min_age: u64,
+    /// Use nothing but what is on this machine; what that does not tell is a finding
+    #[arg(long, env = "POCKET_OFFLINE", value_parser = clap::builder::FalseyValueParser::new())]
+    pub offline: bool,
+    /// Look at the user's own plugins, whatever project this folder is in
+    #[arg(long)]
+    pub global: bool,
+}
+
+/// How serious a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Level {
+    /// Deprecated, outdated, younger than --min-age, the project's own
+    Low,
+    /// Yanked, unsigned
+    Medium,
+    /// Revoked, denied, changed, or not known to its registry
+    #[default]
+    High,
 }
 
 #[derive(Debug, Args)]

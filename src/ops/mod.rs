@@ -1,6 +1,7 @@
 //! The verbs: each joins the rooms below into one thing that a user asks for.
 
 pub mod announce;
+pub mod audit;
 pub mod cache;
 mod catalog;
 mod error;

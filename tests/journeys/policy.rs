@@ -264,3 +264,74 @@ fn mistakes_in_the_rules_are_told_with_their_place() {
     sandbox.set("POCKET_TRUST", sandbox.path("no-such.yaml").display());
     sandbox.pocket(&["plugin", "list"]).failure(1, &["cannot read", "no-such.yaml"]);
 }
+
+/// What an audit found of one plugin: the finding's kind and severity.
+fn found(sandbox: &Sandbox, code: i32, arguments: &[&str]) -> (Vec<(String, String)>, serde_json::Value) {
+    let outcome = sandbox.pocket(&[&["plugin", "audit", "-o", "json"], arguments].concat());
+    assert_eq!(outcome.code, code, "{}{}", outcome.stdout, outcome.stderr);
+    let document = outcome.json();
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let findings = document["findings"].as_array().unwrap().iter();
+    (findings.map(|one| (text(&one["found"]), text(&one["severity"]))).collect(), document)
+}
+
+fn findings(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(found, severity)| ((*found).to_owned(), (*severity).to_owned())).collect()
+}
+
+#[test]
+fn an_audit_tells_what_the_registry_says_today() {
+    let (registry, author) = published();
+    let sandbox = installed(&registry);
+    let old = ["--min-age", "0"];
+    assert_eq!(found(&sandbox, 0, &old).0, []);
+    assert_eq!(found(&sandbox, 1, &["--deny", "low"]).0, findings(&[("young", "low")]));
+
+    author.publish("geo", "1.1.0", ASKS);
+    author.pocket(&["plugin", "deprecate", "geo@1.0.0", "--reason", "use 1.1"]).success();
+    author.pocket(&["plugin", "yank", "geo@1.0.0", "--reason", "wrong by a mile"]).success();
+    let expected = findings(&[("yanked", "medium"), ("deprecated", "low"), ("outdated", "low")]);
+    let (kinds, document) = found(&sandbox, 0, &old);
+    assert_eq!(kinds, expected);
+    assert_eq!(document["advisories"][0]["details"], "wrong by a mile");
+    found(&sandbox, 1, &["--min-age", "0", "--deny", "medium"]);
+
+    author.pocket(&["plugin", "revoke", "geo@1.0.0", "--reason", "steals keys"]).success();
+    let (kinds, document) = found(&sandbox, 1, &old);
+    assert_eq!(kinds[0], ("revoked".to_owned(), "high".to_owned()));
+    let advisory = &document["advisories"][0];
+    assert_eq!(advisory["affected"][0]["package"], serde_json::json!({"ecosystem": "Pocket", "name": "geo"}));
+    assert_eq!(advisory["affected"][0]["versions"][0], "1.0.0");
+    let table = sandbox.pocket(&["plugin", "audit"]);
+    assert!(table.code == 1 && table.stdout.contains("steals keys"), "{}", table.stdout);
+}
+
+#[test]
+fn what_an_audit_cannot_know_is_a_finding() {
+    let (registry, author) = published();
+    let sandbox = installed(&registry);
+    let lock = sandbox.read("pocket.lock");
+    sandbox.write("pocket.lock", &lock.replace("\"env HOME\"", "\"env LANG\""));
+    assert_eq!(found(&sandbox, 1, &["--min-age", "0"]).0, findings(&[("changed", "high")]));
+    sandbox.write("pocket.lock", &lock);
+    sandbox.pocket(&["key", "revoke", &key_of(&author).0]).success();
+    assert_eq!(found(&sandbox, 1, &["--min-age", "0"]).0, findings(&[("denied", "high")]));
+    std::fs::remove_file(sandbox.home().join("trust/keys.toml")).unwrap();
+    drop(registry);
+    assert_eq!(found(&sandbox, 1, &["--min-age", "0"]).0, findings(&[("unknown", "high")]));
+    std::fs::remove_file(sandbox.path("pocket.lock")).unwrap();
+    sandbox.pocket(&["plugin", "audit"]).failure(6, &["there is no", "pocket.lock"]);
+}
+
+#[test]
+fn an_audit_names_what_nobody_signed() {
+    let sandbox = Sandbox::new();
+    sandbox.write("pocket.yaml", "");
+    let script = "-- @name: greeter\n-- @version: 1.2.0\n-- @node: greet\nfunction greet() return {} end\n";
+    sandbox.write("greeter.lua", script);
+    assert_eq!(found(&sandbox, 0, &["--deny", "low"]).0, []);
+    sandbox.pocket(&["plugin", "install", "greeter.lua"]).success();
+    assert_eq!(found(&sandbox, 1, &["--deny", "low"]).0, findings(&[("local", "low")]));
+    sandbox.write("pocket.yaml", &format!("{}  security: {{denied_runtimes: [lua]}}\n", sandbox.read("pocket.yaml")));
+    assert_eq!(found(&sandbox, 1, &[]).0, findings(&[("denied", "high"), ("local", "low")]));
+}

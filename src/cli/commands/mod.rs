@@ -1,6 +1,7 @@
 //! One file a verb.
 
 mod announce;
+mod audit;
 mod cache;
 #[cfg(feature = "registry")]
 mod demo;
@@ -40,7 +41,7 @@ use announce::Withdrawing;
 pub fn run(cli: Cli, output: &Output) -> Result<ExitCode, OpsError> {
     let done = match cli.command {
         Command::Run(arguments) => run::run(&arguments, output),
-        Command::Plugin(command) => plugin(command, output),
+        Command::Plugin(command) => return plugin(command, output),
         Command::Key(command) => key::run(&command, output),
         #[cfg(feature = "registry")]
         Command::Registry(command) => return registry::run(command, output),
@@ -51,8 +52,8 @@ pub fn run(cli: Cli, output: &Output) -> Result<ExitCode, OpsError> {
     done.map(|()| ExitCode::SUCCESS)
 }
 
-fn plugin(command: PluginCommand, output: &Output) -> Result<(), OpsError> {
-    match command {
+fn plugin(command: PluginCommand, output: &Output) -> Result<ExitCode, OpsError> {
+    let done = match command {
         PluginCommand::Install(arguments) => install::run(&arguments, output),
         PluginCommand::Uninstall(arguments) => uninstall::run(&arguments, output),
         PluginCommand::Update(arguments) => install::update(&arguments, output),
@@ -61,6 +62,7 @@ fn plugin(command: PluginCommand, output: &Output) -> Result<(), OpsError> {
         PluginCommand::Tree(arguments) => tree::run(&arguments, output),
         PluginCommand::Why { name, scope } => why::run(&name, scope, output),
         PluginCommand::Vendor { folder, registry } => vendor::run(&folder, &registry, output),
+        PluginCommand::Audit(arguments) => return audit::run(&arguments, output),
         PluginCommand::Cache(command) => cache::run(command, output),
         PluginCommand::List { scope } => list::run(scope, output),
         PluginCommand::Info { name, registry } => info::run(&name, &registry, output),
@@ -74,7 +76,8 @@ fn plugin(command: PluginCommand, output: &Output) -> Result<(), OpsError> {
         PluginCommand::Deprecate(arguments) => announce::deprecate(&arguments, output),
         PluginCommand::Owner(command) => announce::owner(&command, output),
         PluginCommand::Verify { subject, registry } => verify::run(&subject, &registry, output),
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// What the registry options say.

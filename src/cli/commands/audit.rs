@@ -1,0 +1,123 @@
+//! `pocket plugin audit`.
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use crate::cli::arguments::{AuditArguments, Level};
+use crate::cli::error::count;
+use crate::cli::output::Output;
+use crate::cli::table::table;
+use crate::ops::audit::{self, Audit, Finding, Kind, Severity};
+use crate::ops::{OpsError, Scope, Workspace};
+use crate::registry::Network;
+
+use super::block_on;
+
+/// The version of the schema that advisories follow: <https://ossf.github.io/osv-schema/>.
+const OSV_VERSION: &str = "1.6.0";
+const DAY: u64 = 86_400;
+
+/// One document is printed whatever is found: a finding is no failure of the command.
+pub fn run(arguments: &AuditArguments, output: &Output) -> Result<ExitCode, OpsError> {
+    let workspace = Workspace::open(if arguments.global { Scope::User } else { Scope::Nearest })?;
+    let network = if arguments.offline { Network::Offline } else { Network::Online };
+    let audit = block_on(audit::audit(&workspace, arguments.min_age.saturating_mul(DAY), network))?;
+    output.result(&document(&audit), || text(&audit));
+    let limit = severity(arguments.deny);
+    let denied = audit.findings.iter().filter(|finding| finding.kind.severity() >= limit).count();
+    Ok(if denied > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn severity(level: Level) -> Severity {
+    match level {
+        Level::Low => Severity::Low,
+        Level::Medium => Severity::Medium,
+        Level::High => Severity::High,
+    }
+}
+
+fn word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Low => "low",
+        Severity::Medium => "medium",
+        Severity::High => "high",
+    }
+}
+
+fn text(audit: &Audit) -> String {
+    let looked = count(audit.plugins, "plugin");
+    if audit.findings.is_empty() {
+        return format!("{looked}, nothing found\n");
+    }
+    let row = |finding: &Finding| {
+        let plugin = format!("{} {}", finding.name, finding.version);
+        let severity = word(finding.kind.severity()).to_owned();
+        [severity, plugin, finding.kind.as_str().to_owned(), finding.message.clone()]
+    };
+    let rows: Vec<_> = audit.findings.iter().map(row).collect();
+    let columns = table(["SEVERITY", "PLUGIN", "FOUND", "WHY"], &rows);
+    format!("{columns}\n{looked}, {}\n", count(rows.len(), "finding"))
+}
+
+fn document(audit: &Audit) -> Value {
+    let findings = audit.findings.iter().map(|finding| {
+        json!({
+            "name": finding.name,
+            "version": finding.version,
+            "source": finding.source,
+            "found": finding.kind.as_str(),
+            "severity": word(finding.kind.severity()),
+            "message": finding.message,
+        })
+    });
+    let withdrawn = audit.findings.iter().filter(|finding| matches!(finding.kind, Kind::Revoked | Kind::Yanked));
+    let advisories = withdrawn.map(|finding| advisory(finding, audit.at));
+    json!({
+        "plugins": audit.plugins,
+        "findings": findings.collect::<Vec<_>>(),
+        "advisories": advisories.collect::<Vec<_>>(),
+    })
+}
+
+/// A withdrawal in the shape of OSV. It is made anew by each audit, which is what `modified` says.
+fn advisory(finding: &Finding, at: u64) -> Value {
+    let Finding { name, version, source, kind, message } = finding;
+    json!({
+        "schema_version": OSV_VERSION,
+        "id": format!("POCKET-{source}-{name}-{version}-{}", kind.as_str()),
+        "modified": rfc3339(at),
+        "summary": format!("{name} {version} was {}", kind.as_str()),
+        "details": message,
+        "affected": [{ "package": { "ecosystem": "Pocket", "name": name }, "versions": [version] }],
+        "database_specific": { "registry": source, "kind": kind.as_str() },
+    })
+}
+
+/// A time as OSV writes it: `2026-01-31T12:00:00Z`. The date is computed in years that begin in March (H. Hinnant,
+/// `days_from_civil`), so that the leap day is a year's last.
+fn rfc3339(at: u64) -> String {
+    let (days, seconds) = (at / DAY + 719_468, at % DAY);
+    let (era, of_era) = (days / 146_097, days % 146_097);
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    let year = year + era * 400 + next;
+    let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{:02}Z", seconds % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_osv_does() {
+        assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
+        assert_eq!(rfc3339(951_782_399), "2000-02-28T23:59:59Z");
+        assert_eq!(rfc3339(951_782_400), "2000-02-29T00:00:00Z");
+        assert_eq!(rfc3339(1_767_225_600), "2026-01-01T00:00:00Z");
+    }
+}
