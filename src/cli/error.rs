@@ -154,7 +154,6 @@ fn hint(error: &OpsError) -> Option<String> {
             Some("run `pocket plugin install` without --locked and commit pocket.lock".to_owned())
         }
         OpsError::NotVendored { folder, .. } => Some(format!("run `pocket plugin vendor {}`", folder.display())),
-        OpsError::Outdated { .. } => Some("run `pocket plugin update`".to_owned()),
         OpsError::ForeignTarget { .. } => Some("name one with --dir FOLDER".to_owned()),
         OpsError::Imprecise { name, .. } => Some(format!(
             "`pocket plugin why {name}` shows what needs it; `pocket plugin info {name}` lists its versions"

@@ -206,12 +206,6 @@ pub enum OpsError {
         /// The folder.
         folder: PathBuf,
     },
-    /// `--check`, and plugins are out of date.
-    #[error("plugins are out of date: {plugins}")]
-    Outdated {
-        /// How many would move.
-        plugins: usize,
-    },
     /// No such plugin.
     #[error("there is no plugin `{name}` in {place}")]
     NoPlugin {

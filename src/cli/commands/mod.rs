@@ -58,7 +58,7 @@ fn plugin(command: PluginCommand, output: &Output) -> Result<ExitCode, OpsError>
         PluginCommand::Uninstall(arguments) => uninstall::run(&arguments, output),
         PluginCommand::Update(arguments) => install::update(&arguments, output),
         PluginCommand::Lock(arguments) => install::lock(&arguments, output),
-        PluginCommand::Outdated(arguments) => outdated::run(&arguments, output),
+        PluginCommand::Outdated(arguments) => return outdated::run(&arguments, output),
         PluginCommand::Tree(arguments) => tree::run(&arguments, output),
         PluginCommand::Why { name, scope } => why::run(&name, scope, output),
         PluginCommand::Vendor { folder, registry } => vendor::run(&folder, &registry, output),

@@ -1,5 +1,7 @@
 //! `pocket plugin outdated`.
 
+use std::process::ExitCode;
+
 use serde_json::json;
 
 use crate::cli::arguments::OutdatedArguments;
@@ -11,7 +13,8 @@ use crate::ops::install::{self, Outdated};
 
 use super::{block_on, open_to_read, reach};
 
-pub fn run(arguments: &OutdatedArguments, output: &Output) -> Result<(), OpsError> {
+/// One document is printed whatever is found: a newer version is no failure of the command.
+pub fn run(arguments: &OutdatedArguments, output: &Output) -> Result<ExitCode, OpsError> {
     let workspace = open_to_read(arguments.scope)?;
     let progress = Progress::new(output);
     let outdated = block_on(install::outdated(&workspace, reach(&arguments.registry), &progress))?;
@@ -22,8 +25,8 @@ pub fn run(arguments: &OutdatedArguments, output: &Output) -> Result<(), OpsErro
             table(["NAME", "CURRENT", "FITTING", "LATEST", "HELD BY"], &outdated.iter().map(row).collect::<Vec<_>>())
         }
     });
-    let movable = outdated.iter().filter(|one| one.can_move()).count();
-    if arguments.check && movable > 0 { Err(OpsError::Outdated { plugins: movable }) } else { Ok(()) }
+    let fails = arguments.check && outdated.iter().any(Outdated::can_move);
+    Ok(if fails { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 fn row(one: &Outdated) -> [String; 5] {
