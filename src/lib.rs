@@ -33,6 +33,9 @@
 //! | `~/.pocket/stores` | [`home`]: folders that `--dir` installed to | [`ops`] |
 //! | `~/.pocket/keys/<name>.key` | [`home`], mode 0600 | [`home`] |
 //! | `~/.pocket/trust/<id>.toml` | [`registry`]: a registry's key, newest checkpoint and newest events | [`registry`] |
+//! | `~/.pocket/trust/keys.toml` | [`home`]: publishers' keys that the user trusts or distrusts | [`ops`] |
+//! | `~/.pocket/trust/publishers/` | [`home`]: who signed a forge's releases | [`ops`] |
+//! | `~/.pocket/trust.yaml`, `trust.yaml.sig` | an organisation | [`project`], [`ops`] |
 //! | `~/.pocket/evidence/<id>-<n>.txt` | [`registry`]: two things that a registry showed and that do not fit | people |
 //! | `~/.pocket/cache/index/<id>/`, `archives/` | [`registry`] | [`registry`], verified each time; `….part` is what has come of an archive so far |
 //! | `~/.pocket/cache/compiled/` | [`engine`]: WebAssembly compiled for this machine | [`engine`], checked each time |
