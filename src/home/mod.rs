@@ -192,6 +192,17 @@ impl Home {
     }
 }
 
+/// Reads a TOML file of the home; none if it is missing. One that cannot be read is damaged, and never counts as missing.
+fn read_toml<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, HomeError> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(io_error("read", path)(error)),
+    };
+    let damaged = |message: &str| HomeError::Damaged { path: path.to_owned(), message: message.to_owned() };
+    toml_edit::de::from_str(&text).map(Some).map_err(|error: toml_edit::de::Error| damaged(error.message()))
+}
+
 pub(crate) fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> HomeError {
     let path = path.to_owned();
     move |source| HomeError::Io { doing, path, source }

@@ -5,11 +5,10 @@
 
 use std::path::PathBuf;
 
-use pocket_index::digest::Digest;
 use pocket_index::signature::PublicKey;
 use serde::{Deserialize, Serialize};
 
-use super::{Home, HomeError, atomic, io_error};
+use super::{Home, HomeError, atomic, io_error, read_toml, trust};
 
 /// The keys of a place's publisher.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,24 +21,19 @@ pub struct SeenPublisher {
 
 /// The file that remembers who signs at `source`.
 pub fn path(home: &Home, source: &str) -> PathBuf {
-    let id = Digest::of(source.as_bytes()).hex();
-    home.trust().join("publishers").join(format!("{}.toml", &id[..16]))
+    home.trust().join("publishers").join(format!("{}.toml", trust::id(source)))
 }
 
 /// Who signs at `source`, if that was ever seen.
 pub fn recall(home: &Home, source: &str) -> Result<Option<SeenPublisher>, HomeError> {
     let path = path(home, source);
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(io_error("read", &path)(error)),
-    };
-    let damaged = |message: String| HomeError::Damaged { path: path.clone(), message };
-    let seen: SeenPublisher = toml_edit::de::from_str(&text).map_err(|error| damaged(error.message().to_owned()))?;
-    if seen.source != source {
-        return Err(damaged(format!("it is about `{}`, expected `{source}`", seen.source)));
+    match read_toml::<SeenPublisher>(&path)? {
+        Some(seen) if seen.source != source => {
+            let message = format!("it is about `{}`, expected `{source}`", seen.source);
+            Err(HomeError::Damaged { path, message })
+        }
+        seen => Ok(seen),
     }
-    Ok(Some(seen))
 }
 
 /// Remembers who signs at a place.

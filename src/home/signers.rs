@@ -7,7 +7,7 @@ use pocket_index::pattern::NamePattern;
 use pocket_index::signature::PublicKey;
 use serde::{Deserialize, Serialize};
 
-use super::{Home, HomeError, atomic, io_error, turn};
+use super::{Home, HomeError, atomic, io_error, read_toml, turn};
 
 /// What the user said of publishers' keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,13 +60,7 @@ pub fn path(home: &Home) -> PathBuf {
 
 /// What the user said so far. A damaged file is an error: to read it as empty would trust what was distrusted.
 pub fn read(home: &Home) -> Result<KnownSigners, HomeError> {
-    let path = path(home);
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(KnownSigners::default()),
-        Err(error) => return Err(io_error("read", &path)(error)),
-    };
-    toml_edit::de::from_str(&text).map_err(|error| HomeError::Damaged { path, message: error.message().to_owned() })
+    Ok(read_toml(&path(home))?.unwrap_or_default())
 }
 
 /// From now on, what has a name like `pattern` needs a signature of this key, or of another one that is trusted for it.

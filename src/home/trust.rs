@@ -13,7 +13,7 @@ use pocket_index::digest::Digest;
 use pocket_index::name::PluginName;
 use serde::{Deserialize, Serialize};
 
-use super::{Home, HomeError, atomic, io_error};
+use super::{Home, HomeError, atomic, io_error, read_toml};
 
 /// One registry as it was seen last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,17 +88,13 @@ pub fn path(home: &Home, url: &str) -> PathBuf {
 /// What was seen of the registry at `url`, if it ever was.
 pub fn recall(home: &Home, url: &str) -> Result<Option<SeenRegistry>, HomeError> {
     let path = path(home, url);
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(io_error("read", &path)(error)),
-    };
-    let damaged = |message: String| HomeError::Damaged { path: path.clone(), message };
-    let seen: SeenRegistry = toml_edit::de::from_str(&text).map_err(|error| damaged(error.message().to_owned()))?;
-    if seen.url != url {
-        return Err(damaged(format!("it is about `{}`, expected `{url}`", seen.url)));
+    match read_toml::<SeenRegistry>(&path)? {
+        Some(seen) if seen.url != url => {
+            let message = format!("it is about `{}`, expected `{url}`", seen.url);
+            Err(HomeError::Damaged { path, message })
+        }
+        seen => Ok(seen),
     }
-    Ok(Some(seen))
 }
 
 /// Waits until no other process changes what is remembered of the registry at `url`.

@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 
 use pocket_index::name::PluginName;
 use pocket_index::publish::PublishHeader;
-use pocket_index::record::{Event, History, OwnerKeys, Owners};
+use pocket_index::record::{Event, OwnerKeys, Owners};
 use pocket_index::signature::{PublicKey, SecretKey};
 
 use super::{OpsError, Reach, Workspace, plugins};
-use crate::registry::Registry;
 
 /// An event that the registry took.
 #[derive(Debug, Clone)]
@@ -43,7 +42,7 @@ pub async fn announce(
     reach: &Reach,
 ) -> Result<Announced, OpsError> {
     let registry = workspace.open_registry(reach).await?;
-    history(&registry, event.name()).await?;
+    plugins::history(&registry, event.name()).await?;
     registry.remember()?;
     let header = sign(&event, secrets);
     let answer = registry.publish(header.encode()).await?;
@@ -61,7 +60,7 @@ pub fn sign(event: &Event, secrets: &[SecretKey]) -> PublishHeader {
 /// The keys that sign for a plugin, and how many of them must.
 pub async fn owners(workspace: &Workspace, name: &PluginName, reach: &Reach) -> Result<Owners, OpsError> {
     let registry = workspace.open_registry(reach).await?;
-    let history = history(&registry, name).await?;
+    let history = plugins::history(&registry, name).await?;
     registry.remember()?;
     Ok(history.owners().expect("a history with a release has owners").clone())
 }
@@ -91,16 +90,6 @@ pub fn change_owners(name: &PluginName, owners: &Owners, change: &OwnerChange) -
         return Err(refused(format!("{threshold} of {} keys would have to sign", keys.len())));
     }
     Ok(Event::OwnerKeys(OwnerKeys { name: name.clone(), keys: keys.into_iter().collect(), threshold }))
-}
-
-async fn history(registry: &Registry, name: &PluginName) -> Result<History, OpsError> {
-    if let Some(history) = registry.history(name).await? {
-        return Ok(history);
-    }
-    let known = registry.search_entries().await.unwrap_or_default();
-    let near = plugins::near(name.as_str(), known.iter().map(|entry| entry.name.as_str()));
-    let place = format!("the registry `{}`", registry.location());
-    Err(OpsError::NoPlugin { name: name.to_string(), place, near })
 }
 
 #[cfg(test)]

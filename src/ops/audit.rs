@@ -228,9 +228,8 @@ fn of_history(history: &History, plugin: &LockedPlugin) -> Vec<(Kind, String)> {
     if let Some(last) = history.deprecations().iter().rev().find(|one| concerns(&one.version)) {
         found.push((Kind::Deprecated, last.reason.clone()));
     }
-    let available = history.releases().filter(|entry| *entry.status() == Status::Available);
-    let versions = available.map(|entry| &entry.release().version);
-    let newest = versions.filter(|version| version.pre.is_empty() || !plugin.version.pre.is_empty()).max();
+    let versions = history.releases().map(|entry| (&entry.release().version, entry.status()));
+    let newest = plugins::latest(versions, &plugin.version);
     if let Some(newest) = newest.filter(|newest| **newest > plugin.version) {
         found.push((Kind::Outdated, format!("{newest} is the newest version")));
     }

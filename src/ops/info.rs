@@ -64,11 +64,7 @@ pub async fn info(workspace: &Workspace, name: &PluginName, reach: &Reach) -> Re
 pub(super) async fn published(workspace: &Workspace, name: &PluginName, reach: &Reach) -> Result<Info, OpsError> {
     let registry = workspace.open_registry(reach).await?;
     let place = registry.location().to_string();
-    let Some(history) = registry.history(name).await? else {
-        let known = registry.search_entries().await.unwrap_or_default();
-        let near = plugins::near(name.as_str(), known.iter().map(|entry| entry.name.as_str()));
-        return Err(OpsError::NoPlugin { name: name.to_string(), place: format!("the registry `{place}`"), near });
-    };
+    let history = plugins::history(&registry, name).await?;
     registry.remember()?;
     let newest = newest(&history).ok_or_else(|| OpsError::NoPlugin {
         name: name.to_string(),

@@ -4,10 +4,13 @@ use std::path::PathBuf;
 
 use pocket_index::manifest::Manifest;
 use pocket_index::name::PluginName;
+use pocket_index::record::{History, Status};
+use semver::Version;
 
 use super::install::locking::archive_for_host;
 use super::{OpsError, Workspace};
 use crate::project::{LockedPlugin, Lockfile};
+use crate::registry::Registry;
 use crate::store::{InstalledPlugin, Store};
 
 /// A locked plugin, and its files if they are there.
@@ -59,6 +62,26 @@ pub fn named(workspace: &Workspace, name: &PluginName) -> Result<WorkspacePlugin
         place: format!("`{}`", workspace.lock_path().display()),
         near,
     })
+}
+
+/// The events of a plugin of a registry.
+///
+/// # Errors
+/// The registry cannot be read, or does not have the plugin; the error names close ones.
+pub async fn history(registry: &Registry, name: &PluginName) -> Result<History, OpsError> {
+    if let Some(history) = registry.history(name).await? {
+        return Ok(history);
+    }
+    let known = registry.search_entries().await.unwrap_or_default();
+    let near = near(name.as_str(), known.iter().map(|entry| entry.name.as_str()));
+    let place = format!("the registry `{}`", registry.location());
+    Err(OpsError::NoPlugin { name: name.to_string(), place, near })
+}
+
+/// The highest of these versions that may be picked anew. Who uses a pre-release is shown pre-releases.
+pub fn latest<'a>(versions: impl Iterator<Item = (&'a Version, &'a Status)>, current: &Version) -> Option<&'a Version> {
+    let available = versions.filter(|(_, status)| **status == Status::Available).map(|(version, _)| version);
+    available.filter(|version| version.pre.is_empty() || !current.pre.is_empty()).max()
 }
 
 /// Names that differ from `wanted` by a slip of the finger, closest first: in a third of its letters, in three at most.

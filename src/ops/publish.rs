@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use pocket_index::digest::Digest;
 use pocket_index::package::{self, Package};
+use pocket_index::publish::PublishHeader;
 use pocket_index::record::{Event, Release};
 use pocket_index::signature::{PublicKey, SecretKey};
 
@@ -48,8 +49,8 @@ pub async fn publish(
     let release =
         package::release_of(&packages).map_err(|source| OpsError::Package { path: first, source: Box::new(source) })?;
     let registry = workspace.open_registry(reach).await?;
-
     registry.remember()?;
+
     // Only now: nobody types a passphrase for what cannot be packed.
     let secrets = secrets()?;
     let header = sign(&Event::from(release.clone()), &secrets);
@@ -64,7 +65,7 @@ pub async fn publish(
 }
 
 /// The header, then the archives in the event's order.
-fn body(header: &pocket_index::publish::PublishHeader, packages: &[Package], release: &Release) -> Vec<u8> {
+fn body(header: &PublishHeader, packages: &[Package], release: &Release) -> Vec<u8> {
     let mut body = header.encode();
     for record in &release.archives {
         let package = packages.iter().find(|package| package.target == record.target);

@@ -76,8 +76,8 @@ impl Request {
         }
     }
 
-    /// Whether copies in the project will do: where nothing but the lock's versions is wanted, no other ones are looked for.
-    fn takes_copies(&self) -> bool {
+    /// Whether nothing but the lock's versions is wanted. No other ones are looked for then, and copies in the project will do.
+    fn is_plain(&self) -> bool {
         self.sources.is_empty() && self.freedom == Freedom::Keep && self.extent == Extent::Install
     }
 
@@ -292,8 +292,7 @@ fn nothing_to_do(
     store: &Store,
     lock: Option<&Lockfile>,
 ) -> Result<Option<Report>, OpsError> {
-    let is_plain = request.sources.is_empty() && request.freedom == Freedom::Keep && request.extent == Extent::Install;
-    let Some(lock) = lock.filter(|_| is_plain) else { return Ok(None) };
+    let Some(lock) = lock.filter(|_| request.is_plain()) else { return Ok(None) };
     if workspace.has_cooldown() || !rules::permit(&rules::rules(workspace, request, Some(lock)), lock) {
         return Ok(None);
     }

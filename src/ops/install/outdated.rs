@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use pocket_index::name::PluginName;
-use pocket_index::record::{Outline, Status};
 use pocket_index::repository::Repository;
 use semver::{Version, VersionReq};
 
@@ -12,7 +11,7 @@ use super::records::{World, origin};
 use super::rules::Freedom;
 use super::wanted::Wanted;
 use super::{Observer, Request};
-use crate::ops::{OpsError, Reach, Workspace};
+use crate::ops::{OpsError, Reach, Workspace, plugins};
 use crate::project::{LockedPlugin, Source};
 use crate::resolve::{Necessity, PackageName, Resolution};
 
@@ -89,7 +88,8 @@ fn of_plugin(
     wanted: &Wanted,
     resolution: &Resolution,
 ) -> Option<Outdated> {
-    let latest = latest(world.outline(package)?, &plugin.version)?;
+    let listed = world.outline(package)?.listed().map(|(version, listed)| (version, listed.status()));
+    let latest = plugins::latest(listed, &plugin.version)?.clone();
     let chosen = resolution.plugins.iter().map(|chosen| &chosen.release).filter(|one| one.package == *package);
     // Of several versions beside each other, the one that takes the place of this one is the closest that is not below.
     let mut chosen: Vec<&Version> = chosen.map(|release| &release.version).collect();
@@ -103,13 +103,6 @@ fn of_plugin(
         latest,
     };
     (found.current != found.latest || found.can_move()).then_some(found)
-}
-
-/// The highest version that may be picked anew. Who uses a pre-release is shown pre-releases.
-fn latest(outline: &Outline, current: &Version) -> Option<Version> {
-    let available = outline.listed().filter(|(_, listed)| *listed.status() == Status::Available);
-    let versions = available.map(|(version, _)| version);
-    versions.filter(|version| version.pre.is_empty() || !current.pre.is_empty()).max().cloned()
 }
 
 /// The rule that passed the version over, or who needs another one.

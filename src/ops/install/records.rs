@@ -55,7 +55,7 @@ impl<'a> World<'a> {
             rules: rules(workspace, request, lock),
             target: request.target(),
             max_unpacked: request.max_unpacked,
-            takes_copies: request.takes_copies(),
+            takes_copies: request.is_plain(),
             network: request.reach.network,
             lock,
             observer,
