@@ -11,6 +11,8 @@ use pocket_index::permissions::parse_memory;
 use pocket_index::signature::PublicKey;
 use semver::Version;
 
+use crate::ops::Scope;
+
 pub use key::KeyCommand;
 
 /// A package manager for plugins, and the engine that runs them.
@@ -194,9 +196,8 @@ pub struct InstallArguments {
     /// Both --locked and --offline
     #[arg(long)]
     pub frozen: bool,
-    /// Install for the user, whatever project this folder is in
-    #[arg(long)]
-    pub global: bool,
+    #[command(flatten)]
+    pub scope: ScopeArguments,
     /// Unpack to this folder instead of ~/.pocket/plugins
     #[arg(long, value_name = "FOLDER")]
     pub dir: Option<PathBuf>,
@@ -229,9 +230,8 @@ pub struct UpdateArguments {
     /// Show what would change, and write nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Update the user's own plugins, whatever project this folder is in
-    #[arg(long)]
-    pub global: bool,
+    #[command(flatten)]
+    pub scope: ScopeArguments,
     /// Grant what the plugins ask for without a question
     #[arg(long, short, visible_alias = "allow-permissions")]
     pub yes: bool,
@@ -244,9 +244,8 @@ pub struct LockArguments {
     /// Write nothing; fail if pocket.lock would change
     #[arg(long)]
     pub check: bool,
-    /// Lock the user's own plugins, whatever project this folder is in
-    #[arg(long)]
-    pub global: bool,
+    #[command(flatten)]
+    pub scope: ScopeArguments,
     /// Grant what the plugins ask for without a question
     #[arg(long, short, visible_alias = "allow-permissions")]
     pub yes: bool,
@@ -265,7 +264,7 @@ pub struct OutdatedArguments {
 
 #[derive(Debug, Clone, Copy, Args)]
 pub struct ScopeArguments {
-    /// Look at the user's own plugins, whatever project this folder is in
+    /// Work on the user's own plugins, whatever project this folder is in
     #[arg(long)]
     pub global: bool,
 }
@@ -281,9 +280,8 @@ pub struct AuditArguments {
     /// Use nothing but what is on this machine; what that does not tell is a finding
     #[arg(long, env = "POCKET_OFFLINE", value_parser = clap::builder::FalseyValueParser::new())]
     pub offline: bool,
-    /// Look at the user's own plugins, whatever project this folder is in
-    #[arg(long)]
-    pub global: bool,
+    #[command(flatten)]
+    pub scope: ScopeArguments,
 }
 
 /// How serious a finding is.
@@ -296,6 +294,13 @@ pub enum Level {
     /// Revoked, denied, changed, or not known to its registry
     #[default]
     High,
+}
+
+impl ScopeArguments {
+    /// Whose plugins are meant.
+    pub fn scope(self) -> Scope {
+        if self.global { Scope::User } else { Scope::Nearest }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -327,9 +332,8 @@ pub struct UninstallArguments {
     /// The plugins
     #[arg(required = true)]
     pub plugins: Vec<PluginName>,
-    /// Uninstall for the user, whatever project this folder is in
-    #[arg(long)]
-    pub global: bool,
+    #[command(flatten)]
+    pub scope: ScopeArguments,
 }
 
 #[derive(Debug, Args)]

@@ -24,11 +24,8 @@ impl<'a> Passphrases<'a> {
         self.read(name, &format!("passphrase of the key `{name}`: "))
     }
 
-    /// A passphrase for a key that gets one, if it was asked for. On a terminal it must be typed twice.
-    pub fn new_for(&self, name: &str, is_wanted: bool) -> Result<Option<Zeroizing<String>>, HomeError> {
-        if !is_wanted {
-            return Ok(None);
-        }
+    /// A passphrase for a key that gets one. On a terminal it must be typed twice.
+    pub fn new_for(&self, name: &str) -> Result<Zeroizing<String>, HomeError> {
         let first = self.read(name, &format!("new passphrase for the key `{name}`: "))?;
         if first.is_empty() {
             return Err(HomeError::EmptyPassphrase { name: name.to_owned() });
@@ -36,7 +33,7 @@ impl<'a> Passphrases<'a> {
         if std::env::var_os(VARIABLE).is_none() && *first != *self.read(name, "the same again: ")? {
             return Err(HomeError::OtherPassphrase { name: name.to_owned() });
         }
-        Ok(Some(first))
+        Ok(first)
     }
 
     fn read(&self, name: &str, prompt: &str) -> Result<Zeroizing<String>, HomeError> {

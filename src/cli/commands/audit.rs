@@ -8,11 +8,11 @@ use crate::cli::arguments::{AuditArguments, Level};
 use crate::cli::error::count;
 use crate::cli::output::Output;
 use crate::cli::table::table;
+use crate::ops::OpsError;
 use crate::ops::audit::{self, Audit, Finding, Kind, Severity};
-use crate::ops::{OpsError, Scope, Workspace};
 use crate::registry::Network;
 
-use super::block_on;
+use super::{block_on, open_to_read};
 
 /// The version of the schema that advisories follow: <https://ossf.github.io/osv-schema/>.
 const OSV_VERSION: &str = "1.6.0";
@@ -20,7 +20,7 @@ const DAY: u64 = 86_400;
 
 /// One document is printed whatever is found: a finding is no failure of the command.
 pub fn run(arguments: &AuditArguments, output: &Output) -> Result<ExitCode, OpsError> {
-    let workspace = Workspace::open(if arguments.global { Scope::User } else { Scope::Nearest })?;
+    let workspace = open_to_read(arguments.scope)?;
     let network = if arguments.offline { Network::Offline } else { Network::Online };
     let audit = block_on(audit::audit(&workspace, arguments.min_age.saturating_mul(DAY), network))?;
     output.result(&document(&audit), || text(&audit));

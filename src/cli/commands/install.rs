@@ -15,7 +15,7 @@ use crate::registry::Network;
 use super::{block_on, open_to_change, reach};
 
 pub fn run(arguments: &InstallArguments, output: &Output) -> Result<(), OpsError> {
-    let workspace = open_to_change(arguments.global, output)?;
+    let workspace = open_to_change(arguments.scope, output)?;
     let mut reach = reach(&arguments.registry);
     if arguments.frozen {
         reach.network = Network::Offline;
@@ -33,7 +33,7 @@ pub fn run(arguments: &InstallArguments, output: &Output) -> Result<(), OpsError
 }
 
 pub fn update(arguments: &UpdateArguments, output: &Output) -> Result<(), OpsError> {
-    let workspace = open_to_change(arguments.global, output)?;
+    let workspace = open_to_change(arguments.scope, output)?;
     let freedom = update::freedom(&workspace, &arguments.plugins, arguments.precise.as_ref())?;
     let extent = if arguments.dry_run { Extent::Plan } else { Extent::Install };
     let max_unpacked = arguments.max_unpacked;
@@ -42,7 +42,7 @@ pub fn update(arguments: &UpdateArguments, output: &Output) -> Result<(), OpsErr
 }
 
 pub fn lock(arguments: &LockArguments, output: &Output) -> Result<(), OpsError> {
-    let workspace = open_to_change(arguments.global, output)?;
+    let workspace = open_to_change(arguments.scope, output)?;
     let locking = if arguments.check { Locking::Locked } else { Locking::Update };
     let request = Request { locking, extent: Extent::Lock, ..Request::new(reach(&arguments.registry)) };
     perform(&workspace, &request, &approval(arguments.yes, output), output)

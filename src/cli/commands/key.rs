@@ -21,7 +21,7 @@ pub fn run(command: &KeyCommand, output: &Output) -> Result<(), OpsError> {
     let passphrases = Passphrases::new(output);
     match command {
         KeyCommand::New { name, passphrase } => {
-            let passphrase = passphrases.new_for(name.as_str(), *passphrase)?;
+            let passphrase = passphrase.then(|| passphrases.new_for(name.as_str())).transpose()?;
             let key = keys::create(&home, name, passphrase.as_ref().map(|text| text.as_str()))?;
             output.step("Made", format!("the key `{}` in {}", key.name, key.path.display()));
             show(&key, output);
@@ -30,7 +30,7 @@ pub fn run(command: &KeyCommand, output: &Output) -> Result<(), OpsError> {
         KeyCommand::Show { name } => show(&keys::show(&home, name.as_str())?, output),
         KeyCommand::Export { name, public: true, .. } => show_public(&keys::show(&home, name.as_str())?, output),
         KeyCommand::Export { name, public: false, passphrase } => {
-            let passphrase = passphrases.new_for(name.as_str(), *passphrase)?;
+            let passphrase = passphrase.then(|| passphrases.new_for(name.as_str())).transpose()?;
             let passphrase = passphrase.as_ref().map(|text| text.as_str());
             let text = keys::export(&home, name.as_str(), passphrase, &|name| passphrases.of_key(name))?;
             output.result(&json!({ "name": name, "private": *text }), || text.to_string());
@@ -65,7 +65,7 @@ fn import(
         std::fs::read_to_string(file).map(|content| text = Zeroizing::new(content))
     };
     read.map_err(OpsError::io("read", file))?;
-    let passphrase = passphrases.new_for(name.as_str(), is_protected)?;
+    let passphrase = is_protected.then(|| passphrases.new_for(name.as_str())).transpose()?;
     let passphrase = passphrase.as_ref().map(|text| text.as_str());
     let key = keys::import(home, name, &text, passphrase, &|name| passphrases.of_key(name))?;
     output.step("Imported", format!("the key `{}` to {}", key.name, key.path.display()));

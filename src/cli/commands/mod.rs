@@ -28,7 +28,7 @@ use std::process::ExitCode;
 use pocket_index::signature::SecretKey;
 
 use crate::home::keys;
-use crate::ops::{OpsError, Reach, Scope, Workspace};
+use crate::ops::{OpsError, Reach, Workspace};
 use crate::registry::Network;
 
 use super::arguments::{Cli, Command, PluginCommand, RegistryArguments, ScopeArguments};
@@ -87,9 +87,8 @@ fn reach(arguments: &RegistryArguments) -> Reach {
 }
 
 /// The nearest project's files or the user's own, with the right to change them.
-fn open_to_change(is_global: bool, output: &Output) -> Result<Workspace, OpsError> {
-    let scope = if is_global { Scope::User } else { Scope::Nearest };
-    Workspace::open_to_change(scope, &|| output.step("Waiting", "another process changes the same project"))
+fn open_to_change(scope: ScopeArguments, output: &Output) -> Result<Workspace, OpsError> {
+    Workspace::open_to_change(scope.scope(), &|| output.step("Waiting", "another process changes the same project"))
 }
 
 /// The private keys of these names.
@@ -101,7 +100,7 @@ fn secrets(workspace: &Workspace, names: &[String], output: &Output) -> Result<V
 
 /// The nearest project's files or the user's own, to look at.
 fn open_to_read(scope: ScopeArguments) -> Result<Workspace, OpsError> {
-    Workspace::open(if scope.global { Scope::User } else { Scope::Nearest })
+    Workspace::open(scope.scope())
 }
 
 /// Runs a verb that waits for the network, on this thread.

@@ -9,7 +9,7 @@ use crate::ops::{OpsError, uninstall};
 use super::open_to_change;
 
 pub fn run(arguments: &UninstallArguments, output: &Output) -> Result<(), OpsError> {
-    let removed = uninstall::uninstall(open_to_change(arguments.global, output)?, &arguments.plugins)?;
+    let removed = uninstall::uninstall(open_to_change(arguments.scope, output)?, &arguments.plugins)?;
     for one in &removed {
         output.step("Removed", format!("`{}` {}", one.name, one.version));
     }
