@@ -77,7 +77,7 @@ pub enum NoteError {
     NotSigned {
         /// The key that should have.
         expected: NoteKey,
-        /// The names on its signature lines.
+        /// The names and key IDs on its signature lines.
         found: Vec<String>,
     },
     /// The right key's signature is not over this text.
@@ -95,10 +95,10 @@ pub(super) fn open<'a>(note: &'a str, key: &NoteKey) -> Result<&'a str, NoteErro
     let mut signed = false;
     for line in lines {
         let (name, bytes) = signature_line(line)?;
-        names.push(name.to_owned());
         let Some((id, signature)) = bytes.split_at_checked(4) else {
             return Err(NoteError::Malformed { what: "a signature is shorter than a key ID" });
         };
+        names.push(format!("{name}+{}", HEXLOWER.encode(id)));
         if name == key.name && id == key.id {
             let signature = signature.try_into().map_err(|_| NoteError::Mismatch { key: key.clone() })?;
             if !key.key.verifies(text.as_bytes(), signature) {
