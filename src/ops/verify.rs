@@ -16,7 +16,7 @@ use pocket_index::verify::{VerifiedRelease, VerifyError};
 use reqwest::Url;
 use semver::Version;
 
-use super::install::locking::archive_for_host;
+use super::install::{edited, locking};
 use super::plugins::WorkspacePlugin;
 use super::{OpsError, Reach, Workspace, plugins};
 use crate::project::{Basis, LockedPlugin, Lockfile, Source};
@@ -181,25 +181,16 @@ impl<'a> Chain<'a> {
     async fn links_from_the_lock(
         &mut self,
         plugin: &WorkspacePlugin,
-        registry: &RegistryName,
+        name: &RegistryName,
     ) -> Result<Vec<String>, OpsError> {
         let locked = &plugin.locked;
-        let registry = self.registry(registry).await?;
+        self.open(name).await?;
+        let registry = &self.registries[name];
         let release = published(registry, &locked.name, &locked.version).await?;
-        let differs = |locked_value: String, found: String| OpsError::LockDiffers {
-            name: locked.name.clone(),
-            version: locked.version.clone(),
-            locked: locked_value,
-            found,
-        };
-        let found = release.entry().line();
-        match locked.basis {
-            Basis::Log(event) if event.digest == found => {}
-            Basis::Log(event) => return Err(differs(event.digest.to_string(), found.to_string())),
-            _ => return Err(differs("nothing".to_owned(), found.to_string())),
-        }
-        let mut links = vec![format!("the lock names the event {found}, as the registry does")];
-        links.push(link_to_the_event(plugin, &release, differs)?);
+        // Anybody can edit a lock: what it says must be what was signed, to the last permission.
+        edited::refuse(&locking::of_release(name, &release), Some(&self.lock))?;
+        let mut links = vec![format!("the lock names the event {}, as the registry does", release.entry().line())];
+        links.push(link_to_the_event(plugin, &release)?);
         links.extend(links_to_the_log(registry, &release));
         Ok(links)
     }
@@ -208,32 +199,31 @@ impl<'a> Chain<'a> {
         Ok(self.registries.values().try_for_each(Registry::remember)?)
     }
 
-    async fn registry(&mut self, name: &RegistryName) -> Result<&Registry, OpsError> {
+    async fn open(&mut self, name: &RegistryName) -> Result<(), OpsError> {
         if !self.registries.contains_key(name) {
             let named = self.workspace.registry_named(name, Some(&self.lock))?;
             let opened = self.workspace.open_named(&named, Some(&self.lock), self.network).await?;
             self.registries.insert(name.clone(), opened.registry);
         }
-        Ok(&self.registries[name])
+        Ok(())
     }
 }
 
-/// The files must be those that were signed, and not only those that the lock names: anybody can edit a lock.
-fn link_to_the_event(
-    plugin: &WorkspacePlugin,
-    release: &VerifiedRelease,
-    differs: impl Fn(String, String) -> OpsError,
-) -> Result<String, OpsError> {
+/// The files must be those that were signed, and not only those that the lock names.
+fn link_to_the_event(plugin: &WorkspacePlugin, release: &VerifiedRelease) -> Result<String, OpsError> {
     let tree = plugin.installed()?.tree();
-    let target = archive_for_host(&plugin.locked).map(|archive| &archive.target);
+    let target = locking::archive_for_host(&plugin.locked).map(|archive| &archive.target);
     let signed = release.entry().release().archives.iter().find(|archive| Some(&archive.target) == target);
-    match signed {
+    let found = match signed {
         Some(archive) if archive.tree == tree => {
-            Ok(format!("the event promises these files for `{}`, in the archive {}", archive.target, archive.sha256))
+            let (target, digest) = (&archive.target, archive.sha256);
+            return Ok(format!("the event promises these files for `{target}`, in the archive {digest}"));
         }
-        Some(archive) => Err(differs(tree.to_string(), archive.tree.to_string())),
-        None => Err(differs(tree.to_string(), "nothing".to_owned())),
-    }
+        Some(archive) => archive.tree.to_string(),
+        None => "nothing".to_owned(),
+    };
+    let (name, version, locked) = (plugin.locked.name.clone(), plugin.locked.version.clone(), tree.to_string());
+    Err(OpsError::LockDiffers { name, version, locked, found })
 }
 
 /// What was checked when a plugin that comes from no registry was installed.
