@@ -82,6 +82,7 @@ fn exit_code(error: &OpsError) -> u8 {
         | OpsError::MissingLink { .. }
         | OpsError::Revoked { .. }
         | OpsError::Unapproved { .. }
+        | OpsError::OtherOwners { .. }
         | OpsError::Policy(_)
         | OpsError::Organisation(_)
         | OpsError::UnsignedLock { .. }
@@ -159,6 +160,9 @@ fn hint(error: &OpsError) -> Option<String> {
         OpsError::Policy(error) => Some(policy_hint(error)),
         OpsError::Unapproved { name, .. } => Some(format!(
             "`pocket plugin permissions {name}` shows what was approved; `pocket plugin install` asks for the rest"
+        )),
+        OpsError::OtherOwners { name, .. } => Some(format!(
+            "compare the fingerprints with what the publisher says elsewhere; `--accept-recovery {name}` takes the new ones"
         )),
         OpsError::LockStale { .. } => {
             Some("run `pocket plugin install` without --locked and commit pocket.lock".to_owned())
@@ -374,6 +378,10 @@ fn server_hint(error: &pocket_registry::RegistryError) -> Option<String> {
         Server::Listen { .. } => "another program may listen there; `--addr 127.0.0.1:0` takes a free port".to_owned(),
         Server::Exposed { .. } => "put a proxy with TLS in front of it and give --behind-proxy".to_owned(),
         Server::InUse { .. } => "stop that server, or name another folder with --dir".to_owned(),
+        Server::NoEventKey { .. } => {
+            "put that key into `keys` of its `config.json`, and tell users: they keep the keys that they saw first"
+                .to_owned()
+        }
         _ => return None,
     })
 }

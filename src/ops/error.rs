@@ -172,6 +172,21 @@ pub enum OpsError {
         /// What it asks for beyond the lock, in plain words.
         asked: String,
     },
+    /// A plugin whose owners the registry replaced since it was locked, and nobody said yes to the new ones.
+    #[error(
+        "`{name}` {version} is signed by {new}, whom the registry named in place of {old}, who signed what is locked; nobody \
+         accepted that"
+    )]
+    OtherOwners {
+        /// The plugin.
+        name: PluginName,
+        /// The version that would be installed.
+        version: Version,
+        /// The owners up to the recovery, by fingerprint.
+        old: String,
+        /// The owners since, by fingerprint.
+        new: String,
+    },
     /// `--locked`, and the lock would change.
     #[error("`{}` does not fit `{}`, and --locked allows no change: {reason}", lock.display(), manifest.display())]
     LockStale {

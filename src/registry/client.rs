@@ -18,7 +18,7 @@ use super::http::Progress;
 use super::memory::{Keeping, Memory};
 use super::opening::{Expected, check_start};
 use super::transport::{Freshness, Transport};
-use super::{ArchiveCache, Location, Network};
+use super::{ArchiveCache, Location, Network, clock};
 use crate::home::Home;
 
 /// 64 KiB: a configuration and a checkpoint have a few hundred bytes.
@@ -208,6 +208,7 @@ impl Registry {
     /// Checks that a file holds what was seen of it, and that the log holds its last line. Returns whether it has any.
     async fn check_file(&self, outline: &Outline) -> Result<bool, RegistryError> {
         self.check_seen(outline.name(), Some(outline))?;
+        clock::check(outline, clock::now()).map_err(|error| self.events_error(outline.name(), error))?;
         let Some(last) = outline.last_log() else { return Ok(false) };
         self.fetch_tiles(log::tiles_for_inclusion(last, self.checkpoint.size())).await?;
         let tiles = self.tiles.lock().expect("no holder of this lock panics");
@@ -238,6 +239,7 @@ impl Registry {
     /// Checks what a file that was read from end to end adds to what was seen of it; that it is logged says the caller.
     pub(super) fn check_memory(&self, outline: &Outline, logged: Logged) -> Result<(), RegistryError> {
         self.check_seen(outline.name(), Some(outline))?;
+        clock::check(outline, clock::now()).map_err(|error| self.events_error(outline.name(), error))?;
         if logged == Logged::Whole {
             self.memory.note(outline);
         }

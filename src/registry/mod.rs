@@ -2,6 +2,7 @@
 
 mod cache;
 mod client;
+mod clock;
 mod copy;
 mod error;
 pub mod forge;
@@ -14,6 +15,7 @@ mod transport;
 
 pub use cache::ArchiveCache;
 pub use client::{Opened, Registry};
+pub use clock::{EarlyOwners, now};
 pub use error::{RegistryError, TransportError};
 pub use http::Http;
 pub use location::{Location, LocationError};

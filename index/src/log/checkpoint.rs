@@ -113,6 +113,16 @@ impl Checkpoint {
         self.head.size
     }
 
+    /// The text that is signed, with its newline.
+    pub(super) fn text(&self) -> &str {
+        note::split(&self.note).expect("it was split before").0
+    }
+
+    /// The same tree under other signatures.
+    pub(super) fn with_note(&self, note: String) -> Self {
+        Self { head: self.head.clone(), note }
+    }
+
     /// The whole signed note, as it stands in `log/checkpoint`.
     pub fn note(&self) -> &str {
         &self.note

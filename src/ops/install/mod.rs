@@ -13,6 +13,7 @@ mod origins;
 mod outdated;
 mod precise;
 mod records;
+mod recoveries;
 mod revoked;
 mod rules;
 mod vendor;
@@ -34,6 +35,7 @@ pub use rules::Freedom;
 pub use vendor::{Vendored, vendor};
 
 use super::policy::Policy;
+use super::recovery::Notice;
 use super::sources::Source;
 use super::{OpsError, Reach, Workspace, leftovers, plugins};
 use crate::home::atomic;
@@ -62,6 +64,8 @@ pub struct Request {
     pub target: Option<Target>,
     /// Bytes that a plugin's files may have together, whatever the configuration says.
     pub max_unpacked: Option<u64>,
+    /// Plugins whose owners the registry replaced, and whose new owners are accepted.
+    pub accepted_owners: Vec<PluginName>,
 }
 
 impl Request {
@@ -76,6 +80,7 @@ impl Request {
             folder: None,
             target: None,
             max_unpacked: None,
+            accepted_owners: Vec::new(),
         }
     }
 
@@ -185,6 +190,8 @@ pub struct Report {
     pub changes: Vec<Change>,
     /// Every plugin of the lock, and whether this install unpacked it.
     pub plugins: Vec<(PluginName, Version, Unpacked)>,
+    /// Owners that a registry replaced or will replace.
+    pub recoveries: Vec<Notice>,
     /// Where the lock is.
     pub lock: PathBuf,
 }
@@ -236,11 +243,13 @@ pub async fn install(
         refuse_change(workspace, old_text, &text)?;
     }
     let changes = changes::between(old_lock, &lock);
-    let mut report = Report { changes, plugins: not_unpacked(&planned), lock: workspace.lock_path() };
+    let recoveries = recoveries::tell(&world, planned.iter().map(|one| &one.package), old_lock);
+    let mut report = Report { changes, plugins: not_unpacked(&planned), recoveries, lock: workspace.lock_path() };
     if request.extent == Extent::Plan {
         return Ok(report);
     }
     observer.step(Step::Planned { changes: &report.changes });
+    recoveries::approve(&world, &planned, old_lock, &request.accepted_owners, approver)?;
     approval::approve(&planned, old_lock, approver)?;
 
     if request.extent == Extent::Install {
@@ -317,7 +326,7 @@ fn nothing_to_do(
         plugins.push((plugin.name.clone(), plugin.version.clone(), Unpacked::Before));
     }
     Policy::of(workspace)?.check_lock(lock)?;
-    Ok(Some(Report { changes: Vec::new(), plugins, lock: workspace.lock_path() }))
+    Ok(Some(Report { changes: Vec::new(), plugins, recoveries: Vec::new(), lock: workspace.lock_path() }))
 }
 
 fn refuse_change(workspace: &Workspace, old: Option<&str>, new: &str) -> Result<(), OpsError> {
