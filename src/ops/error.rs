@@ -250,7 +250,7 @@ pub enum OpsError {
         reason: String,
     },
     /// A revoked release.
-    #[error("`{name}` {version} was revoked: {reason}")]
+    #[error("`{name}` {version} was revoked: {}", if reason.is_empty() { "no reason is given" } else { reason.as_str() })]
     Revoked {
         /// The plugin.
         name: PluginName,
@@ -258,6 +258,16 @@ pub enum OpsError {
         version: Version,
         /// Why.
         reason: String,
+        /// What cannot be chosen without it, if that was tried.
+        source: Option<Box<ResolveError>>,
+    },
+    /// A lock that gives up a registry's keys.
+    #[error("`{}` says that the registry `{name}` is used without keys, which nobody configured", lock.display())]
+    UnsignedLock {
+        /// The registry.
+        name: RegistryName,
+        /// The lock.
+        lock: PathBuf,
     },
     /// What is locked and what the registry says differ.
     #[error("`{name}` {version}: the lock says {locked}, the registry says {found}")]

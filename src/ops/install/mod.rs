@@ -5,6 +5,7 @@
 mod approval;
 mod changes;
 mod direct;
+mod edited;
 mod fetch;
 mod known;
 pub(super) mod locking;
@@ -13,6 +14,7 @@ mod outdated;
 mod precise;
 mod records;
 mod recoveries;
+mod revoked;
 mod rules;
 mod vendor;
 mod wanted;
@@ -28,6 +30,7 @@ pub use changes::Change;
 pub use direct::{DirectError, Unvouched};
 pub use origins::OriginError;
 pub use outdated::{Outdated, outdated};
+pub(super) use revoked::refuse_seen;
 pub use rules::Freedom;
 pub use vendor::{Vendored, vendor};
 
@@ -228,6 +231,7 @@ pub async fn install(
     let resolution = world.resolve(&needs).await?;
     precise::refuse_another(&request.freedom, &mut world, &needs, &resolution, old_lock).await?;
     observer.step(Step::Resolved { plugins: resolution.plugins.len() });
+    revoked::refuse_locked(&world, request.locking)?;
     let planned = locking::plan(&mut world, &resolution, old_lock).await?;
     world.remember()?;
     origins::refuse_clashes(&planned)?;
@@ -318,6 +322,7 @@ fn nothing_to_do(
         if store.find(&plugin.name, &plugin.version, archive.tree)?.is_none() {
             return Ok(None);
         }
+        refuse_seen(workspace, plugin, lock)?;
         plugins.push((plugin.name.clone(), plugin.version.clone(), Unpacked::Before));
     }
     Policy::of(workspace)?.check_lock(lock)?;
