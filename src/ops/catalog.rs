@@ -12,7 +12,7 @@ use pocket_index::permissions::{Permissions, Word};
 use pocket_index::search::SearchEntry;
 use serde_json::{Map, Value};
 
-use super::install::sentences;
+use super::install::{refuse_seen, sentences};
 use super::networks::private_networks;
 use super::permissions::{Grant, refuse_unapproved};
 use super::plugins::WorkspacePlugin;
@@ -145,6 +145,7 @@ impl<'a> Catalog<'a> {
 
     fn allow(&self, plugin: &LockedPlugin) -> Result<(), OpsError> {
         let (lock, _) = self.workspace.read_lock()?.unwrap_or_default();
+        refuse_seen(self.workspace, plugin, &lock)?;
         self.policy.check_locked(plugin, &lock)
     }
 
