@@ -95,7 +95,7 @@ fn a_log_key_that_does_not_fit_its_name() {
     assert_snapshot!(Scene::new(Index::honest()).refused_from_a_mirror(attack, INSTALL), @"
     error: the registry `REGISTRY/` is refused
       cause: the log key of the registry `plugins` is refused
-      cause: the log key `plugins.best` has ID 353e0d71, but its name and bytes give 849641f4
+      cause: the key of `plugins.best` has ID 353e0d71, but its name and bytes give 849641f4
       hint: the registry, or somebody between it and this machine, changed something; report it before using it
     exit code 6
     ");
