@@ -3,6 +3,7 @@
 //! Reading needs nothing but the files below `tree/`; any web server can serve them instead. Writing goes through one
 //! route that checks everything a client checks, then appends to the log.
 
+mod checkpoint;
 mod config;
 mod error;
 mod files;
@@ -11,6 +12,7 @@ mod range;
 mod routes;
 mod storage;
 
+pub use checkpoint::{Refreshed, refresh};
 pub use config::{Exposure, Options, Seed, Source};
 pub use error::RegistryError;
 pub use routes::router;
@@ -53,9 +55,10 @@ impl Server {
         &self.registry
     }
 
-    /// Serves until `stop` is ready, then finishes the requests under way.
+    /// Serves until `stop` is ready, then finishes the requests under way. Meanwhile the checkpoint never gets older than a day.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), RegistryError> {
         let address = self.address;
+        let _refreshing = checkpoint::keep_fresh(&self.registry);
         axum::serve(self.listener, router(self.registry))
             .with_graceful_shutdown(stop)
             .await

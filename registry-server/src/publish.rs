@@ -2,7 +2,6 @@
 //! use; the archives, the line, the log and the search list are written in this order.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Json;
 use axum::extract::State;
@@ -16,9 +15,9 @@ use pocket_index::record::{Event, History, Release};
 use pocket_index::search::{self, SearchEntry};
 use pocket_index::verify::check_submission;
 
-use crate::Registry;
 use crate::error::{ApiError, RegistryError, chain};
 use crate::storage::Writer;
+use crate::{Registry, checkpoint};
 
 /// 300 MiB: archives for several targets in one request; each is held to the archive limits besides.
 pub(crate) const MAX_BODY_BYTES: usize = 300 << 20;
@@ -113,13 +112,15 @@ fn append(
     event: &Event,
     uploads: &[Upload<'_>],
 ) -> Result<PublishReceipt, ApiError> {
-    let at = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| ApiError::storage(&error))?.as_secs();
+    let at = checkpoint::now();
     let submission = Submission { name: event.name(), event: &header.event, signatures: header.signatures.clone(), at };
     let appended = writer.append(|appender| appender.append(submission)).map_err(|error| append_error(&error))?;
     let search = search_list(writer, &appended.history).map_err(|error| ApiError::storage(&error))?;
     let archives = uploads.iter().map(|upload| Write { path: upload.path.clone(), bytes: upload.bytes.to_vec() });
-    let writes: Vec<Write> = archives.chain(appended.writes).chain([search]).collect();
-    writer.write_all(&writes).map_err(|error| ApiError::storage(&error))?;
+    let (before, checkpoint) = checkpoint::apart(appended.writes, appended.checkpoint);
+    let writes: Vec<Write> = archives.chain(before).collect();
+    let written = writer.write_all(&writes).and_then(|()| writer.publish(checkpoint));
+    written.and_then(|()| writer.write_all(&[search])).map_err(|error| ApiError::storage(&error))?;
     Ok(PublishReceipt { log: appended.line.log, digest: appended.line.digest })
 }
 

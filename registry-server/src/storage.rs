@@ -7,15 +7,16 @@ use std::sync::{Mutex, MutexGuard};
 
 use pocket_index::append::{self, Appender, Files, Write};
 use pocket_index::config::Config;
-use pocket_index::log::{Checkpoint, NodeHash, NoteKey, NoteSigner};
+use pocket_index::digest::Digest;
+use pocket_index::log::{Checkpoint, NodeHash, NoteKey, NoteSigner, keys_digest};
 use pocket_index::name::RegistryName;
 use pocket_index::record::{History, Policy};
 use pocket_index::signature::SecretKey;
 use pocket_index::{bundled, layout};
 
-use crate::RegistryError;
 use crate::config::{Seed, Source};
 use crate::error::{chain, io_error};
+use crate::{RegistryError, checkpoint};
 
 /// Where clients publish, relative to the registry's root.
 const API: &str = "api/v1/";
@@ -46,7 +47,7 @@ impl Files for TreeFiles<'_> {
 }
 
 impl Registry {
-    /// Opens the registry, makes it first where there is none, and finishes what a crash left undone.
+    /// Opens the registry, makes it first where there is none, finishes what a crash left undone, and signs its checkpoint anew.
     pub fn open(source: &Source) -> Result<Self, RegistryError> {
         match source {
             Source::Bundled => {
@@ -80,7 +81,17 @@ impl Registry {
         let policy = Policy::new(config.keys).with_development_lines(bundled::line_digests());
         let registry = Self { root, signer, policy, writer: Mutex::new(()), _lock: lock, _temporary: temporary };
         registry.recover()?;
+        registry.write().refresh(checkpoint::Age::Any)?;
         Ok(registry)
+    }
+
+    /// Opens the registry in a folder, and makes none.
+    pub(crate) fn open_existing(root: &Path) -> Result<Self, RegistryError> {
+        if !root.join("tree").join(layout::CONFIG).exists() {
+            let message = "it has no `tree/config.json`".to_owned();
+            return Err(RegistryError::Damaged { path: root.to_owned(), message });
+        }
+        Self::open_folder(root, Seed::Empty, None)
     }
 
     /// The folder of the static files. Any web server can serve it.
@@ -93,6 +104,21 @@ impl Registry {
         self.signer.key()
     }
 
+    /// The log's signer.
+    pub(crate) fn signer(&self) -> &NoteSigner {
+        &self.signer
+    }
+
+    /// The digest of the event keys that its configuration has.
+    pub(crate) fn keys_digest(&self) -> Digest {
+        self.policy.keys_digest()
+    }
+
+    /// The folder of the registry.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Takes the right to write. There is one writer at a time.
     pub(crate) fn write(&self) -> Writer<'_> {
         // A writer that panicked left nothing half-written that `recover` does not finish.
@@ -103,16 +129,19 @@ impl Registry {
     fn recover(&self) -> Result<(), RegistryError> {
         let tree = self.tree();
         let files = TreeFiles(&tree);
-        let recovered = Appender::new(&files, &self.signer, &self.policy).recover();
+        let recovered = Appender::new(&files, &self.signer, &self.policy).recover(checkpoint::now());
         let recovered =
             recovered.map_err(|error| RegistryError::Damaged { path: tree.clone(), message: chain(&error) })?;
-        recovered.map_or(Ok(()), |appended| write_all(&tree, &appended.writes))
+        let Some(appended) = recovered else { return Ok(()) };
+        let (before, checkpoint) = checkpoint::apart(appended.writes, appended.checkpoint);
+        write_all(&tree, &before)?;
+        self.write().publish(checkpoint)
     }
 }
 
 /// The right to write to a registry.
 pub(crate) struct Writer<'a> {
-    registry: &'a Registry,
+    pub registry: &'a Registry,
     _guard: MutexGuard<'a, ()>,
 }
 
@@ -187,7 +216,7 @@ fn found(root: &Path, seed: Seed) -> Result<(), RegistryError> {
     let damaged = |message: String| RegistryError::Damaged { path: root.to_owned(), message };
     let signer = NoteSigner::new(&origin, secret).map_err(|error| damaged(error.to_string()))?;
     match seed {
-        Seed::Empty => write_all(&tree, &append::start(&signer))?,
+        Seed::Empty => write_all(&tree, &append::start(&signer, &Policy::new([public]), checkpoint::now()))?,
         Seed::Bundled => copy_bundled(&tree, &signer)?,
     }
     if !tree.join(layout::SEARCH).exists() {
@@ -212,7 +241,9 @@ fn copy_bundled(tree: &Path, signer: &NoteSigner) -> Result<(), RegistryError> {
         }
     }
     let (size, root) = bundled_head()?;
-    write_file(&tree.join(layout::CHECKPOINT), Checkpoint::sign(size, root, signer).note().as_bytes())
+    // It says nothing of its time yet: that does who opens the registry.
+    let checkpoint = Checkpoint::sign(size, root, keys_digest([&signer.key().public()]), signer);
+    write_all(tree, &[Write::of_checkpoint(&checkpoint)])
 }
 
 fn bundled_head() -> Result<(u64, NodeHash), RegistryError> {
