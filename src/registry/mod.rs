@@ -1,23 +1,30 @@
 //! Reading and writing registries: the only room that touches the network for packages.
 
+mod age;
 mod cache;
 mod client;
 mod copy;
+mod dated;
 mod error;
 pub mod forge;
 mod http;
 mod location;
 mod memory;
 mod monitor;
+mod open;
+mod order;
 mod transport;
 
+pub use age::{Access, DEFAULT_MAX_AGE, Notice, Stale, Staleness};
 pub use cache::ArchiveCache;
-pub use client::{Expected, Opened, Registry};
+pub use client::Registry;
+pub use dated::Backwards;
 pub use error::{RegistryError, TransportError};
 pub use http::Http;
 pub use location::{Location, LocationError};
 pub use memory::{Kept, OtherLine};
 pub use monitor::{Archives, Audit, Difference};
+pub use open::{Expected, Opened};
 
 /// Whether the network may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
