@@ -6,7 +6,7 @@ use pocket_index::layout;
 use pocket_index::log::TreeHead;
 
 use super::{OpsError, Reach, Workspace};
-use crate::registry::{Access, Archives, Audit, Difference, Location, Network, Staleness};
+use crate::registry::{Archives, Audit, Difference, Location, Network, now};
 
 /// A registry that was read from end to end.
 #[derive(Debug, Clone)]
@@ -46,11 +46,10 @@ pub async fn verify(workspace: &Workspace, registry: &str, archives: Archives) -
     if audit.differences.is_empty() {
         registry.remember()?;
     }
-    let now = Access::new(Network::Online, Staleness::Told).now;
     let signed = registry.signed_at();
     Ok(Audited {
         signed,
-        age: signed.map(|signed| now.saturating_sub(signed)),
+        age: signed.map(|signed| now().saturating_sub(signed)),
         registry: registry.location().to_string(),
         key: registry.log_key().public().fingerprint().to_string(),
         head: registry.checkpoint().head().clone(),

@@ -3,6 +3,7 @@
 mod age;
 mod cache;
 mod client;
+mod clock;
 mod copy;
 mod dated;
 mod error;
@@ -11,20 +12,21 @@ mod http;
 mod location;
 mod memory;
 mod monitor;
-mod open;
+mod opening;
 mod order;
 mod transport;
 
 pub use age::{Access, DEFAULT_MAX_AGE, Notice, Stale, Staleness};
 pub use cache::ArchiveCache;
 pub use client::Registry;
+pub use clock::{EarlyOwners, now};
 pub use dated::Backwards;
 pub use error::{RegistryError, TransportError};
 pub use http::Http;
 pub use location::{Location, LocationError};
 pub use memory::{Kept, OtherLine};
 pub use monitor::{Archives, Audit, Difference};
-pub use open::{Expected, Opened};
+pub use opening::{Expected, Opened};
 
 /// Whether the network may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
