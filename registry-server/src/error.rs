@@ -51,6 +51,14 @@ pub enum RegistryError {
         /// The registry's folder.
         path: PathBuf,
     },
+    /// The log signed with a time that has not come yet.
+    #[error("cannot sign the checkpoint of `{}`", path.display())]
+    ClockBehind {
+        /// The registry's folder.
+        path: PathBuf,
+        /// Both times.
+        source: pocket_index::log::ClockBehind,
+    },
     /// A recovery takes a registry that is there; a new one has no plugins.
     #[error("there is no registry in `{}`", path.display())]
     NoRegistry {

@@ -3,6 +3,7 @@
 //! Reading needs nothing but the files below `tree/`; any web server can serve them instead. Writing goes through one
 //! route that checks everything a client checks, then appends to the log.
 
+mod checkpoint;
 mod config;
 mod error;
 mod files;
@@ -12,6 +13,7 @@ mod recovery;
 mod routes;
 mod storage;
 
+pub use checkpoint::{Refreshed, refresh};
 pub use config::{DEFAULT_RECOVERY_DELAY, Exposure, Options, Seed, Source, parse_recovery_delay};
 pub use error::RegistryError;
 pub use recovery::{Announced, NewOwners};
@@ -55,9 +57,10 @@ impl Server {
         &self.registry
     }
 
-    /// Serves until `stop` is ready, then finishes the requests under way.
+    /// Serves until `stop` is ready, then finishes the requests under way. Meanwhile the checkpoint never gets older than a day.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), RegistryError> {
         let address = self.address;
+        let _refreshing = checkpoint::keep_fresh(&self.registry);
         axum::serve(self.listener, router(self.registry))
             .with_graceful_shutdown(stop)
             .await

@@ -2,7 +2,6 @@
 //! use; the archives, the line, the log and the search list are written in this order.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Json;
 use axum::extract::State;
@@ -16,9 +15,9 @@ use pocket_index::record::{Event, History, OwnerRecovery, Release};
 use pocket_index::search::{self, SearchEntry};
 use pocket_index::verify::check_submission;
 
-use crate::Registry;
 use crate::error::{ApiError, RegistryError, chain};
 use crate::storage::Writer;
+use crate::{Registry, checkpoint};
 
 /// 300 MiB: archives for several targets in one request; each is held to the archive limits besides.
 pub(crate) const MAX_BODY_BYTES: usize = 300 << 20;
@@ -53,7 +52,7 @@ fn accept(registry: &Registry, body: &[u8]) -> Result<(StatusCode, PublishReceip
     {
         return Ok((StatusCode::OK, receipt));
     }
-    let at = now().map_err(|error| ApiError::storage(&error))?;
+    let at = writer.now().map_err(|error| ApiError::storage(&error))?;
     if let Event::OwnerRecovery(recovery) = &event {
         check_delay(recovery, at.max(history.outline().last_at()), registry.recovery_delay())?;
     }
@@ -114,12 +113,6 @@ fn already_there(
     Err(ApiError::new(StatusCode::CONFLICT, "version_exists", message))
 }
 
-/// Seconds since 1970-01-01 UTC by this machine's clock.
-pub(crate) fn now() -> Result<u64, RegistryError> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map(|since| since.as_secs()).map_err(|source| RegistryError::Clock { source })
-}
-
 /// Clients know the format's least delay; that of this registry is longer, and it keeps to it whoever holds its key.
 fn check_delay(recovery: &OwnerRecovery, at: u64, least: u64) -> Result<(), ApiError> {
     let effective = recovery.effective;
@@ -140,8 +133,10 @@ pub(crate) fn write_event(
     let appended = appended.map_err(|source| RegistryError::Event { source: Box::new(source) })?;
     let search = search_list(writer, &appended.history)?;
     let archives = uploads.iter().map(|upload| Write { path: upload.path.clone(), bytes: upload.bytes.to_vec() });
-    let writes: Vec<Write> = archives.chain(appended.writes.iter().cloned()).chain([search]).collect();
-    writer.write_all(&writes)?;
+    let before = checkpoint::before(&appended.writes);
+    writer.write_all(&archives.chain(before).collect::<Vec<_>>())?;
+    writer.publish(&appended.checkpoint)?;
+    writer.write_all(&[search])?;
     Ok(appended)
 }
 
@@ -188,7 +183,7 @@ mod tests {
             name,
             keys: vec![SecretKey::from_seed(&[2; 32]).public()],
             threshold: 1,
-            effective: now().expect("a clock") + delay,
+            effective: checkpoint::now().expect("a clock") + delay,
             reason: String::new(),
         });
         let text = event.to_text();

@@ -10,7 +10,7 @@ use pocket_index::record::{Event, MIN_RECOVERY_DELAY, OwnerRecovery, Recovery};
 use pocket_index::signature::PublicKey;
 
 use crate::config::{Seed, Source};
-use crate::publish::{now, write_event};
+use crate::publish::write_event;
 use crate::storage::Registry;
 use crate::{DEFAULT_RECOVERY_DELAY, RegistryError};
 
@@ -65,7 +65,7 @@ impl Registry {
         if history.is_empty() {
             return Err(RegistryError::NoPlugin { name: new.name.clone() });
         }
-        let at = now()?.max(history.outline().last_at());
+        let at = writer.now()?.max(history.outline().last_at());
         let event = Event::OwnerRecovery(OwnerRecovery {
             name: new.name.clone(),
             keys: new.keys.clone(),

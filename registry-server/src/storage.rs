@@ -7,15 +7,16 @@ use std::sync::{Mutex, MutexGuard};
 
 use pocket_index::append::{self, Appender, Files, Write};
 use pocket_index::config::Config;
-use pocket_index::log::{Checkpoint, NodeHash, NoteKey, NoteSigner};
+use pocket_index::digest::Digest;
+use pocket_index::log::{Checkpoint, NodeHash, NoteKey, NoteSigner, keys_digest};
 use pocket_index::name::RegistryName;
 use pocket_index::record::{History, Policy};
 use pocket_index::signature::{PublicKey, SecretKey};
 use pocket_index::{bundled, layout};
 
-use crate::RegistryError;
 use crate::config::{DEFAULT_RECOVERY_DELAY, Seed, Source};
 use crate::error::{chain, io_error};
+use crate::{RegistryError, checkpoint};
 
 /// Where clients publish, relative to the registry's root.
 const API: &str = "api/v1/";
@@ -52,7 +53,7 @@ impl Files for TreeFiles<'_> {
 }
 
 impl Registry {
-    /// Opens the registry, makes it first where there is none, and finishes what a crash left undone.
+    /// Opens the registry, makes it first where there is none, finishes what a crash left undone, and signs its checkpoint anew.
     ///
     /// A recovery that clients send must wait `recovery_delay` seconds.
     pub fn open(source: &Source, recovery_delay: u64) -> Result<Self, RegistryError> {
@@ -98,6 +99,7 @@ impl Registry {
             _temporary: temporary,
         };
         registry.recover()?;
+        registry.write().refresh(checkpoint::Age::Any)?;
         Ok(registry)
     }
 
@@ -109,6 +111,21 @@ impl Registry {
     /// The key that signs the log.
     pub fn key(&self) -> &NoteKey {
         self.signer.key()
+    }
+
+    /// The log's signer.
+    pub(crate) fn signer(&self) -> &NoteSigner {
+        &self.signer
+    }
+
+    /// The digest of the event keys that its configuration has.
+    pub(crate) fn keys_digest(&self) -> Digest {
+        self.policy.keys_digest()
+    }
+
+    /// The folder of the registry.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
     }
 
     /// How long a recovery that is sent must wait at least, in seconds.
@@ -134,16 +151,19 @@ impl Registry {
     fn recover(&self) -> Result<(), RegistryError> {
         let tree = self.tree();
         let files = TreeFiles(&tree);
-        let recovered = Appender::new(&files, &self.signer, &self.policy).recover();
+        let recovered = Appender::new(&files, &self.signer, &self.policy).recover(checkpoint::now()?);
         let recovered =
             recovered.map_err(|error| RegistryError::Damaged { path: tree.clone(), message: chain(&error) })?;
-        recovered.map_or(Ok(()), |appended| write_all(&tree, &appended.writes))
+        let Some(appended) = recovered else { return Ok(()) };
+        let writer = self.write();
+        writer.write_all(&checkpoint::before(&appended.writes).collect::<Vec<_>>())?;
+        writer.publish(&appended.checkpoint)
     }
 }
 
 /// The right to write to a registry.
 pub(crate) struct Writer<'a> {
-    registry: &'a Registry,
+    pub registry: &'a Registry,
     _guard: MutexGuard<'a, ()>,
 }
 
@@ -218,7 +238,7 @@ fn found(root: &Path, seed: Seed) -> Result<(), RegistryError> {
     let damaged = |message: String| RegistryError::Damaged { path: root.to_owned(), message };
     let signer = NoteSigner::new(&origin, secret).map_err(|error| damaged(error.to_string()))?;
     match seed {
-        Seed::Empty => write_all(&tree, &append::start(&signer))?,
+        Seed::Empty => write_all(&tree, &append::start(&signer, &Policy::new([public]), checkpoint::now()?))?,
         Seed::Bundled => copy_bundled(&tree, &signer)?,
     }
     if !tree.join(layout::SEARCH).exists() {
@@ -243,7 +263,9 @@ fn copy_bundled(tree: &Path, signer: &NoteSigner) -> Result<(), RegistryError> {
         }
     }
     let (size, root) = bundled_head()?;
-    write_file(&tree.join(layout::CHECKPOINT), Checkpoint::sign(size, root, signer).note().as_bytes())
+    // It says nothing of its time yet: that does who opens the registry.
+    let checkpoint = Checkpoint::sign(size, root, keys_digest([&signer.key().public()]), signer);
+    write_all(tree, &[Write::of_checkpoint(&checkpoint)])
 }
 
 fn bundled_head() -> Result<(u64, NodeHash), RegistryError> {

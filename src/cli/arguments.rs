@@ -435,6 +435,12 @@ pub enum RegistryCommand {
         #[arg(long, value_name = "DELAY", default_value = "7d", value_parser = pocket_registry::parse_recovery_delay, env = "POCKET_RECOVERY_DELAY")]
         recovery_delay: u64,
     },
+    /// Sign a registry's checkpoint anew, so that clients see that it is alive: for one that no server runs on, from cron
+    Refresh {
+        /// The registry's folder, with `tree/` and `registry.key`
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+    },
     /// Name other owners for a plugin whose owners lost their keys; they count after a delay that everybody sees. No server may
     /// use the folder meanwhile
     Recover(RecoverArguments),

@@ -106,11 +106,12 @@ fn is_refusal(error: &RegistryError) -> bool {
             | RegistryError::History { .. }
             | RegistryError::Archive { .. }
             | RegistryError::KeyChanged { .. }
-            | RegistryError::EventKeysChanged { .. }
             | RegistryError::NoProof { .. }
             // Its files have limits, which the format states.
             | RegistryError::Transport { source: TransportError::TooLarge { .. }, .. }
             | RegistryError::OtherView { .. }
+            | RegistryError::Stale { .. }
+            | RegistryError::Ahead { .. }
             | RegistryError::DevelopmentKey { .. }
     )
 }
@@ -262,15 +263,14 @@ fn registry_hint(error: &RegistryError) -> Option<String> {
                     .to_owned()
             }
         }),
-        RegistryError::EventKeysChanged { file, .. } => Some(match file {
-            Some(file) => {
-                format!("compare them with what the registry says elsewhere; if you agree, remove `{}`", file.display())
-            }
-            None => {
-                "compare them with what the registry says elsewhere; if you agree, put them into `keys` in pocket.lock"
-                    .to_owned()
-            }
-        }),
+        RegistryError::Stale { .. } => Some(
+            "somebody may keep newer releases and withdrawals from you: ask whoever runs it, who signs anew with `pocket registry \
+             refresh`; --locked takes what is locked, and `max_age` of the registry in pocket.yaml allows more"
+                .to_owned(),
+        ),
+        RegistryError::Ahead { .. } => {
+            Some("set the clock of this machine; if it is right, tell whoever runs the registry".to_owned())
+        }
         RegistryError::DevelopmentKey { .. } => Some("the registry must make a key of its own".to_owned()),
         RegistryError::ReadOnly { .. } => {
             Some("name a registry server: `pocket registry serve --dir FOLDER`, then `--registry http://…`".to_owned())
@@ -377,10 +377,12 @@ fn server_hint(error: &pocket_registry::RegistryError) -> Option<String> {
     Some(match error {
         Server::Listen { .. } => "another program may listen there; `--addr 127.0.0.1:0` takes a free port".to_owned(),
         Server::Exposed { .. } => "put a proxy with TLS in front of it and give --behind-proxy".to_owned(),
-        Server::InUse { .. } => "stop that server, or name another folder with --dir".to_owned(),
+        Server::InUse { .. } => {
+            "stop that server, or name another folder; a running server signs its checkpoint anew by itself".to_owned()
+        }
+        Server::ClockBehind { .. } => "set the clock of this machine; nothing was signed".to_owned(),
         Server::NoEventKey { .. } => {
-            "put that key into `keys` of its `config.json`, and tell users: they keep the keys that they saw first"
-                .to_owned()
+            "put that key into `keys` of its `config.json`; its users are told of it".to_owned()
         }
         _ => return None,
     })

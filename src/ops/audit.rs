@@ -9,10 +9,10 @@ use semver::Version;
 use super::permissions::refuse_unapproved;
 use super::policy::Policy;
 use super::recovery::notices;
-use super::time::now;
 use super::{OpsError, Workspace, plugins};
 use crate::project::{Basis, LockedPlugin, Lockfile, Source};
-use crate::registry::{Network, Registry};
+use crate::registry::now;
+use crate::registry::{Access, Network, Registry, Staleness};
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -163,9 +163,10 @@ async fn open(
 ) -> Result<Registry, String> {
     let opening = async {
         let named = workspace.registry_named(name, Some(lock))?;
-        workspace.open_named(&named, Some(lock), network).await
+        // Whether something was withdrawn is asked, and one that is too old cannot know.
+        workspace.open_named(&named, Some(lock), Access::new(network, Staleness::Refused)).await
     };
-    opening.await.map(|opened| opened.registry).map_err(|error| sentence(&error))
+    opening.await.map_err(|error| sentence(&error))
 }
 
 /// An error with its causes in one sentence.

@@ -195,10 +195,11 @@ fn registry(field: &Field<'_>) -> Read<RegistrySettings> {
             url: url(field)?,
             signing: Signing::OnFirstUse,
             min_release_age: None,
+            max_age: None,
             max_unpacked: None,
         });
     }
-    let fields = field.keys(&["url", "key", "unsigned", "min_release_age", "max_unpacked"])?;
+    let fields = field.keys(&["url", "key", "unsigned", "min_release_age", "max_age", "max_unpacked"])?;
     let Some(address) = fields.get("url") else { return Err(field.error("`url` is missing")) };
     let unsigned = fields.get("unsigned").map(Field::flag).transpose()?.unwrap_or(false);
     let signing = match fields.get("key") {
@@ -211,6 +212,7 @@ fn registry(field: &Field<'_>) -> Read<RegistrySettings> {
         url: url(address)?,
         signing,
         min_release_age: fields.get("min_release_age").map(age).transpose()?,
+        max_age: fields.get("max_age").map(age).transpose()?,
         max_unpacked: fields.get("max_unpacked").map(bytes).transpose()?,
     })
 }
@@ -294,7 +296,7 @@ plugins:
     private_networks: [10.0.0.0/8, 192.168.1.7, "fd00::/8"]
 registries:
   bundled: https://plugins.example.com
-  corp: { url: "https://corp.example.com/index", unsigned: true, min_release_age: 7d, max_unpacked: 1GiB }
+  corp: { url: "https://corp.example.com/index", unsigned: true, min_release_age: 7d, max_age: 36h, max_unpacked: 1GiB }
 forges:
   git.example.com: { api: "https://git.example.com/api/v1" }
   Other.example.com:3000: http://other.example.com:3000/api
@@ -329,6 +331,7 @@ log_level: debug
         let networks = ["10.0.0.0/8", "192.168.1.7/32", "fd00::/8"].map(|text| text.parse().unwrap()).to_vec();
         assert_eq!(plugins.security.private_networks, Some(networks));
         assert_eq!(manifest.registries["corp"].min_release_age, Some(7 * 86_400));
+        assert_eq!(manifest.registries["corp"].max_age, Some(36 * 3_600));
         assert_eq!(manifest.registries["corp"].max_unpacked, Some(1 << 30));
         assert_eq!(manifest.registries["corp"].signing, Signing::Unsigned);
         assert_eq!(manifest.log_level, Some(LogLevel::Debug));
@@ -381,6 +384,7 @@ log_level: debug
             "plugins:\n  security:\n    private_networks: [10.0.0.5/8]",
             "plugins:\n  security:\n    private_networks: [intranet]",
             "registries:\n  corp: { url: https://x.example, min_release_age: 7 }",
+            "registries:\n  corp: { url: https://x.example, max_age: never }",
             "log_level: [",
             "- a\n- b",
         ];
@@ -404,6 +408,7 @@ log_level: debug
         line 3, column 24: `plugins.security.private_networks[0]`: `10.0.0.5/8` is no network: expected an address alone, or `10.0.0.0/8`
         line 3, column 24: `plugins.security.private_networks[0]`: `intranet` is no network: expected one such as `10.0.0.0/8` or `fd00::/8`
         line 2, column 52: `registries.corp.min_release_age`: expected an age such as `7d`, `12h`, `30m` or `0`
+        line 2, column 44: `registries.corp.max_age`: expected an age such as `7d`, `12h`, `30m` or `0`
         line 1, column 12: unclosed bracket '['
         line 1, column 1: expected a mapping with `plugins`, `registries`, `forges`, `trust_key` or `log_level`
         ");

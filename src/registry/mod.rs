@@ -1,9 +1,11 @@
 //! Reading and writing registries: the only room that touches the network for packages.
 
+mod age;
 mod cache;
 mod client;
 mod clock;
 mod copy;
+mod dated;
 mod error;
 pub mod forge;
 mod http;
@@ -11,17 +13,20 @@ mod location;
 mod memory;
 mod monitor;
 mod opening;
+mod order;
 mod transport;
 
+pub use age::{Access, DEFAULT_MAX_AGE, Notice, Stale, Staleness};
 pub use cache::ArchiveCache;
-pub use client::{Opened, Registry};
+pub use client::Registry;
 pub use clock::{EarlyOwners, now};
+pub use dated::Backwards;
 pub use error::{RegistryError, TransportError};
 pub use http::Http;
 pub use location::{Location, LocationError};
 pub use memory::{Kept, OtherLine};
 pub use monitor::{Archives, Audit, Difference};
-pub use opening::Expected;
+pub use opening::{Expected, Opened};
 
 /// Whether the network may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
