@@ -25,6 +25,7 @@ pub mod search;
 pub mod signature;
 pub mod tree;
 pub mod verify;
+pub mod witness;
 pub mod yaml;
 
 #[cfg(test)]
