@@ -1,8 +1,10 @@
 //! The registry server: serves a registry's static files and accepts publishes.
 //!
 //! Reading needs nothing but the files below `tree/`; any web server can serve them instead. Writing goes through one
-//! route that checks everything a client checks, then appends to the log.
+//! route that checks everything a client checks, then appends to the log. [`witness`] is a server of its own, which watches
+//! such logs.
 
+mod collect;
 mod config;
 mod error;
 mod files;
@@ -10,8 +12,10 @@ mod publish;
 mod range;
 mod routes;
 mod storage;
+pub mod witness;
 
-pub use config::{Exposure, Options, Seed, Source};
+pub use collect::{AskError, TooFewWitnesses};
+pub use config::{Exposure, Options, PATIENCE, Seed, Source, WitnessAt, WitnessAtError, Witnesses};
 pub use error::RegistryError;
 pub use routes::router;
 pub use storage::Registry;

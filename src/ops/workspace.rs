@@ -257,6 +257,7 @@ impl Workspace {
         let demanded = policy::demanded_key(self, named)?;
         let is_demanded = demanded.is_some();
         expected.key = demanded.or(expected.key);
+        expected.witnesses = policy::demanded_witnesses(self, named);
         let (name, location) = (named.name.clone(), named.location.clone());
         let opened = Registry::open(name, location, &expected, &self.home, network).await;
         opened.map_err(|error| if is_demanded { policy::other_key(self, error) } else { error.into() })
@@ -371,7 +372,7 @@ fn locked_state(named: &NamedRegistry, lock: Option<&Lockfile>) -> Expected {
     let locked = lock.and_then(|lock| lock.registry(&named.name));
     match locked.map(|locked| (&locked.trust, locked_head(locked))) {
         Some((RegistryTrust::Signed { log, .. }, head)) if named.location != Location::Bundled => {
-            Expected { key: Some(log.key.clone()), head, copy: None }
+            Expected { key: Some(log.key.clone()), head, ..Expected::default() }
         }
         _ => Expected::default(),
     }

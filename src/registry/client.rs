@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use pocket_index::config::{Config, LogRequirement};
 use pocket_index::digest::{Digest, Digested};
-use pocket_index::log::{self, Checkpoint, LogError, NoteKey, TilePath, TileSource as _, Tiles, TreeHead};
+use pocket_index::log::{self, Checkpoint, LogError, NoteKey, TilePath, TileSource as _, Tiles, TreeHead, Witnessed};
 use pocket_index::name::{PluginName, RegistryName, Target};
 use pocket_index::record::{ArchiveRecord, History, HistoryError, Outline, Policy};
 use pocket_index::search::{self, SearchEntry};
@@ -19,6 +19,7 @@ use super::error::{RegistryError, TransportError};
 use super::http::Progress;
 use super::memory::{Keeping, Memory};
 use super::transport::{Freshness, Transport};
+use super::witnesses::{self, DemandedWitnesses};
 use super::{ArchiveCache, Location, Network};
 use crate::home::Home;
 
@@ -26,8 +27,6 @@ use crate::home::Home;
 pub(super) const SMALL_FILE: u64 = 64 << 10;
 /// 16 MiB: 10,000 releases of one plugin.
 pub(super) const INDEX_FILE: u64 = 16 << 20;
-/// 8 KiB: a full tile has 256 hashes of 32 bytes.
-pub(super) const TILE: u64 = 8 << 10;
 /// 64 MiB: 100,000 plugins with a line each.
 pub(super) const SEARCH_FILE: u64 = 64 << 20;
 
@@ -40,6 +39,7 @@ pub struct Registry {
     keys: Vec<PublicKey>,
     log_key: NoteKey,
     checkpoint: Checkpoint,
+    witnessed: Vec<Witnessed>,
     policy: Arc<Policy>,
     tiles: Mutex<Tiles>,
     archives: ArchiveCache,
@@ -64,6 +64,8 @@ pub struct Expected {
     pub head: Option<TreeHead>,
     /// A partial copy of the registry, read instead of it. It is as old as it is: only `head` bounds its age.
     pub copy: Option<PathBuf>,
+    /// Who must have seen its checkpoint. What is compiled in was seen by everybody who has this program.
+    pub witnesses: Vec<DemandedWitnesses>,
 }
 
 /// A registry, and whether it was met for the first time.
@@ -109,7 +111,7 @@ impl Registry {
             .published_up_to(checkpoint.size())
             .with_development_lines(bundled::line_digests());
         let tiles = Mutex::default();
-        let registry = Self {
+        let mut registry = Self {
             name,
             location,
             transport,
@@ -117,12 +119,16 @@ impl Registry {
             keys: config.keys,
             log_key,
             checkpoint,
+            witnessed: Vec::new(),
             policy: Arc::new(policy),
             tiles,
             archives,
             memory,
         };
         registry.check_growth(expected.head.as_ref()).await?;
+        if registry.location != Location::Bundled {
+            registry.check_witnesses(expected)?;
+        }
         registry.memory.saw(&registry.log_key, &registry.checkpoint);
         let is_new =
             registry.memory.before().is_none() && expected.key.is_none() && registry.location != Location::Bundled;
@@ -155,6 +161,11 @@ impl Registry {
         &self.checkpoint
     }
 
+    /// The demanded witnesses that saw the checkpoint.
+    pub fn witnessed(&self) -> &[Witnessed] {
+        &self.witnessed
+    }
+
     /// Remembers what was read and checked, for every later command. Call it when a command has read all it needs.
     ///
     /// # Errors
@@ -175,6 +186,15 @@ impl Registry {
             let shown = format!("{origin}\n{size}\n{root}\n\nas pocket.lock has it, which keeps no signatures\n");
             self.check_grew_from(head, &shown).await?;
         }
+        Ok(())
+    }
+
+    /// Checks that everybody who must have seen the checkpoint did. A copy is as old as it is.
+    fn check_witnesses(&mut self, expected: &Expected) -> Result<(), RegistryError> {
+        let recent = expected.copy.is_none().then(witnesses::recent);
+        let found = witnesses::check(&expected.witnesses, &self.checkpoint, &self.log_key, recent);
+        let registry = || self.location.to_string();
+        self.witnessed = found.map_err(|source| RegistryError::Witnesses { registry: registry(), source })?;
         Ok(())
     }
 
@@ -371,21 +391,14 @@ impl Registry {
         self.transport.download(&layout::archive(&digest), limit, partial, progress).await
     }
 
-    /// Fetches the tiles that are not here yet. A partial tile may have become a full one since the checkpoint.
+    /// Fetches the tiles that are not here yet.
     pub(super) async fn fetch_tiles(&self, needed: Vec<TilePath>) -> Result<(), RegistryError> {
         for path in needed {
             if self.tiles.lock().expect("no holder of this lock panics").tile(&path).is_ok() {
                 continue;
             }
-            let read = self.transport.read(&path.to_string(), TILE, Freshness::Immutable).await;
-            let content = match read {
-                Err(TransportError::NotFound { .. }) if path.width < log::TILE_WIDTH => {
-                    let full = TilePath { width: log::TILE_WIDTH, ..path };
-                    self.transport.read(&full.to_string(), TILE, Freshness::Immutable).await
-                }
-                read => read,
-            };
-            let content = content.map_err(|source| self.transport_error(source))?;
+            let read = self.transport.read_tile(&path, Freshness::Immutable).await;
+            let content = read.map_err(|source| self.transport_error(source))?;
             let mut tiles = self.tiles.lock().expect("no holder of this lock panics");
             tiles.insert(path, content.to_vec());
         }

@@ -7,17 +7,21 @@ mod error;
 pub mod forge;
 mod http;
 mod location;
+mod log_files;
 mod memory;
 mod monitor;
 mod transport;
+mod witnesses;
 
 pub use cache::ArchiveCache;
 pub use client::{Expected, Opened, Registry};
 pub use error::{RegistryError, TransportError};
+pub use log_files::LogFiles;
 pub use http::Http;
 pub use location::{Location, LocationError};
 pub use memory::{Kept, OtherLine};
 pub use monitor::{Archives, Audit, Difference};
+pub use witnesses::DemandedWitnesses;
 
 /// Whether the network may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
