@@ -1,6 +1,8 @@
 //! Everything that can be typed, with the help that explains it.
 
 mod key;
+#[cfg(feature = "registry")]
+mod witness;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,6 +16,8 @@ use semver::Version;
 use crate::ops::Scope;
 
 pub use key::KeyCommand;
+#[cfg(feature = "registry")]
+pub use witness::{LogCommand, WitnessCommand};
 
 /// A package manager for plugins, and the engine that runs them.
 #[derive(Debug, Parser)]
@@ -61,6 +65,10 @@ pub enum Command {
     #[cfg(feature = "registry")]
     #[command(subcommand)]
     Registry(RegistryCommand),
+    /// Watch registries for others: cosign what only grew
+    #[cfg(feature = "registry")]
+    #[command(subcommand)]
+    Witness(WitnessCommand),
     /// See all of it work: a registry, a key, a publish, installs, a workflow, a refusal
     #[cfg(feature = "registry")]
     Demo(DemoArguments),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use pocket_index::log::TreeHead;
+use pocket_index::log::{ClaimedCosignature, TreeHead, Witnessed};
 
 use super::{OpsError, Reach, Workspace};
 use crate::registry::{Archives, Audit, Location, Network};
@@ -16,6 +16,10 @@ pub struct Audited {
     pub key: String,
     /// The tree that its checkpoint signs.
     pub head: TreeHead,
+    /// The witnesses that are demanded here and saw it.
+    pub witnessed: Vec<Witnessed>,
+    /// Others that say so. Their keys are not known here.
+    pub claimed: Vec<ClaimedCosignature>,
     /// What is in it.
     pub audit: Audit,
 }
@@ -38,7 +42,12 @@ pub async fn verify(workspace: &Workspace, registry: &str, archives: Archives) -
     if audit.differences.is_empty() {
         registry.remember()?;
     }
+    let witnessed = registry.witnessed().to_vec();
+    let mut claimed = registry.checkpoint().claimed_cosignatures(registry.log_key());
+    claimed.retain(|claim| witnessed.iter().all(|seen| seen.key.name() != claim.name));
     Ok(Audited {
+        witnessed,
+        claimed,
         registry: registry.location().to_string(),
         key: registry.log_key().public().fingerprint().to_string(),
         head: registry.checkpoint().head().clone(),

@@ -13,6 +13,7 @@ use semver::Version;
 
 use super::install::locking::archive_for_host;
 use super::plugins::WorkspacePlugin;
+use super::time::rfc3339;
 use super::{OpsError, Reach, Workspace, plugins};
 use crate::project::{Basis, LockedPlugin, Source};
 use crate::registry::{Http, Network, Registry, TransportError};
@@ -183,7 +184,7 @@ fn links_to_the_log(registry: &Registry, release: &VerifiedRelease) -> Vec<Strin
     let entry = release.entry();
     let signers: Vec<String> = entry.signers().iter().map(|key| key.fingerprint().to_string()).collect();
     let head = registry.checkpoint().head();
-    vec![
+    let mut links = vec![
         format!("the release is signed by {}", signers.join(" and ")),
         format!(
             "it is entry {} of the log of {}: its inclusion proof leads to the root",
@@ -196,7 +197,12 @@ fn links_to_the_log(registry: &Registry, release: &VerifiedRelease) -> Vec<Strin
             head.root,
             registry.log_key().public().fingerprint()
         ),
-    ]
+    ];
+    links.extend(registry.witnessed().iter().map(|seen| {
+        let (name, key) = (seen.key.name(), seen.key.public().fingerprint());
+        format!("the witness `{name}` ({key}) saw that checkpoint at {}", rfc3339(seen.time))
+    }));
+    links
 }
 
 /// Without the network, what is not on this machine is a link that is missing, and not a trouble that passes.

@@ -24,3 +24,4 @@ mod store;
 mod support;
 mod transport;
 mod views;
+mod witnesses;

@@ -142,8 +142,8 @@ async fn one(
     patience: Duration,
 ) -> Result<Cosignature, AskError> {
     let old = seen.load(Ordering::Relaxed);
-    let asked = ask::Question { witness, checkpoint, log }.ask(client, old, tiles);
-    let answer = tokio::time::timeout(patience, asked).await;
+    let question = ask::Question { witness, checkpoint, log };
+    let answer = tokio::time::timeout(patience, question.ask(client, old, tiles)).await;
     let cosignature = answer.map_err(|_| AskError::TimedOut { patience })??;
     seen.store(checkpoint.size(), Ordering::Relaxed);
     Ok(cosignature)

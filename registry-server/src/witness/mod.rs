@@ -90,14 +90,22 @@ impl Witness {
         Ok(state.seen().map_or(0, Checkpoint::size))
     }
 
+    /// Reads a checkpoint that a log known here signed. Nothing is compared, and nothing written.
+    ///
+    /// # Errors
+    /// The log is not known, or did not sign it.
+    pub fn open_checkpoint(&self, note: &[u8]) -> Result<Checkpoint, Refusal> {
+        let log = self.log(&Checkpoint::origin_of(note).map_err(Refusal::Malformed)?)?;
+        Checkpoint::open(note, &log).map_err(unsigned)
+    }
+
     /// Cosigns a checkpoint if its log is known, signed it, and grew into it. `now` is in seconds since 1970-01-01 UTC.
     ///
     /// # Errors
     /// Why not. Where the log contradicted itself, both of its notes are kept first.
     pub fn cosign(&self, request: &AddCheckpoint, way: Way, now: u64) -> Result<Cosignature, Refusal> {
-        let origin = Checkpoint::origin_of(request.note.as_bytes()).map_err(Refusal::Malformed)?;
-        let log = self.log(&origin)?;
-        let new = Checkpoint::open(request.note.as_bytes(), &log).map_err(unsigned)?;
+        let new = self.open_checkpoint(request.note.as_bytes())?;
+        let log = self.log(&new.head().origin)?;
         if request.old > new.size() {
             return Err(Refusal::Backwards { old: request.old, size: new.size() });
         }

@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use pocket_registry::{Exposure, Options, Seed, Server, Source};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::arguments::RegistryCommand;
 use crate::cli::error::{VERIFICATION_REFUSED, count};
 use crate::cli::output::Output;
 use crate::ops::monitor::{self, Audited};
+use crate::ops::time::rfc3339;
 use crate::ops::{OpsError, Scope, Workspace};
 use crate::registry::Archives;
 
@@ -47,7 +48,7 @@ fn serve(
 fn verify(registry: &str, archives: Archives, output: &Output) -> Result<ExitCode, OpsError> {
     let workspace = Workspace::open(Scope::Nearest)?;
     let audited = block_on(monitor::verify(&workspace, registry, archives))?;
-    let Audited { registry, key, head, audit } = &audited;
+    let Audited { registry, key, head, audit, .. } = &audited;
     let differences = audit.differences.iter();
     let differences: Vec<_> =
         differences.map(|found| json!({ "file": found.file, "problem": found.problem })).collect();
@@ -56,6 +57,7 @@ fn verify(registry: &str, archives: Archives, output: &Output) -> Result<ExitCod
         "key": key,
         "leaves": head.size,
         "root": head.root,
+        "witnesses": witnesses(&audited),
         "plugins": audit.plugins,
         "releases": audit.releases,
         "archives": audit.archives,
@@ -66,8 +68,30 @@ fn verify(registry: &str, archives: Archives, output: &Output) -> Result<ExitCod
     Ok(if audit.differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(VERIFICATION_REFUSED) })
 }
 
+/// Who saw the checkpoint, and when.
+fn witnesses(audited: &Audited) -> Vec<Value> {
+    let checked = audited.witnessed.iter().map(|seen| {
+        let fingerprint = seen.key.public().fingerprint().to_string();
+        json!({ "name": seen.key.name(), "time": rfc3339(seen.time), "fingerprint": fingerprint })
+    });
+    let claimed = audited.claimed.iter();
+    let claimed = claimed.map(|claim| json!({ "name": claim.name, "time": rfc3339(claim.time), "fingerprint": null }));
+    checked.chain(claimed).collect()
+}
+
+fn witnesses_told(audited: &Audited) -> String {
+    let checked = audited.witnessed.iter().map(|seen| {
+        let (name, key) = (seen.key.name(), seen.key.public().fingerprint());
+        format!("  witnessed by `{name}` ({key}) at {}\n", rfc3339(seen.time))
+    });
+    let claimed = audited.claimed.iter().map(|claim| {
+        format!("  a line says that `{}` witnessed it at {}; its key is not known here\n", claim.name.escape_debug(), rfc3339(claim.time))
+    });
+    checked.chain(claimed).collect()
+}
+
 fn told(audited: &Audited) -> String {
-    let Audited { registry, key, head, audit } = audited;
+    let Audited { registry, key, head, audit, .. } = audited;
     let verdict = match audit.differences.len() {
         0 => "is verified".to_owned(),
         number => format!("does not fit together: {}", count(number, "difference")),
@@ -79,9 +103,10 @@ fn told(audited: &Audited) -> String {
         number => format!("{}, {} bytes", count(number as usize, "archive"), audit.bytes),
     };
     format!(
-        "the registry {registry} {verdict}\n{differences}  {} with the root {}, signed by {key}\n  {} with {}\n  {archives}\n",
+        "the registry {registry} {verdict}\n{differences}  {} with the root {}, signed by {key}\n{}  {} with {}\n  {archives}\n",
         count(audit.leaves as usize, "event"),
         head.root,
+        witnesses_told(audited),
         count(audit.plugins as usize, "plugin"),
         count(audit.releases as usize, "release"),
     )

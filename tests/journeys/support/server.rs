@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::thread::JoinHandle;
 
-use pocket_registry::{Exposure, Options, Seed, Server, Source};
+use pocket_registry::{Exposure, Options, Seed, Server, Source, Witnesses};
 use tokio::sync::oneshot;
 
 /// A running registry; stopped when dropped.
@@ -29,7 +29,7 @@ impl TestRegistry {
     fn start(seed: Seed) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let source = Source::Folder { path: folder.path().join("registry"), seed };
-        let options = Options { source, address: "127.0.0.1:0".parse().unwrap(), exposure: Exposure::Loopback };
+        let options = Options { source, address: "127.0.0.1:0".parse().unwrap(), exposure: Exposure::Loopback, witnesses: Witnesses::default() };
         let (ready, started) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
