@@ -23,6 +23,7 @@ pub mod record;
 pub mod repository;
 pub mod search;
 pub mod signature;
+pub mod time;
 pub mod tree;
 pub mod verify;
 pub mod witness;

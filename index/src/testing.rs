@@ -16,6 +16,9 @@ use crate::name::{PluginName, Target};
 use crate::record::{ArchiveRecord, Deprecation, Event, OwnerKeys, Policy, Release, Withdrawal};
 use crate::signature::SecretKey;
 
+/// When everything happens in these tests.
+pub(crate) const AT: u64 = 1_790_000_000;
+
 pub(crate) fn key(seed: u8) -> SecretKey {
     SecretKey::from_seed(&[seed; 32])
 }
@@ -101,8 +104,9 @@ impl TestIndex {
     pub(crate) fn new() -> Self {
         let signer = NoteSigner::new("example.org/log", key(100)).expect("a valid origin");
         let files = MemoryFiles::default();
-        files.write(&start(&signer));
-        Self { files, signer, policy: Policy::new([key(101).public()]) }
+        let policy = Policy::new([key(101).public()]);
+        files.write(&start(&signer, &policy, AT));
+        Self { files, signer, policy }
     }
 
     /// The files that the event would change; they are not written.
@@ -113,7 +117,7 @@ impl TestIndex {
     ) -> Result<Appended, crate::append::AppendError> {
         let text = event.to_text();
         let signatures = keys.iter().map(|key| key.sign_event(event.kind(), &text)).collect();
-        let submission = Submission { name: event.name(), event: &text, signatures, at: 1_790_000_000 };
+        let submission = Submission { name: event.name(), event: &text, signatures, at: AT };
         Appender::new(&self.files, &self.signer, &self.policy).append(submission)
     }
 

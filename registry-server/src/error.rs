@@ -67,6 +67,14 @@ pub enum RegistryError {
         /// The registry's folder.
         path: PathBuf,
     },
+    /// The log signed with a time that has not come yet.
+    #[error("cannot sign the checkpoint of `{}`", path.display())]
+    Clock {
+        /// The registry's folder.
+        path: PathBuf,
+        /// Both times.
+        source: pocket_index::log::ClockBehind,
+    },
     /// The folder holds something else than a registry.
     #[error("`{}` is no registry: {message}", path.display())]
     Damaged {

@@ -4,6 +4,7 @@
 //! route that checks everything a client checks, then appends to the log. [`witness`] is a server of its own, which watches
 //! such logs.
 
+mod checkpoint;
 mod collect;
 mod config;
 mod error;
@@ -14,6 +15,7 @@ mod routes;
 mod storage;
 pub mod witness;
 
+pub use checkpoint::{Refreshed, refresh};
 pub use collect::{AskError, TooFewWitnesses};
 pub use config::{Exposure, Options, PATIENCE, Seed, Source, WitnessAt, WitnessAtError, Witnesses};
 pub use error::RegistryError;
@@ -34,7 +36,7 @@ impl Server {
     /// Opens the registry and the port. Port 0 takes a free one; [`Server::address`] tells which.
     pub async fn bind(options: &Options) -> Result<Self, RegistryError> {
         options.check_address()?;
-        let registry = Arc::new(Registry::open(&options.source)?);
+        let registry = Arc::new(Registry::open(&options.source, &options.witnesses)?);
         let address = options.address;
         let listener =
             tokio::net::TcpListener::bind(address).await.map_err(|source| RegistryError::Listen { address, source })?;
@@ -57,9 +59,10 @@ impl Server {
         &self.registry
     }
 
-    /// Serves until `stop` is ready, then finishes the requests under way.
+    /// Serves until `stop` is ready, then finishes the requests under way. Meanwhile the checkpoint never gets older than a day.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), RegistryError> {
         let address = self.address;
+        let _refreshing = checkpoint::keep_fresh(&self.registry);
         axum::serve(self.listener, router(self.registry))
             .with_graceful_shutdown(stop)
             .await

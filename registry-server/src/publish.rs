@@ -2,7 +2,6 @@
 //! use; the archives, the line, the log and the search list are written in this order.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Json;
 use axum::extract::State;
@@ -16,9 +15,9 @@ use pocket_index::record::{Event, History, Release};
 use pocket_index::search::{self, SearchEntry};
 use pocket_index::verify::check_submission;
 
-use crate::Registry;
 use crate::error::{ApiError, RegistryError, chain};
 use crate::storage::Writer;
+use crate::{Registry, checkpoint};
 
 /// 300 MiB: archives for several targets in one request; each is held to the archive limits besides.
 pub(crate) const MAX_BODY_BYTES: usize = 300 << 20;
@@ -47,6 +46,7 @@ fn accept(registry: &Registry, body: &[u8]) -> Result<(StatusCode, PublishReceip
         _ => return Err(refused("unexpected_archive", &format!("a `{}` event brings no archives", event.kind()))),
     };
     let writer = registry.write();
+    writer.finish().map_err(|error| write_error(&error))?;
     let history = writer.history(event.name()).map_err(|error| ApiError::storage(&error))?;
     if let Event::Release(release) = &event
         && let Some(receipt) = already_there(&writer, &history, release, &header.event)?
@@ -113,24 +113,37 @@ fn append(
     event: &Event,
     uploads: &[Upload<'_>],
 ) -> Result<PublishReceipt, ApiError> {
-    let at = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| ApiError::storage(&error))?.as_secs();
+    let at = checkpoint::now();
     let submission = Submission { name: event.name(), event: &header.event, signatures: header.signatures.clone(), at };
     let appended = writer.append(|appender| appender.append(submission)).map_err(|error| append_error(&error))?;
     let search = search_list(writer, &appended.history).map_err(|error| ApiError::storage(&error))?;
     let archives = uploads.iter().map(|upload| Write { path: upload.path.clone(), bytes: upload.bytes.to_vec() });
-    let writes: Vec<Write> = archives.chain(appended.writes).chain([search]).collect();
-    writer.write_all(&writes).map_err(|error| ApiError::storage(&error))?;
+    let (before, checkpoint) = checkpoint::apart(appended.writes, appended.checkpoint);
+    let writes: Vec<Write> = archives.chain(before).collect();
+    let written = writer.write_all(&writes).and_then(|()| writer.publish(checkpoint));
+    written.and_then(|()| writer.write_all(&[search])).map_err(|error| write_error(&error))?;
     Ok(PublishReceipt { log: appended.line.log, digest: appended.line.digest })
 }
 
 /// The search list with this plugin's entry replaced.
-fn search_list(writer: &Writer<'_>, history: &History) -> Result<Write, RegistryError> {
+pub(crate) fn search_list(writer: &Writer<'_>, history: &History) -> Result<Write, RegistryError> {
     let content = writer.read(layout::SEARCH)?.unwrap_or_default();
     // A damaged list is made anew from what is published next; nothing is installed by it.
     let mut entries = str::from_utf8(&content).ok().and_then(|text| search::parse(text).ok()).unwrap_or_default();
     entries.retain(|entry| entry.name != *history.name());
     entries.extend(SearchEntry::of(history));
     Ok(Write { path: layout::SEARCH.to_owned(), bytes: search::write(entries).into_bytes() })
+}
+
+/// Without its witnesses the line stays where it is, and comes out before anything else does.
+fn write_error(error: &RegistryError) -> ApiError {
+    match error {
+        RegistryError::TooFewWitnesses(error) => {
+            let message = format!("{error}; what waits comes out as soon as they answer: publish again to try now");
+            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "witnesses", message)
+        }
+        error => ApiError::storage(error),
+    }
 }
 
 fn append_error(error: &AppendError) -> ApiError {

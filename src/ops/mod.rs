@@ -22,7 +22,6 @@ pub mod run;
 pub mod search;
 pub mod settings;
 pub mod sources;
-pub mod time;
 pub mod uninstall;
 pub mod update;
 pub mod verify;

@@ -7,13 +7,13 @@ use pocket_index::digest::Digest;
 use pocket_index::limits::Limits;
 use pocket_index::name::PluginName;
 use pocket_index::package;
+use pocket_index::time::UtcTime;
 use pocket_index::verify::{VerifiedRelease, VerifyError};
 use reqwest::Url;
 use semver::Version;
 
 use super::install::locking::archive_for_host;
 use super::plugins::WorkspacePlugin;
-use super::time::rfc3339;
 use super::{OpsError, Reach, Workspace, plugins};
 use crate::project::{Basis, LockedPlugin, Source};
 use crate::registry::{Http, Network, Registry, TransportError};
@@ -200,7 +200,7 @@ fn links_to_the_log(registry: &Registry, release: &VerifiedRelease) -> Vec<Strin
     ];
     links.extend(registry.witnessed().iter().map(|seen| {
         let (name, key) = (seen.key.name(), seen.key.public().fingerprint());
-        format!("the witness `{name}` ({key}) saw that checkpoint at {}", rfc3339(seen.time))
+        format!("the witness `{name}` ({key}) saw that checkpoint at {}", UtcTime(seen.time))
     }));
     links
 }

@@ -7,9 +7,7 @@ use super::checkpoint::Checkpoint;
 use super::cosignature::{CosignatureError, CosignerKey};
 use super::note::{self, NoteKey};
 use crate::signature::PublicKey;
-
-/// 5 minutes, in seconds: so far may a witness's clock be ahead of the one who reads.
-pub const MAX_AHEAD: u64 = 300;
+use crate::time::{Age, CLOCK_DIFFERENCE};
 
 /// Witnesses, and how many of them must have cosigned a checkpoint. One key counts once, whatever names it has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -182,7 +180,7 @@ impl Recent {
     /// Why a cosignature of this time does not count, if it does not.
     pub fn misses(self, time: u64) -> Option<Missing> {
         let Self { now, max_age } = self;
-        if time > now.saturating_add(MAX_AHEAD) {
+        if time > now.saturating_add(CLOCK_DIFFERENCE) {
             return Some(Missing::Ahead { by: time - now });
         }
         let age = now.saturating_sub(time);
@@ -207,8 +205,8 @@ impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Absent => f.write_str("it did not cosign"),
-            Self::Old { age, max_age } => write!(f, "it cosigned {age} s ago, at most {max_age} s are allowed"),
-            Self::Ahead { by } => write!(f, "its clock is {by} s ahead, at most {MAX_AHEAD} s are allowed"),
+            Self::Old { age, max_age } => write!(f, "it cosigned {} ago, at most {} are allowed", Age(*age), Age(*max_age)),
+            Self::Ahead { by } => write!(f, "it cosigned {} in the future, at most {} are allowed", Age(*by), Age(CLOCK_DIFFERENCE)),
             Self::Log => f.write_str("it is the log's own key"),
         }
     }
@@ -302,9 +300,9 @@ mod tests {
         let demand = demand(&[("a", 1)], 1);
         for (time, outcome) in [
             (NOW - 7 * DAY, Ok(())),
-            (NOW - 7 * DAY - 1, Err("it cosigned 604801 s ago, at most 604800 s are allowed")),
-            (NOW + MAX_AHEAD, Ok(())),
-            (NOW + MAX_AHEAD + 1, Err("its clock is 301 s ahead, at most 300 s are allowed")),
+            (NOW - 7 * DAY - 1, Err("it cosigned 7d ago, at most 7d are allowed")),
+            (NOW + CLOCK_DIFFERENCE, Ok(())),
+            (NOW + CLOCK_DIFFERENCE + 1, Err("it cosigned 5m in the future, at most 5m are allowed")),
         ] {
             let found = check(&demand, &cosigned(&index, &[("a", 1, time)]), &index);
             match outcome {

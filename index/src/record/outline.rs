@@ -305,10 +305,10 @@ impl Outline {
         if place.prev != self.head() {
             return Err(Problem::Chain { expected: self.head(), found: place.prev });
         }
-        match self.last_log.filter(|previous| place.log <= *previous) {
-            Some(previous) => Err(Problem::LogOrder { previous, found: place.log }),
-            None => Ok(()),
+        if let Some(previous) = self.last_log.filter(|previous| place.log <= *previous) {
+            return Err(Problem::LogOrder { previous, found: place.log });
         }
+        Ok(self.policy.check_time(place.log, place.at)?)
     }
 
     fn add_release(&mut self, version: Version, listed: Listed) -> Result<(), Problem> {

@@ -6,6 +6,7 @@ use super::LineError;
 use super::history::MAX_FILE_BYTES;
 use super::ownership::OwnershipError;
 use crate::digest::Digest;
+use crate::log::LineTimeError;
 use crate::name::PluginName;
 
 /// Why an index file is refused.
@@ -63,6 +64,9 @@ pub enum Problem {
         /// The leaf of this line.
         found: u64,
     },
+    /// What it says of its time cannot be.
+    #[error(transparent)]
+    Time(#[from] LineTimeError),
     /// A line of another plugin's file.
     #[error("the event is about `{found}`, expected `{expected}`")]
     Name {

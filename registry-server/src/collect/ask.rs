@@ -3,8 +3,9 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pocket_index::log::{
-    Checkpoint, Cosignature, MAX_AHEAD, Missing, NoteKey, Recent, TileError, TileSource,
+    Checkpoint, Cosignature, Missing, NoteKey, Recent, TileError, TileSource,
 };
+use pocket_index::time::CLOCK_DIFFERENCE;
 use pocket_index::witness::{ADD_CHECKPOINT, AddCheckpoint, AnswerError, MAX_ANSWER_BYTES, read_answer, read_size};
 use reqwest::{Client, Response, StatusCode};
 
@@ -118,7 +119,7 @@ impl Question<'_> {
     fn check(&self, answer: &str) -> Result<Cosignature, AskError> {
         let cosignature = read_answer(answer, self.checkpoint, self.log, &self.witness.key)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        match (Recent { now, max_age: MAX_AHEAD }).misses(cosignature.time) {
+        match (Recent { now, max_age: CLOCK_DIFFERENCE }).misses(cosignature.time) {
             Some(missing) => Err(AskError::Clock(missing)),
             None => Ok(cosignature),
         }

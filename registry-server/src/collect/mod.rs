@@ -60,6 +60,7 @@ impl TileSource for TreeTiles {
 
 impl Collector {
     pub(crate) fn new(witnesses: &Witnesses) -> Result<Self, RegistryError> {
+        witnesses.check()?;
         let asking = if witnesses.asked.is_empty() { None } else { Some(Asking::start(witnesses)?) };
         Ok(Self { witnesses: witnesses.clone(), asking })
     }
@@ -88,15 +89,26 @@ impl Collector {
                 }
             }
         }
+        let cosigned = checkpoint.with_cosignatures(found.iter().map(|(key, cosignature)| (*key, cosignature)));
+        let cosigned = cosigned.expect("a checkpoint has room for as many witnesses as a server may ask");
         let needed = self.witnesses.quorum;
-        let mut keys: Vec<_> = found.iter().map(|(key, _)| key.public()).collect();
+        let mut keys: Vec<_> = self.that_saw(&cosigned).map(|witness| witness.key.public()).collect();
         keys.sort();
         keys.dedup();
         if keys.len() < needed {
             return Err(TooFewWitnesses { found: keys.len(), needed, reasons });
         }
-        let cosigned = checkpoint.with_cosignatures(found.iter().map(|(key, cosignature)| (*key, cosignature)));
-        Ok(cosigned.expect("a checkpoint has room for as many witnesses as a server may ask"))
+        Ok(cosigned)
+    }
+
+    /// Whether the cosignature of a witness that is asked is not on a checkpoint.
+    pub(crate) fn misses(&self, checkpoint: &Checkpoint) -> bool {
+        self.that_saw(checkpoint).count() < self.witnesses.asked.len()
+    }
+
+    /// The witnesses whose cosignature is on a checkpoint, of whatever time.
+    fn that_saw<'a>(&'a self, checkpoint: &'a Checkpoint) -> impl Iterator<Item = &'a WitnessAt> {
+        self.witnesses.asked.iter().filter(|witness| matches!(checkpoint.cosignature(&witness.key), Ok(Some(_))))
     }
 }
 

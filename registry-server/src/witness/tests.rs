@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::{Arc, Barrier};
 
-use pocket_index::log::{Frontier, NoteSigner, Tiles, leaf_hash};
+use pocket_index::log::{Frontier, NoteSigner, Tiles, keys_digest, leaf_hash};
 
 use super::*;
 
@@ -36,7 +36,7 @@ impl Log {
         for tile in computed {
             tiles.insert(tile.path, tile.hashes.iter().flat_map(|hash| *hash.as_bytes()).collect());
         }
-        (Checkpoint::sign(size, frontier.root(), &self.signer), tiles)
+        (Checkpoint::sign(size, frontier.root(), keys_digest([]), &self.signer), tiles)
     }
 
     fn request(&self, old: u64, size: u64) -> AddCheckpoint {

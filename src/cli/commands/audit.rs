@@ -2,13 +2,13 @@
 
 use std::process::ExitCode;
 
+use pocket_index::time::UtcTime;
 use serde_json::{Value, json};
 
 use crate::cli::arguments::{AuditArguments, Level};
 use crate::cli::error::count;
 use crate::cli::output::Output;
 use crate::cli::table::table;
-use crate::ops::time::rfc3339;
 use crate::ops::OpsError;
 use crate::ops::audit::{self, Audit, Finding, Kind, Severity};
 use crate::registry::Network;
@@ -88,7 +88,7 @@ fn advisory(finding: &Finding, at: u64) -> Value {
     json!({
         "schema_version": OSV_VERSION,
         "id": format!("POCKET-{source}-{name}-{version}-{}", kind.as_str()),
-        "modified": rfc3339(at),
+        "modified": UtcTime(at).to_string(),
         "summary": format!("{name} {version} was {}", kind.as_str()),
         "details": message,
         "affected": [{ "package": { "ecosystem": "Pocket", "name": name }, "versions": [version] }],

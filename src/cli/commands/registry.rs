@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use pocket_index::time::UtcTime;
 use pocket_registry::{Exposure, Options, Seed, Server, Source};
 use serde_json::{Value, json};
 
@@ -12,7 +13,6 @@ use crate::cli::arguments::RegistryCommand;
 use crate::cli::error::{VERIFICATION_REFUSED, count};
 use crate::cli::output::Output;
 use crate::ops::monitor::{self, Audited};
-use crate::ops::time::rfc3339;
 use crate::ops::{OpsError, Scope, Workspace};
 use crate::registry::Archives;
 
@@ -72,20 +72,20 @@ fn verify(registry: &str, archives: Archives, output: &Output) -> Result<ExitCod
 fn witnesses(audited: &Audited) -> Vec<Value> {
     let checked = audited.witnessed.iter().map(|seen| {
         let fingerprint = seen.key.public().fingerprint().to_string();
-        json!({ "name": seen.key.name(), "time": rfc3339(seen.time), "fingerprint": fingerprint })
+        json!({ "name": seen.key.name(), "time": UtcTime(seen.time).to_string(), "fingerprint": fingerprint })
     });
     let claimed = audited.claimed.iter();
-    let claimed = claimed.map(|claim| json!({ "name": claim.name, "time": rfc3339(claim.time), "fingerprint": null }));
+    let claimed = claimed.map(|claim| json!({ "name": claim.name, "time": UtcTime(claim.time).to_string(), "fingerprint": null }));
     checked.chain(claimed).collect()
 }
 
 fn witnesses_told(audited: &Audited) -> String {
     let checked = audited.witnessed.iter().map(|seen| {
         let (name, key) = (seen.key.name(), seen.key.public().fingerprint());
-        format!("  witnessed by `{name}` ({key}) at {}\n", rfc3339(seen.time))
+        format!("  witnessed by `{name}` ({key}) at {}\n", UtcTime(seen.time))
     });
     let claimed = audited.claimed.iter().map(|claim| {
-        format!("  a line says that `{}` witnessed it at {}; its key is not known here\n", claim.name.escape_debug(), rfc3339(claim.time))
+        format!("  a line says that `{}` witnessed it at {}; its key is not known here\n", claim.name.escape_debug(), UtcTime(claim.time))
     });
     checked.chain(claimed).collect()
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use pocket_index::log::CosignerKey;
+use pocket_index::time::UtcTime;
 use pocket_registry::Exposure;
 use pocket_registry::witness::{self, KnownLog, Witness, WitnessServer};
 use serde_json::{Value, json};
@@ -13,7 +14,6 @@ use crate::cli::arguments::{LogCommand, WitnessCommand};
 use crate::cli::output::Output;
 use crate::cli::table::table;
 use crate::home::{Home, atomic};
-use crate::ops::time::rfc3339;
 use crate::ops::witness::check as cosign;
 use crate::ops::{OpsError, witness as ops};
 
@@ -92,7 +92,7 @@ fn check(folder: &Path, registry: &str, out: Option<&Path>, output: &Output) -> 
         "leaves": head.size,
         "root": head.root,
         "witness": witness.key().to_string(),
-        "time": rfc3339(cosignature.time),
+        "time": UtcTime(cosignature.time).to_string(),
         "cosignature": line,
     });
     output.step("Cosigned", format!("{} with {} leaves", head.origin, head.size));

@@ -1,6 +1,7 @@
 //! A static index in a folder, made by the code that registries use, of archives that no registry would take.
 
 use std::fs;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use pocket_index::append::{self, Appender, Files, Submission, Write};
 use pocket_index::config::Config;
@@ -10,6 +11,11 @@ use pocket_index::log::NoteSigner;
 use pocket_index::record::{Event, Policy};
 use pocket_index::signature::SecretKey;
 use serde_json::json;
+
+/// What time it is: seconds since 1970-01-01 UTC.
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
 
 /// An index with one publisher, who signs everything.
 pub struct HandMadeIndex {
@@ -33,7 +39,7 @@ impl HandMadeIndex {
         let key = Some(index.signer.key().clone());
         let name = "hand-made".parse().unwrap();
         let config = Config { name, log: key, keys: Vec::new(), auth_required: false, api: None };
-        index.write(&append::start(&index.signer));
+        index.write(&append::start(&index.signer, &Policy::new([]), now()));
         index.write(&[Write { path: layout::CONFIG.to_owned(), bytes: config.to_text().into_bytes() }]);
         index
     }
@@ -59,7 +65,7 @@ impl HandMadeIndex {
         .unwrap();
         let text = event.to_text();
         let signatures = vec![SecretKey::from_seed(&[1; 32]).sign_event(event.kind(), &text)];
-        let submission = Submission { name: event.name(), event: &text, signatures, at: 1_790_000_000 };
+        let submission = Submission { name: event.name(), event: &text, signatures, at: now() };
         let policy = Policy::new([]);
         let appended = Appender::new(self, &self.signer, &policy).append(submission).unwrap();
         self.write(&appended.writes);
