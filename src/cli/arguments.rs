@@ -2,9 +2,10 @@
 
 mod key;
 #[cfg(feature = "registry")]
+mod registry;
+#[cfg(feature = "registry")]
 mod witness;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -16,6 +17,8 @@ use semver::Version;
 use crate::ops::Scope;
 
 pub use key::KeyCommand;
+#[cfg(feature = "registry")]
+pub use registry::{RegistryCommand, WitnessArguments};
 #[cfg(feature = "registry")]
 pub use witness::{LogCommand, WitnessCommand};
 
@@ -450,36 +453,6 @@ fn release(text: &str) -> Result<(PluginName, Version), String> {
     let name = name.parse().map_err(|error: pocket_index::name::NameError| error.to_string())?;
     let version = version.parse().map_err(|error: semver::Error| format!("`{version}`: {error}"))?;
     Ok((name, version))
-}
-
-#[cfg(feature = "registry")]
-#[derive(Debug, Subcommand)]
-pub enum RegistryCommand {
-    /// Serve a registry over HTTP
-    Serve {
-        /// The registry's folder; an empty or missing one becomes a new registry [default: a copy of the bundled one that is
-        /// gone when the server stops]
-        #[arg(long, value_name = "FOLDER")]
-        dir: Option<PathBuf>,
-        /// Start a new registry with the plugins of the bundled one
-        #[arg(long, requires = "dir")]
-        with_bundled: bool,
-        /// Where to listen; port 0 takes a free one
-        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7878")]
-        addr: SocketAddr,
-        /// Listen on an address that other machines reach: a proxy in front does TLS
-        #[arg(long)]
-        behind_proxy: bool,
-    },
-    /// Read a whole registry and see that everything in it fits together: exit code 6 if something does not
-    Verify {
-        /// Its URL, its name from pocket.yaml, `bundled`, or the folder of its files
-        #[arg(value_name = "URL|FOLDER")]
-        registry: String,
-        /// Do not read the archives
-        #[arg(long)]
-        no_archives: bool,
-    },
 }
 
 #[cfg(feature = "registry")]

@@ -89,6 +89,22 @@ pub fn revoke(home: &Home, key: PublicKey, reason: &str) -> Result<(), HomeError
     })
 }
 
+/// Forgets what was said of a key: for names like `pattern`, or everything, a revocation too. Tells how many statements that were.
+pub fn forget(home: &Home, key: PublicKey, pattern: Option<&NamePattern>) -> Result<usize, HomeError> {
+    let mut forgotten = 0;
+    change(home, |signers| {
+        let before = signers.trusted.len() + signers.revoked.len();
+        let is_meant = |trusted: &TrustedKey| pattern.is_none_or(|pattern| trusted.pattern == *pattern);
+        signers.trusted.retain(|trusted| trusted.key != key || !is_meant(trusted));
+        if pattern.is_none() {
+            signers.revoked.retain(|revoked| revoked.key != key);
+        }
+        forgotten = before - signers.trusted.len() - signers.revoked.len();
+        Ok(())
+    })?;
+    Ok(forgotten)
+}
+
 fn change(home: &Home, edit: impl FnOnce(&mut KnownSigners) -> Result<(), HomeError>) -> Result<(), HomeError> {
     let path = path(home);
     let _turn = turn::take(home, &path, &|| ())?;
@@ -120,6 +136,22 @@ mod tests {
         let name: PluginName = "acme-geo".parse().expect("a name");
         assert_eq!(signers.trusted_for(&name).collect::<Vec<_>>(), [one]);
         assert_eq!(signers.revocation(other).map(|revoked| revoked.reason.as_str()), Some("lost"));
+    }
+
+    #[test]
+    fn what_was_said_of_a_key_is_forgotten_for_one_name_or_for_all() {
+        let (_folder, home) = home();
+        let (key, other) = (PublicKey::from_bytes([1; 32]), PublicKey::from_bytes([2; 32]));
+        let (geo, all) = ("geo-*".parse().expect("a pattern"), "*".parse().expect("a pattern"));
+        trust(&home, key, &geo).expect("it is written");
+        trust(&home, key, &all).expect("it is written");
+        trust(&home, other, &all).expect("it is written");
+        revoke(&home, key, "lost").expect("it is written");
+        assert_eq!(forget(&home, key, Some(&geo)).expect("it is written"), 1);
+        assert_eq!(forget(&home, key, Some(&geo)).expect("nothing is left to forget"), 0);
+        assert_eq!(forget(&home, key, None).expect("it is written"), 2);
+        let left = KnownSigners { trusted: vec![TrustedKey { pattern: all, key: other }], revoked: Vec::new() };
+        assert_eq!(read(&home).expect("it is read"), left);
     }
 
     #[test]

@@ -7,7 +7,6 @@ use pocket_index::name::{PluginName, RegistryName};
 use pocket_index::record::{History, ReleaseEntry, Status};
 use semver::Version;
 
-use super::install::entries;
 use super::permissions::refuse_unapproved;
 use super::policy::Policy;
 use super::{OpsError, Workspace, plugins};
@@ -257,9 +256,6 @@ fn of_policy(workspace: &Workspace, lock: &Lockfile) -> Result<Vec<Finding>, Ops
         if let Err(error) = policy.check_locked(locked, lock) {
             add(Kind::Denied, sentence(&error));
         }
-        if let Some(what) = denied(workspace, locked) {
-            add(Kind::Denied, format!("it needs {what}, which `plugins.security` denies"));
-        }
         let Some(installed) = &plugin.installed else { continue };
         let unchanged = installed.verify().map_err(OpsError::from);
         let approved = unchanged.and_then(|()| refuse_unapproved(locked, &plugin.manifest()?.permissions));
@@ -268,18 +264,6 @@ fn of_policy(workspace: &Workspace, lock: &Lockfile) -> Result<Vec<Finding>, Ops
         }
     }
     Ok(findings)
-}
-
-/// The first thing that `plugins.security` of user or project denies.
-fn denied(workspace: &Workspace, plugin: &LockedPlugin) -> Option<String> {
-    let asked = entries(&plugin.permissions);
-    [workspace.user(), workspace.project()].into_iter().map(|file| &file.plugins.security).find_map(|security| {
-        if security.denied_runtimes.contains(&plugin.runtime) {
-            return Some(format!("the runtime `{}`", plugin.runtime));
-        }
-        let word = asked.iter().map(|entry| entry.word).find(|word| security.denied_permissions.contains(word))?;
-        Some(format!("the permission `{word}`"))
-    })
 }
 
 fn in_words(seconds: u64) -> String {

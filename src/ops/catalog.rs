@@ -12,7 +12,7 @@ use pocket_index::search::SearchEntry;
 use serde_json::{Map, Value};
 
 use super::install::sentences;
-use super::permissions::{granted, refuse_unapproved};
+use super::permissions::{Grant, refuse_unapproved};
 use super::plugins::WorkspacePlugin;
 use super::policy::Policy;
 use super::settings::{Layer, Origin, Settings};
@@ -75,7 +75,7 @@ impl<'a> Catalog<'a> {
                 continue;
             };
             let manifest = installed.manifest()?;
-            let (granted, _) = granted(&workspace.project().plugins.security, &manifest.name);
+            let granted = Grant::of(workspace, &manifest.name).words();
             let (engine, base) = (Arc::clone(&engine), base.clone());
             let (settings, loaded) = (OnceLock::new(), OnceLock::new());
             let locked = plugin.locked.clone();

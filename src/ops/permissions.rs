@@ -1,5 +1,8 @@
 //! `plugin permissions`: what a plugin asks for, what the lock approved, what the configuration grants, and what comes of it.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
 use pocket_index::name::PluginName;
 use pocket_index::permissions::{Permissions, Word};
 use semver::Version;
@@ -19,8 +22,8 @@ pub struct PluginPermissions {
     pub version: Version,
     /// How the plugin stands here.
     pub standing: Standing,
-    /// What speaks for the grants.
-    pub grant_origin: GrantOrigin,
+    /// What the configuration grants, and where.
+    pub grant: Grant,
     /// Every single thing that is asked for or approved, and each word that nothing asks for.
     pub rows: Vec<Row>,
     /// The limits that the manifest sets.
@@ -50,15 +53,51 @@ pub enum Standing {
     },
 }
 
-/// Where the configuration says what a plugin is granted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GrantOrigin {
-    /// Nowhere: what was approved at the install is granted.
-    Approval,
-    /// `plugins.security.default_permissions`.
-    Default,
-    /// `plugins.security.permissions.<name>`.
-    Plugin,
+/// What the configuration grants to one plugin. Each file speaks for itself: a project cannot grant what the user withholds.
+/// Where no file says anything, what was approved is granted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Grant {
+    /// The files that say something, the user's first.
+    pub sources: Vec<GrantSource>,
+}
+
+/// What one file grants to one plugin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrantSource {
+    /// The file.
+    pub file: PathBuf,
+    /// The key in it.
+    pub key: String,
+    words: GrantedWords,
+}
+
+impl Grant {
+    /// What the user's file and the project's grant to this plugin.
+    pub fn of(workspace: &Workspace, plugin: &PluginName) -> Self {
+        let sources = workspace.files().into_iter().filter_map(|(file, path)| {
+            let (key, words) = granted(&file.plugins.security, plugin)?;
+            Some(GrantSource { file: path, key, words: GrantedWords::of(words.iter().copied()) })
+        });
+        Self { sources: sources.collect() }
+    }
+
+    /// What all files grant.
+    pub fn words(&self) -> GrantedWords {
+        GrantedWords::of(Word::ALL.into_iter().filter(|word| self.withheld(*word).is_none()))
+    }
+
+    /// The first file that does not grant the word.
+    pub fn withheld(&self, word: Word) -> Option<&GrantSource> {
+        self.sources.iter().find(|source| !source.words.has(word))
+    }
+}
+
+/// What one file grants, and its key; none if it says nothing.
+fn granted<'a>(security: &'a Security, plugin: &PluginName) -> Option<(String, &'a BTreeSet<Word>)> {
+    let of_plugin =
+        security.permissions.get(plugin).map(|words| (format!("plugins.security.permissions.{plugin}"), words));
+    let default = security.default_permissions.as_ref();
+    of_plugin.or_else(|| default.map(|words| ("plugins.security.default_permissions".to_owned(), words)))
 }
 
 /// One permission and its way.
@@ -141,13 +180,13 @@ fn table(
     asked: &Permissions,
     approved: &Permissions,
 ) -> PluginPermissions {
-    let (words, grant_origin) = granted(&workspace.project().plugins.security, name);
+    let grant = Grant::of(workspace, name);
     PluginPermissions {
         name: name.clone(),
         version: version.clone(),
         standing,
-        grant_origin,
-        rows: rows(&entries(asked), &entries(approved), &words),
+        rows: rows(&entries(asked), &entries(approved), &grant.words()),
+        grant,
         limits: Limits { memory: asked.memory.clone(), timeout: asked.timeout.clone() },
     }
 }
@@ -188,16 +227,6 @@ fn in_general(word: Word) -> &'static str {
         Word::NetworkAccess => "may connect to other machines",
         Word::ReadFiles => "may read files",
         Word::WriteFiles => "may write files",
-    }
-}
-
-/// What the configuration grants. Where it says nothing, what was approved is granted.
-pub fn granted(security: &Security, plugin: &PluginName) -> (GrantedWords, GrantOrigin) {
-    let of = |words: &std::collections::BTreeSet<Word>| GrantedWords::of(words.iter().copied());
-    match (security.permissions.get(plugin), &security.default_permissions) {
-        (Some(words), _) => (of(words), GrantOrigin::Plugin),
-        (None, Some(words)) => (of(words), GrantOrigin::Default),
-        (None, None) => (GrantedWords::all(), GrantOrigin::Approval),
     }
 }
 

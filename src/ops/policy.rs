@@ -3,9 +3,12 @@
 //!
 //! Each place speaks for itself and all must be content: a project cannot widen what the user demands.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use pocket_index::manifest::Runtime;
 use pocket_index::name::PluginName;
+use pocket_index::permissions::Word;
 use pocket_index::signature::PublicKey;
 use semver::Version;
 
@@ -14,7 +17,7 @@ use super::organisation::Organisation;
 use super::workspace::NamedRegistry;
 use super::{OpsError, Workspace};
 use crate::home::signers::{self, KnownSigners};
-use crate::project::{LockedPlugin, Lockfile, MANIFEST_FILE, Source};
+use crate::project::{LockedPlugin, Lockfile, Source};
 use crate::registry::{DemandedWitnesses, RegistryError};
 
 /// A plugin that a policy refuses.
@@ -70,7 +73,7 @@ pub enum PolicyError {
         /// The key that it must have.
         wanted: String,
     },
-    /// The organisation denies what it needs.
+    /// A file denies what it needs.
     #[error("`{name}` {version} needs {what}, which `{}` denies", file.display())]
     Denied {
         /// The plugin.
@@ -79,7 +82,7 @@ pub enum PolicyError {
         version: Version,
         /// The runtime or the permission.
         what: String,
-        /// The organisation's file.
+        /// The file that denies it: the user's, the project's or the organisation's.
         file: PathBuf,
     },
     /// Nobody signed it.
@@ -158,6 +161,10 @@ impl<'a> Policy<'a> {
         if let Some(organisation) = self.workspace.organisation() {
             check_organisation(organisation, plugin)?;
         }
+        for (file, path) in self.workspace.files() {
+            let security = &file.plugins.security;
+            check_denied(plugin, &security.denied_runtimes, &security.denied_permissions, path)?;
+        }
         self.check_signers(plugin)
     }
 
@@ -190,11 +197,7 @@ impl<'a> Policy<'a> {
     fn demands(&self, name: &PluginName) -> Vec<Demand> {
         let of_user = self.signers.trusted_for(name).collect();
         let mut demands = vec![Demand { place: shown(signers::path(self.workspace.home())), keys: of_user, needed: 1 }];
-        let files = [
-            (self.workspace.user(), self.workspace.home().root().join(MANIFEST_FILE)),
-            (self.workspace.project(), self.workspace.manifest_path()),
-        ];
-        for (file, path) in files {
+        for (file, path) in self.workspace.files() {
             let required = file.plugins.security.required_signers.iter();
             let keys = required.filter(|(pattern, _)| pattern.matches(name)).flat_map(|(_, keys)| keys.clone());
             demands.push(Demand { place: shown(path), keys: keys.collect(), needed: 1 });
@@ -211,17 +214,25 @@ impl<'a> Policy<'a> {
     }
 }
 
-/// What the lock tells of a plugin is enough for this, so that it holds at a run as well.
 fn check_organisation(organisation: &Organisation, plugin: &LockedPlugin) -> Result<(), OpsError> {
     let file = organisation.path.clone();
     if organisation.limits_registries() && matches!(plugin.source, Source::Url(_) | Source::Release(_)) {
         let (origin, allowed) = (plugin.source.to_string(), organisation.allowed_places());
         return Err(PolicyError::Origin { origin, file, allowed }.into());
     }
-    let rules = &organisation.rules;
-    let runtime = rules.denied_runtimes.contains(&plugin.runtime).then(|| format!("the runtime `{}`", plugin.runtime));
+    check_denied(plugin, &organisation.rules.denied_runtimes, &organisation.rules.denied_permissions, file)
+}
+
+/// What the lock tells of a plugin is enough for this, so that it holds at a run as well.
+fn check_denied(
+    plugin: &LockedPlugin,
+    runtimes: &BTreeSet<Runtime>,
+    permissions: &BTreeSet<Word>,
+    file: PathBuf,
+) -> Result<(), OpsError> {
+    let runtime = runtimes.contains(&plugin.runtime).then(|| format!("the runtime `{}`", plugin.runtime));
     let asked = entries(&plugin.permissions);
-    let permission = asked.iter().find(|entry| rules.denied_permissions.contains(&entry.word));
+    let permission = asked.iter().find(|entry| permissions.contains(&entry.word));
     let permission = permission.map(|entry| format!("the permission `{}`", entry.word));
     let Some(what) = runtime.or(permission) else { return Ok(()) };
     Err(PolicyError::Denied { name: plugin.name.clone(), version: plugin.version.clone(), what, file }.into())
@@ -248,12 +259,8 @@ pub fn demanded_key(workspace: &Workspace, named: &NamedRegistry) -> Result<Opti
 
 /// The witnesses that user, project and organisation each demand of a registry's checkpoint.
 pub fn demanded_witnesses(workspace: &Workspace, named: &NamedRegistry) -> Vec<DemandedWitnesses> {
-    let files = [
-        (workspace.user(), workspace.home().root().join(MANIFEST_FILE)),
-        (workspace.project(), workspace.manifest_path()),
-    ];
     let mut demanded: Vec<DemandedWitnesses> = Vec::new();
-    for (file, path) in files {
+    for (file, path) in workspace.files() {
         let demand = file.plugins.security.witnesses.clone();
         demanded.extend(demand.map(|demand| DemandedWitnesses { place: shown(path), demand }));
     }
@@ -263,7 +270,6 @@ pub fn demanded_witnesses(workspace: &Workspace, named: &NamedRegistry) -> Vec<D
         let place = shown(organisation.path.clone());
         demanded.extend(demand.map(|demand| DemandedWitnesses { place, demand }));
     }
-    demanded.dedup();
     demanded
 }
 

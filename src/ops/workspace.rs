@@ -179,6 +179,15 @@ impl Workspace {
         &self.user
     }
 
+    /// The configuration files that count here, with their paths: the user's, then the project's.
+    pub fn files(&self) -> Vec<(&ProjectManifest, PathBuf)> {
+        let mut files = vec![(&self.user, self.home.root().join(MANIFEST_FILE))];
+        if self.is_project() {
+            files.push((&self.project, self.manifest_path()));
+        }
+        files
+    }
+
     /// What the organisation says, if it says anything.
     pub fn organisation(&self) -> Option<&Organisation> {
         self.organisation.as_ref()

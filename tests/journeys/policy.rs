@@ -30,12 +30,13 @@ fn permissions_say_what_is_missing() {
     sandbox.write("pocket.yaml", &configured(&registry, "permissions: {geo: [read_env, read_files]}"));
     sandbox.pocket(&["plugin", "install", "--yes"]).success();
     let table = sandbox.pocket(&["plugin", "permissions", "geo"]).success().stdout;
+    let table = table.replace(sandbox.path("").to_str().unwrap(), "");
     insta::assert_snapshot!(table, @"
     geo 1.0.0 (installed)
 
     PERMISSION      WHAT                                           ASKED  APPROVED  GRANTED  EFFECTIVE
     read_env        may read the environment variable HOME         yes    yes       yes      yes
-    http_client     may send HTTP requests to api.example.com:443  yes    yes       no       no: `plugins.security.permissions.geo` does not have `http_client`
+    http_client     may send HTTP requests to api.example.com:443  yes    yes       no       no: `plugins.security.permissions.geo` in `pocket.yaml` does not have `http_client`
     network_access  may connect to other machines                  no     no        no       no: its manifest does not ask for it
     read_files      may read files                                 no     no        yes      no: its manifest does not ask for it
     write_files     may write files                                no     no        no       no: its manifest does not ask for it
@@ -44,6 +45,32 @@ fn permissions_say_what_is_missing() {
     let missing: Vec<_> =
         document["permissions"].as_array().unwrap().iter().map(|row| row["missing"].as_str()).collect();
     assert_eq!(missing, [None, Some("granted"), Some("asked"), Some("asked"), Some("asked")]);
+}
+
+#[test]
+fn a_project_grants_nothing_that_the_user_withholds() {
+    let (registry, _author) = published();
+    let sandbox = Sandbox::with_registry(registry.url());
+    sandbox.write("pocket.yaml", &configured(&registry, "permissions: {geo: [read_env, http_client]}"));
+    sandbox.pocket(&["plugin", "install", "--yes"]).success();
+    let user = sandbox.home().join("pocket.yaml");
+    std::fs::write(&user, "plugins:\n  security:\n    default_permissions: [http_client]\n").unwrap();
+    let document = sandbox.pocket(&["plugin", "permissions", "geo", "-o", "json"]).success().json();
+    let reasons: Vec<_> = document["permissions"].as_array().unwrap().iter().map(|row| row["reason"].clone()).collect();
+    let withheld = format!("`plugins.security.default_permissions` in `{}` does not have `read_env`", user.display());
+    assert_eq!(reasons[..2], [withheld.into(), serde_json::Value::Null]);
+}
+
+#[test]
+fn what_the_user_denies_does_not_run_though_it_is_installed() {
+    let (registry, _author) = published();
+    let sandbox = Sandbox::with_registry(registry.url());
+    sandbox.write("w.yaml", WORKFLOW);
+    sandbox.pocket(&["plugin", "install", "geo", "--yes"]).success();
+    let user = sandbox.home().join("pocket.yaml");
+    std::fs::write(&user, "plugins:\n  security:\n    denied_runtimes: [lua]\n").unwrap();
+    let place = user.display().to_string();
+    sandbox.pocket(&["run", "w.yaml"]).failure(6, &["needs the runtime `lua`", &place, "denies"]);
 }
 
 #[test]

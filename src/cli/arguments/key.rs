@@ -56,6 +56,15 @@ pub enum KeyCommand {
         #[arg(long, default_value = "")]
         reason: String,
     },
+    /// Forget what was said of a publisher's key, a revocation too
+    Forget {
+        /// The public key
+        #[arg(value_name = "PUBLIC-KEY")]
+        key: PublicKey,
+        /// Only that it is trusted for these names
+        #[arg(long = "for", value_name = "PATTERN")]
+        pattern: Option<NamePattern>,
+    },
     /// List the publishers' keys that are trusted or revoked
     Trusted,
     /// Sign an organisation's trust.yaml: writes FILE.sig

@@ -43,6 +43,12 @@ pub fn run(command: &KeyCommand, output: &Output) -> Result<(), OpsError> {
             signers::revoke(&home, *key, reason)?;
             trusted(&home, output)?;
         }
+        KeyCommand::Forget { key, pattern } => {
+            if signers::forget(&home, *key, pattern.as_ref())? == 0 {
+                output.warning(format!("nothing was said of the key {key}"));
+            }
+            trusted(&home, output)?;
+        }
         KeyCommand::Trusted => trusted(&home, output)?,
         KeyCommand::Sign { file, key } => sign(&home, file, key, &passphrases, output)?,
         KeyCommand::Import { name, file, passphrase } => import(&home, name, file, *passphrase, &passphrases, output)?,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::cli::arguments::RegistryArguments;
 use crate::cli::output::Output;
 use crate::cli::table::table;
-use crate::ops::permissions::{self, GrantOrigin, Missing, PluginPermissions, Row, Standing};
+use crate::ops::permissions::{self, Missing, PluginPermissions, Row, Standing};
 use crate::ops::{OpsError, Scope, Workspace};
 
 use super::{block_on, reach};
@@ -51,10 +51,10 @@ fn reason(found: &PluginPermissions, row: &Row, missing: Missing) -> String {
             Standing::Published { .. } => "nobody approved it yet; an install asks".to_owned(),
             _ => "pocket.lock does not approve it".to_owned(),
         },
-        Missing::Granted => match found.grant_origin {
-            GrantOrigin::Plugin => format!("`plugins.security.permissions.{}` does not have `{word}`", found.name),
-            _ => format!("`plugins.security.default_permissions` does not have `{word}`"),
-        },
+        Missing::Granted => {
+            let source = found.grant.withheld(word).expect("a word that is not granted is withheld by a file");
+            format!("`{}` in `{}` does not have `{word}`", source.key, source.file.display())
+        }
     }
 }
 
@@ -64,11 +64,8 @@ fn document(found: &PluginPermissions) -> Value {
         Standing::Locked => ("locked", None),
         Standing::Published { registry } => ("published", Some(registry)),
     };
-    let granted_by = match found.grant_origin {
-        GrantOrigin::Approval => "approval".to_owned(),
-        GrantOrigin::Default => "plugins.security.default_permissions".to_owned(),
-        GrantOrigin::Plugin => format!("plugins.security.permissions.{}", found.name),
-    };
+    let granted_by: Vec<Value> =
+        found.grant.sources.iter().map(|source| json!({ "file": source.file, "key": source.key })).collect();
     let rows: Vec<Value> = found
         .rows
         .iter()

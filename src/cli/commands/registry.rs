@@ -1,8 +1,6 @@
 //! `pocket registry`.
 
 use std::io::Write as _;
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use pocket_index::time::UtcTime;
@@ -20,10 +18,11 @@ use super::block_on;
 
 pub fn run(command: RegistryCommand, output: &Output) -> Result<ExitCode, OpsError> {
     match command {
-        RegistryCommand::Serve { dir, with_bundled, addr, behind_proxy } => {
+        RegistryCommand::Serve { dir, with_bundled, addr: address, behind_proxy, witnesses } => {
             let seed = if with_bundled { Seed::Bundled } else { Seed::Empty };
             let exposure = if behind_proxy { Exposure::BehindProxy } else { Exposure::Loopback };
-            serve(dir, seed, addr, exposure, output)
+            let source = dir.map_or(Source::Bundled, |path| Source::Folder { path, seed });
+            serve(&Options { source, address, exposure, witnesses: witnesses.into() }, output)
         }
         RegistryCommand::Verify { registry, no_archives } => {
             let archives = if no_archives { Archives::Skipped } else { Archives::Digested };
@@ -32,16 +31,8 @@ pub fn run(command: RegistryCommand, output: &Output) -> Result<ExitCode, OpsErr
     }
 }
 
-fn serve(
-    dir: Option<PathBuf>,
-    seed: Seed,
-    address: SocketAddr,
-    exposure: Exposure,
-    output: &Output,
-) -> Result<ExitCode, OpsError> {
-    let source = dir.map_or(Source::Bundled, |path| Source::Folder { path, seed });
-    let options = Options { source, address, exposure };
-    pocket_registry::serve_until_stopped(&options, |server| announce(server, &options, output))?;
+fn serve(options: &Options, output: &Output) -> Result<ExitCode, OpsError> {
+    pocket_registry::serve_until_stopped(options, |server| announce(server, options, output))?;
     Ok(ExitCode::SUCCESS)
 }
 
