@@ -18,7 +18,7 @@ use crate::ops::Scope;
 
 pub use key::KeyCommand;
 #[cfg(feature = "registry")]
-pub use registry::{RegistryCommand, WitnessArguments};
+pub use registry::RegistryCommand;
 #[cfg(feature = "registry")]
 pub use witness::{LogCommand, WitnessCommand};
 
