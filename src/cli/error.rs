@@ -109,6 +109,8 @@ fn is_refusal(error: &RegistryError) -> bool {
             | RegistryError::Archive { .. }
             | RegistryError::KeyChanged { .. }
             | RegistryError::OtherView { .. }
+            | RegistryError::Stale { .. }
+            | RegistryError::Ahead { .. }
             | RegistryError::DevelopmentKey { .. }
             | RegistryError::Witnesses { .. }
     )
@@ -252,6 +254,14 @@ fn registry_hint(error: &RegistryError) -> Option<String> {
         RegistryError::Witnesses { .. } => Some(
             "others may be shown another history: ask the registry and the witnesses; nothing was changed".to_owned(),
         ),
+        RegistryError::Stale { .. } => Some(
+            "somebody may keep newer releases and withdrawals from you: ask whoever runs it, who signs anew with `pocket registry \
+             refresh`; --locked takes what is locked, and `max_age` of the registry in pocket.yaml allows more"
+                .to_owned(),
+        ),
+        RegistryError::Ahead { .. } => {
+            Some("set the clock of this machine; if it is right, tell whoever runs the registry".to_owned())
+        }
         RegistryError::DevelopmentKey { .. } => Some("the registry must make a key of its own".to_owned()),
         RegistryError::ReadOnly { .. } => {
             Some("name a registry server: `pocket registry serve --dir FOLDER`, then `--registry http://…`".to_owned())
@@ -350,7 +360,10 @@ fn server_hint(error: &pocket_registry::RegistryError) -> Option<String> {
         Server::Listen { .. } => "another program may listen there; `--addr 127.0.0.1:0` takes a free port".to_owned(),
         Server::Exposed { .. } => "put a proxy with TLS in front of it and give --behind-proxy".to_owned(),
         Server::Witnesses { .. } => "name each witness with --witness URL=KEY, or lower --witness-quorum".to_owned(),
-        Server::InUse { .. } => "stop that server, or name another folder with --dir".to_owned(),
+        Server::InUse { .. } => {
+            "stop that server, or name another folder; a running server signs its checkpoint anew by itself".to_owned()
+        }
+        Server::Clock { .. } => "set the clock of this machine; nothing was signed".to_owned(),
         _ => return None,
     })
 }

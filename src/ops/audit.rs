@@ -11,7 +11,7 @@ use super::permissions::refuse_unapproved;
 use super::policy::Policy;
 use super::{OpsError, Workspace, plugins};
 use crate::project::{Basis, LockedPlugin, Lockfile, Source};
-use crate::registry::{Network, Registry, RegistryError};
+use crate::registry::{Access, Network, Registry, RegistryError, Staleness};
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -159,9 +159,10 @@ async fn open(
 ) -> Result<Registry, (Kind, String)> {
     let opening = async {
         let named = workspace.registry_named(name, Some(lock))?;
-        workspace.open_named(&named, Some(lock), network).await
+        // Whether something was withdrawn is asked, and one that is too old cannot know.
+        workspace.open_named(&named, Some(lock), Access::new(network, Staleness::Refused)).await
     };
-    opening.await.map(|opened| opened.registry).map_err(|error| (kind_of(&error), sentence(&error)))
+    opening.await.map_err(|error| (kind_of(&error), sentence(&error)))
 }
 
 /// What it means for its plugins that a registry cannot be opened.

@@ -16,7 +16,7 @@ use super::install::locking::archive_for_host;
 use super::plugins::WorkspacePlugin;
 use super::{OpsError, Reach, Workspace, plugins};
 use crate::project::{Basis, LockedPlugin, Source};
-use crate::registry::{Http, Network, Registry, TransportError};
+use crate::registry::{Access, Http, Network, Registry, Staleness, TransportError};
 
 /// A plugin or archive that verified, and what it was verified by.
 #[derive(Debug, Clone)]
@@ -112,7 +112,8 @@ async fn links_from_the_lock(
     let Source::Registry(registry) = &locked.source else { return Ok(Vec::new()) };
     let (lock, _) = workspace.read_lock()?.unwrap_or_default();
     let named = workspace.registry_named(registry, Some(&lock))?;
-    let registry = workspace.open_named(&named, Some(&lock), reach.network).await?.registry;
+    let access = Access::new(reach.network, Staleness::Told);
+    let registry = workspace.open_named(&named, Some(&lock), access).await?;
     let release = published(&registry, &locked.name, &locked.version).await?;
     let differs = |locked_value: String, found: String| OpsError::LockDiffers {
         name: locked.name.clone(),
@@ -197,6 +198,10 @@ fn links_to_the_log(registry: &Registry, release: &VerifiedRelease) -> Vec<Strin
             head.root,
             registry.log_key().public().fingerprint()
         ),
+        match registry.signed_at() {
+            Some(signed) => format!("the log says that it signed it at {}", UtcTime(signed)),
+            None => "the log does not say when it signed it".to_owned(),
+        },
     ];
     links.extend(registry.witnessed().iter().map(|seen| {
         let (name, key) = (seen.key.name(), seen.key.public().fingerprint());

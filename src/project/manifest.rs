@@ -108,6 +108,8 @@ pub struct RegistrySettings {
     pub signing: Signing,
     /// How old a version must be before it is picked, in seconds.
     pub min_release_age: Option<u64>,
+    /// How old its checkpoint may be, in seconds; none is the usual limit.
+    pub max_age: Option<u64>,
     /// Bytes that a plugin's files may have together; none is the usual limit.
     pub max_unpacked: Option<u64>,
 }

@@ -189,10 +189,11 @@ fn registry(field: &Field<'_>) -> Read<RegistrySettings> {
             url: url(field)?,
             signing: Signing::OnFirstUse,
             min_release_age: None,
+            max_age: None,
             max_unpacked: None,
         });
     }
-    let fields = field.keys(&["url", "key", "unsigned", "min_release_age", "max_unpacked"])?;
+    let fields = field.keys(&["url", "key", "unsigned", "min_release_age", "max_age", "max_unpacked"])?;
     let Some(address) = fields.get("url") else { return Err(field.error("`url` is missing")) };
     let unsigned = fields.get("unsigned").map(Field::flag).transpose()?.unwrap_or(false);
     let signing = match fields.get("key") {
@@ -205,6 +206,7 @@ fn registry(field: &Field<'_>) -> Read<RegistrySettings> {
         url: url(address)?,
         signing,
         min_release_age: fields.get("min_release_age").map(age).transpose()?,
+        max_age: fields.get("max_age").map(age).transpose()?,
         max_unpacked: fields.get("max_unpacked").map(bytes).transpose()?,
     })
 }
@@ -297,7 +299,7 @@ plugins:
     denied_runtimes: [native]
 registries:
   bundled: https://plugins.example.com
-  corp: { url: "https://corp.example.com/index", unsigned: true, min_release_age: 7d, max_unpacked: 1GiB }
+  corp: { url: "https://corp.example.com/index", unsigned: true, min_release_age: 7d, max_age: 36h, max_unpacked: 1GiB }
 forges:
   git.example.com: { api: "https://git.example.com/api/v1" }
   Other.example.com:3000: http://other.example.com:3000/api
@@ -330,6 +332,7 @@ log_level: debug
         assert!(plugins.security.permissions["geo"].is_empty());
         assert_eq!(plugins.security.allow_exec, Some(Exec::Refused));
         assert_eq!(manifest.registries["corp"].min_release_age, Some(7 * 86_400));
+        assert_eq!(manifest.registries["corp"].max_age, Some(36 * 3_600));
         assert_eq!(manifest.registries["corp"].max_unpacked, Some(1 << 30));
         assert_eq!(manifest.registries["corp"].signing, Signing::Unsigned);
         assert_eq!(manifest.log_level, Some(LogLevel::Debug));
@@ -380,6 +383,7 @@ log_level: debug
             "plugins:\n  security:\n    default_permissions: [none, read_env]",
             "plugins:\n  security:\n    permissions: { geo: [read_everything] }",
             "registries:\n  corp: { url: https://x.example, min_release_age: 7 }",
+            "registries:\n  corp: { url: https://x.example, max_age: never }",
             "log_level: [",
             "- a\n- b",
         ];
@@ -401,6 +405,7 @@ log_level: debug
         line 3, column 26: `plugins.security.default_permissions`: `none` cannot stand beside other words
         line 3, column 26: `plugins.security.permissions.geo[0]`: `read_everything` is not one of `none`, `read_env`, `http_client`, `network_access`, `read_files`, `write_files`
         line 2, column 52: `registries.corp.min_release_age`: expected an age such as `7d`, `12h`, `30m` or `0`
+        line 2, column 44: `registries.corp.max_age`: expected an age such as `7d`, `12h`, `30m` or `0`
         line 1, column 12: unclosed bracket '['
         line 1, column 1: expected a mapping with `plugins`, `registries`, `forges`, `trust_key` or `log_level`
         ");

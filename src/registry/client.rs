@@ -1,27 +1,24 @@
 //! A registry as its client sees it: nothing it sends counts before it was checked.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use pocket_index::config::{Config, LogRequirement};
-use pocket_index::digest::{Digest, Digested};
-use pocket_index::log::{self, Checkpoint, LogError, NoteKey, TilePath, TileSource as _, Tiles, TreeHead, Witnessed};
+use pocket_index::digest::Digested;
+use pocket_index::layout;
+use pocket_index::log::{self, Checkpoint, NoteKey, TilePath, TileSource as _, Tiles, Witnessed};
 use pocket_index::name::{PluginName, RegistryName, Target};
 use pocket_index::record::{ArchiveRecord, History, HistoryError, Outline, Policy};
 use pocket_index::search::{self, SearchEntry};
 use pocket_index::signature::PublicKey;
 use pocket_index::verify::{VerifiedRelease, VerifyError};
-use pocket_index::{bundled, layout};
 use semver::{Version, VersionReq};
 
+use super::age::Stale;
 use super::error::{RegistryError, TransportError};
 use super::http::Progress;
-use super::memory::{Keeping, Memory};
+use super::memory::Memory;
 use super::transport::{Freshness, Transport};
-use super::witnesses::{self, DemandedWitnesses};
-use super::{ArchiveCache, Location, Network};
-use crate::home::Home;
+use super::{ArchiveCache, Location};
 
 /// 64 KiB: a configuration and a checkpoint have a few hundred bytes.
 pub(super) const SMALL_FILE: u64 = 64 << 10;
@@ -32,18 +29,20 @@ pub(super) const SEARCH_FILE: u64 = 64 << 20;
 
 /// A registry whose checkpoint was verified.
 pub struct Registry {
-    name: RegistryName,
-    location: Location,
-    transport: Transport,
-    api: Option<String>,
-    keys: Vec<PublicKey>,
-    log_key: NoteKey,
-    checkpoint: Checkpoint,
-    witnessed: Vec<Witnessed>,
-    policy: Arc<Policy>,
-    tiles: Mutex<Tiles>,
-    archives: ArchiveCache,
-    memory: Memory,
+    pub(super) name: RegistryName,
+    pub(super) location: Location,
+    pub(super) transport: Transport,
+    pub(super) api: Option<String>,
+    pub(super) keys: Vec<PublicKey>,
+    pub(super) log_key: NoteKey,
+    pub(super) checkpoint: Checkpoint,
+    pub(super) signed: Option<u64>,
+    pub(super) stale: Option<Stale>,
+    pub(super) witnessed: Vec<Witnessed>,
+    pub(super) policy: Arc<Policy>,
+    pub(super) tiles: Mutex<Tiles>,
+    pub(super) archives: ArchiveCache,
+    pub(super) memory: Memory,
 }
 
 /// Whether the log holds a file.
@@ -55,85 +54,26 @@ pub(super) enum Logged {
     Otherwise,
 }
 
-/// What is known of a registry before it is read: from the configuration, or from a lock that the team reviewed.
-#[derive(Debug, Clone, Default)]
-pub struct Expected {
-    /// The key that must sign its log.
-    pub key: Option<String>,
-    /// A state that its log must have grown from.
-    pub head: Option<TreeHead>,
-    /// A partial copy of the registry, read instead of it. It is as old as it is: only `head` bounds its age.
-    pub copy: Option<PathBuf>,
-    /// Who must have seen its checkpoint. What is compiled in was seen by everybody who has this program.
-    pub witnesses: Vec<DemandedWitnesses>,
-}
-
-/// A registry, and whether it was met for the first time.
-pub struct Opened {
-    /// The registry.
-    pub registry: Registry,
-    /// The fingerprint of its key, if it was not known before.
-    pub first_seen: Option<String>,
-}
-
 impl Registry {
-    /// Reads the registry's configuration and checkpoint, and checks them against what was seen of it before.
-    pub async fn open(
-        name: RegistryName,
-        location: Location,
-        expected: &Expected,
-        home: &Home,
-        network: Network,
-    ) -> Result<Opened, RegistryError> {
-        let shown = location.to_string();
-        let transport_error = |source| RegistryError::Transport { registry: shown.clone(), source };
-        let archives = ArchiveCache::at(&home.cache());
-        let transport = match &expected.copy {
-            Some(folder) => Transport::Folder(folder.clone()),
-            None => Transport::new(&location, &home.cache(), network, archives.trouble().clone())
-                .map_err(transport_error)?,
-        };
-        let is_exempt = expected.copy.is_some() || location == Location::Bundled;
-        let keeping = if is_exempt { Keeping::Exempt } else { Keeping::Remembered };
-        // Before the checkpoint is read: what another process remembers meanwhile may be newer than that.
-        let memory = Memory::recall(home, &location, keeping)?;
-        let config =
-            transport.read(layout::CONFIG, SMALL_FILE, Freshness::Revalidate).await.map_err(transport_error)?;
-        let config = text(&config).and_then(|text| Ok(Config::parse(text, LogRequirement::Required)?));
-        let config = config.map_err(|source| RegistryError::Refused { registry: shown.clone(), source })?;
-        let log_key = config.log.clone().expect("`LogRequirement::Required` refuses a registry without one");
-        let note =
-            transport.read(layout::CHECKPOINT, SMALL_FILE, Freshness::Revalidate).await.map_err(transport_error)?;
-
-        check_key(&shown, &log_key, expected.key.as_deref(), &memory)?;
-        let checkpoint = open_checkpoint(&shown, &note, &log_key)?;
-        let policy = Policy::new(config.keys.iter().copied())
-            .published_up_to(checkpoint.size())
-            .with_development_lines(bundled::line_digests());
-        let tiles = Mutex::default();
-        let mut registry = Self {
-            name,
-            location,
-            transport,
-            api: config.api,
-            keys: config.keys,
-            log_key,
-            checkpoint,
-            witnessed: Vec::new(),
-            policy: Arc::new(policy),
-            tiles,
-            archives,
-            memory,
-        };
-        registry.check_growth(expected.head.as_ref()).await?;
-        if registry.location != Location::Bundled {
-            registry.check_witnesses(expected)?;
+    /// Checks that it may be chosen from.
+    ///
+    /// # Errors
+    /// Its checkpoint is older than it may be.
+    pub fn require_fresh(&self) -> Result<(), RegistryError> {
+        match self.stale {
+            Some(source) => Err(RegistryError::Stale { registry: self.location.to_string(), source }),
+            None => Ok(()),
         }
-        registry.memory.saw(&registry.log_key, &registry.checkpoint);
-        let is_new =
-            registry.memory.before().is_none() && expected.key.is_none() && registry.location != Location::Bundled;
-        let first_seen = is_new.then(|| registry.log_key.public().fingerprint().to_string());
-        Ok(Opened { registry, first_seen })
+    }
+
+    /// How much too old its checkpoint is, if it is.
+    pub fn stale(&self) -> Option<&Stale> {
+        self.stale.as_ref()
+    }
+
+    /// When its log signed the checkpoint: seconds since 1970-01-01 UTC; none if it does not say.
+    pub fn signed_at(&self) -> Option<u64> {
+        self.signed
     }
 
     /// The name the user gave it.
@@ -172,41 +112,6 @@ impl Registry {
     /// It cannot be written, or does not fit what another process saw meanwhile.
     pub fn remember(&self) -> Result<(), RegistryError> {
         self.memory.save()
-    }
-
-    /// Checks the checkpoint against the newest one that this user saw, and against the one that a lock names.
-    async fn check_growth(&self, locked: Option<&TreeHead>) -> Result<(), RegistryError> {
-        if let Some(seen) = self.memory.before() {
-            let before = Checkpoint::open(seen.checkpoint.as_bytes(), &self.log_key);
-            let before = before.map_err(|error| self.refused(error))?;
-            self.check_grew_from(before.head(), before.note()).await?;
-        }
-        if let Some(head) = locked {
-            let TreeHead { origin, size, root } = head;
-            let shown = format!("{origin}\n{size}\n{root}\n\nas pocket.lock has it, which keeps no signatures\n");
-            self.check_grew_from(head, &shown).await?;
-        }
-        Ok(())
-    }
-
-    /// Checks that everybody who must have seen the checkpoint did. A copy is as old as it is.
-    fn check_witnesses(&mut self, expected: &Expected) -> Result<(), RegistryError> {
-        let recent = expected.copy.is_none().then(witnesses::recent);
-        let found = witnesses::check(&expected.witnesses, &self.checkpoint, &self.log_key, recent);
-        let registry = || self.location.to_string();
-        self.witnessed = found.map_err(|source| RegistryError::Witnesses { registry: registry(), source })?;
-        Ok(())
-    }
-
-    /// Checks that the log begins with an older state of it, which is kept as `shown` if it does not.
-    async fn check_grew_from(&self, head: &TreeHead, shown: &str) -> Result<(), RegistryError> {
-        let needed = log::tiles_for_consistency(head.size, self.checkpoint.size());
-        self.fetch_tiles(needed).await?;
-        let tiles = self.tiles.lock().expect("no holder of this lock panics");
-        log::check_consistency(head, &self.checkpoint, &*tiles).map_err(|error| match error {
-            LogError::Tile(_) => self.refused(error),
-            error => self.memory.other_view(shown, self.checkpoint.note(), error),
-        })
     }
 
     /// The events of a plugin, each checked, in a file that the log vouches for; none if the registry does not have the plugin.
@@ -414,36 +319,6 @@ impl Registry {
     }
 }
 
-fn text(content: &[u8]) -> Result<&str, Box<dyn std::error::Error + Send + Sync>> {
-    Ok(str::from_utf8(content)?)
-}
-
-fn refused(registry: &str, error: impl std::error::Error + Send + Sync + 'static) -> RegistryError {
+pub(super) fn refused(registry: &str, error: impl std::error::Error + Send + Sync + 'static) -> RegistryError {
     RegistryError::Refused { registry: registry.to_owned(), source: Box::new(error) }
-}
-
-/// The key must be the one that the user configured, and the one that was seen first.
-fn check_key(registry: &str, found: &NoteKey, expected: Option<&str>, memory: &Memory) -> Result<(), RegistryError> {
-    let pinned = expected.or(memory.before().map(|seen| seen.log_key.as_str()));
-    match pinned {
-        Some(pinned) if pinned != found.to_string() => Err(RegistryError::KeyChanged {
-            registry: registry.to_owned(),
-            pinned: pinned.to_owned(),
-            found: found.to_string(),
-            file: memory.file(),
-        }),
-        _ => Ok(()),
-    }
-}
-
-/// A development key proves nothing, since anyone has it: with one, only the very checkpoint that is compiled in counts.
-fn open_checkpoint(registry: &str, note: &[u8], key: &NoteKey) -> Result<Checkpoint, RegistryError> {
-    let is_bundled = Digest::of(note) == bundled::checkpoint_digest();
-    if is_bundled {
-        return Checkpoint::open_pinned(note, bundled::checkpoint_digest()).map_err(|error| refused(registry, error));
-    }
-    if key.public().is_development() {
-        return Err(RegistryError::DevelopmentKey { registry: registry.to_owned() });
-    }
-    Checkpoint::open(note, key).map_err(|error| refused(registry, error))
 }

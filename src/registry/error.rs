@@ -7,6 +7,7 @@ use pocket_index::name::PluginName;
 use pocket_index::verify::VerifyError;
 use semver::Version;
 
+use super::age::{Ahead, Stale};
 use super::memory::Kept;
 
 /// A file of a registry, or an archive, could not be had.
@@ -164,6 +165,22 @@ pub enum RegistryError {
         kept: Kept,
         /// What does not fit.
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Nothing new was heard of it for too long: it may be kept from showing it.
+    #[error("the registry `{registry}` is too old to choose versions from")]
+    Stale {
+        /// The registry.
+        registry: String,
+        /// How old it is.
+        source: Stale,
+    },
+    /// It and this machine have two times.
+    #[error("the registry `{registry}` is ahead of this machine's clock")]
+    Ahead {
+        /// The registry.
+        registry: String,
+        /// Both times.
+        source: Ahead,
     },
     /// A key that anyone has signs for it.
     #[error("the registry `{registry}` signs with a development key, which anyone has")]

@@ -1,8 +1,10 @@
 //! Reading and writing registries: the only room that touches the network for packages.
 
+mod age;
 mod cache;
 mod client;
 mod copy;
+mod dated;
 mod error;
 pub mod forge;
 mod http;
@@ -10,17 +12,22 @@ mod location;
 mod log_files;
 mod memory;
 mod monitor;
+mod open;
+mod order;
 mod transport;
 mod witnesses;
 
+pub use age::{Access, DEFAULT_MAX_AGE, Notice, Stale, Staleness};
 pub use cache::ArchiveCache;
-pub use client::{Expected, Opened, Registry};
+pub use client::Registry;
+pub use dated::Backwards;
 pub use error::{RegistryError, TransportError};
-pub use log_files::LogFiles;
 pub use http::Http;
 pub use location::{Location, LocationError};
+pub use log_files::LogFiles;
 pub use memory::{Kept, OtherLine};
 pub use monitor::{Archives, Audit, Difference};
+pub use open::{Expected, Opened};
 pub use witnesses::DemandedWitnesses;
 
 /// Whether the network may be used.

@@ -1,11 +1,6 @@
 //! Whether others saw the checkpoint that this client is shown.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use pocket_index::log::{Checkpoint, NoteKey, Recent, WitnessDemand, WitnessError, Witnessed};
-
-/// 7 days, in seconds: a cosignature that is older says too little about today.
-const MAX_AGE: u64 = 7 * 86_400;
 
 /// Witnesses that somebody demands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,12 +9,6 @@ pub struct DemandedWitnesses {
     pub place: String,
     /// Whom, and how many of them.
     pub demand: WitnessDemand,
-}
-
-/// From when a cosignature must be, by this machine's clock.
-pub(super) fn recent() -> Recent {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    Recent { now, max_age: MAX_AGE }
 }
 
 /// Everybody who demands witnesses must be content. Returns the witnesses that count, each once.

@@ -9,6 +9,7 @@ mod demo;
 mod documents;
 mod faults;
 mod forge;
+mod freshness;
 mod install;
 mod local;
 mod monitor;

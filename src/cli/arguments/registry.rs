@@ -27,6 +27,12 @@ pub enum RegistryCommand {
         #[command(flatten)]
         witnesses: WitnessArguments,
     },
+    /// Sign a registry's checkpoint anew, so that clients see that it is alive: for one that no server runs on, from cron
+    Refresh {
+        /// The registry's folder, with `tree/` and `registry.key`
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+    },
     /// Read a whole registry and see that everything in it fits together: exit code 6 if something does not
     Verify {
         /// Its URL, its name from pocket.yaml, `bundled`, or the folder of its files

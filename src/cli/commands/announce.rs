@@ -9,7 +9,7 @@ use crate::cli::output::Output;
 use crate::ops::announce::{self, Announced, OwnerChange};
 use crate::ops::{OpsError, Scope, Workspace};
 
-use super::{block_on, reach, secrets};
+use super::{look, reach, secrets};
 
 /// Which way a version is withdrawn, or given back.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +45,7 @@ pub fn owner(command: &OwnerCommand, output: &Output) -> Result<(), OpsError> {
     match command {
         OwnerCommand::List { name, registry } => {
             let workspace = Workspace::open(Scope::Nearest)?;
-            let owners = block_on(announce::owners(&workspace, name, &reach(registry)))?;
+            let owners = look(&workspace, output, announce::owners(&workspace, name, &reach(registry)))?;
             let keys: Vec<_> =
                 owners.keys().map(|key| json!({ "key": key, "fingerprint": key.fingerprint().to_string() })).collect();
             output.result(&json!({ "name": name, "threshold": owners.threshold(), "keys": keys }), || {
@@ -62,7 +62,7 @@ pub fn owner(command: &OwnerCommand, output: &Output) -> Result<(), OpsError> {
 
 fn change(name: &PluginName, change: &OwnerChange, sign: &SignArguments, output: &Output) -> Result<(), OpsError> {
     let workspace = Workspace::open(Scope::Nearest)?;
-    let owners = block_on(announce::owners(&workspace, name, &reach(&sign.registry)))?;
+    let owners = look(&workspace, output, announce::owners(&workspace, name, &reach(&sign.registry)))?;
     send(announce::change_owners(name, &owners, change)?, sign, output)
 }
 
@@ -70,7 +70,7 @@ fn change(name: &PluginName, change: &OwnerChange, sign: &SignArguments, output:
 fn send(event: Event, sign: &SignArguments, output: &Output) -> Result<(), OpsError> {
     let workspace = Workspace::open(Scope::Nearest)?;
     let secrets = secrets(&workspace, &sign.key, output)?;
-    let announced = block_on(announce::announce(&workspace, event, &secrets, &reach(&sign.registry)))?;
+    let announced = look(&workspace, output, announce::announce(&workspace, event, &secrets, &reach(&sign.registry)))?;
     show(&announced, output);
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::ops::OpsError;
 use crate::ops::audit::{self, Audit, Finding, Kind, Severity};
 use crate::registry::Network;
 
-use super::{block_on, open_to_read};
+use super::{look, open_to_read};
 
 /// The version of the schema that advisories follow: <https://ossf.github.io/osv-schema/>.
 const OSV_VERSION: &str = "1.6.0";
@@ -24,7 +24,7 @@ const DAY: u64 = 86_400;
 pub fn run(arguments: &AuditArguments, output: &Output) -> Result<ExitCode, OpsError> {
     let workspace = open_to_read(arguments.scope)?;
     let network = if arguments.offline { Network::Offline } else { Network::Online };
-    let audit = block_on(audit::audit(&workspace, arguments.min_age.saturating_mul(DAY), network))?;
+    let audit = look(&workspace, output, audit::audit(&workspace, arguments.min_age.saturating_mul(DAY), network))?;
     output.result(&document(&audit), || text(&audit));
     let limit = severity(arguments.deny);
     let denied = audit.findings.iter().filter(|finding| finding.kind.severity() >= limit).count();

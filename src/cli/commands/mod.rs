@@ -107,6 +107,17 @@ fn open_to_read(scope: ScopeArguments) -> Result<Workspace, OpsError> {
     Workspace::open(scope.scope())
 }
 
+/// The same for a verb that looks at registries, and tells what a person should know of them: also where it failed.
+fn look<T>(
+    workspace: &Workspace,
+    output: &Output,
+    verb: impl Future<Output = Result<T, OpsError>>,
+) -> Result<T, OpsError> {
+    let done = block_on(verb);
+    workspace.notices().iter().for_each(|notice| output.warning(notice.to_string()));
+    done
+}
+
 /// Runs a verb that waits for the network, on this thread.
 fn block_on<T>(verb: impl Future<Output = Result<T, OpsError>>) -> Result<T, OpsError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

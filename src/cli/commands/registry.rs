@@ -1,10 +1,11 @@
 //! `pocket registry`.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
-use pocket_index::time::UtcTime;
-use pocket_registry::{Exposure, Options, Seed, Server, Source};
+use pocket_index::time::{Age, UtcTime};
+use pocket_registry::{Exposure, Options, Refreshed, Seed, Server, Source};
 use serde_json::{Value, json};
 
 use crate::cli::arguments::RegistryCommand;
@@ -12,7 +13,7 @@ use crate::cli::error::{VERIFICATION_REFUSED, count};
 use crate::cli::output::Output;
 use crate::ops::monitor::{self, Audited};
 use crate::ops::{OpsError, Scope, Workspace};
-use crate::registry::Archives;
+use crate::registry::{Archives, Notice};
 
 use super::block_on;
 
@@ -24,6 +25,7 @@ pub fn run(command: RegistryCommand, output: &Output) -> Result<ExitCode, OpsErr
             let source = dir.map_or(Source::Bundled, |path| Source::Folder { path, seed });
             serve(&Options { source, address, exposure, witnesses: witnesses.into() }, output)
         }
+        RegistryCommand::Refresh { folder } => refresh(&folder, output),
         RegistryCommand::Verify { registry, no_archives } => {
             let archives = if no_archives { Archives::Skipped } else { Archives::Digested };
             verify(&registry, archives, output)
@@ -36,10 +38,23 @@ fn serve(options: &Options, output: &Output) -> Result<ExitCode, OpsError> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn refresh(folder: &Path, output: &Output) -> Result<ExitCode, OpsError> {
+    let Refreshed { events, signed } = pocket_registry::refresh(folder)?;
+    let signed = UtcTime(signed).to_string();
+    let document = json!({ "folder": folder, "leaves": events, "signed_at": signed });
+    output.result(&document, || {
+        format!("the checkpoint of {} is signed anew, at {signed}\n", count(events as usize, "event"))
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
 fn verify(registry: &str, archives: Archives, output: &Output) -> Result<ExitCode, OpsError> {
     let workspace = Workspace::open(Scope::Nearest)?;
     let audited = block_on(monitor::verify(&workspace, registry, archives))?;
-    let Audited { registry, key, head, audit, .. } = &audited;
+    // That it is too old is a difference.
+    let notices = workspace.notices().into_iter().filter(|notice| !matches!(notice, Notice::Stale { .. }));
+    notices.for_each(|notice| output.warning(notice.to_string()));
+    let Audited { registry, key, head, signed, age, audit, .. } = &audited;
     let differences = audit.differences.iter();
     let differences: Vec<_> =
         differences.map(|found| json!({ "file": found.file, "problem": found.problem })).collect();
@@ -48,6 +63,8 @@ fn verify(registry: &str, archives: Archives, output: &Output) -> Result<ExitCod
         "key": key,
         "leaves": head.size,
         "root": head.root,
+        "signed_at": signed.map(|signed| UtcTime(signed).to_string()),
+        "age": age,
         "witnesses": witnesses(&audited),
         "plugins": audit.plugins,
         "releases": audit.releases,
@@ -82,7 +99,11 @@ fn witnesses_told(audited: &Audited) -> String {
 }
 
 fn told(audited: &Audited) -> String {
-    let Audited { registry, key, head, audit, .. } = audited;
+    let Audited { registry, key, head, signed, age, audit, .. } = audited;
+    let signed = match signed.zip(*age) {
+        Some((signed, age)) => format!("at {}, {} ago", UtcTime(signed), Age(age)),
+        None => "at a time that it does not say".to_owned(),
+    };
     let verdict = match audit.differences.len() {
         0 => "is verified".to_owned(),
         number => format!("does not fit together: {}", count(number, "difference")),
@@ -94,7 +115,7 @@ fn told(audited: &Audited) -> String {
         number => format!("{}, {} bytes", count(number as usize, "archive"), audit.bytes),
     };
     format!(
-        "the registry {registry} {verdict}\n{differences}  {} with the root {}, signed by {key}\n{}  {} with {}\n  {archives}\n",
+        "the registry {registry} {verdict}\n{differences}  {} with the root {}, signed by {key}\n  {signed}\n{}  {} with {}\n  {archives}\n",
         count(audit.leaves as usize, "event"),
         head.root,
         witnesses_told(audited),

@@ -6,11 +6,11 @@ use crate::cli::arguments::RegistryArguments;
 use crate::cli::output::Output;
 use crate::ops::{OpsError, Scope, Workspace, verify};
 
-use super::{block_on, reach};
+use super::{look, reach};
 
 pub fn run(subject: &str, registry: &RegistryArguments, output: &Output) -> Result<(), OpsError> {
     let workspace = Workspace::open(Scope::Nearest)?;
-    let verified = block_on(verify::verify(&workspace, subject, &reach(registry)))?;
+    let verified = look(&workspace, output, verify::verify(&workspace, subject, &reach(registry)))?;
     let document = json!({ "name": verified.name, "version": verified.version, "links": verified.links });
     output.result(&document, || {
         let links: String = verified.links.iter().map(|link| format!("  {link}\n")).collect();

@@ -13,7 +13,7 @@ mod server;
 
 pub use author::Author;
 pub use forge::TestForge;
-pub use index::HandMadeIndex;
+pub use index::{HandMadeIndex, now};
 pub use nginx::Nginx;
 pub use proxy::{Fault, FaultyProxy};
 pub use redis::Redis;

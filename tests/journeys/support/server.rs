@@ -1,10 +1,15 @@
 //! The real registry server, in this process, on a free port of the loopback address.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
+use pocket_index::config::{Config, LogRequirement};
+use pocket_index::layout;
+use pocket_index::log::NoteSigner;
 use pocket_registry::{Exposure, Options, Seed, Server, Source, Witnesses};
 use tokio::sync::oneshot;
+
+use super::index::sign_anew;
 
 /// A running registry; stopped when dropped.
 pub struct TestRegistry {
@@ -56,6 +61,20 @@ impl TestRegistry {
     /// The path of a file of the static tree.
     pub fn file(&self, path: &str) -> PathBuf {
         self.tree.join(path)
+    }
+
+    /// The registry's folder: the static files, and the key that signs the log.
+    pub fn folder(&self) -> &Path {
+        self.tree.parent().unwrap()
+    }
+
+    /// Signs the checkpoint anew at this time, or without one; its event keys are those of today's `config.json`.
+    pub fn sign_at(&self, time: Option<u64>) {
+        let text = std::fs::read_to_string(self.file(layout::CONFIG)).unwrap();
+        let config = Config::parse(&text, LogRequirement::Required).unwrap();
+        let secret = std::fs::read_to_string(self.folder().join("registry.key")).unwrap();
+        let signer = NoteSigner::new(config.log.unwrap().name(), secret.trim().parse().unwrap()).unwrap();
+        sign_anew(&self.tree, &signer, &config.keys, time);
     }
 
     /// The only archive of a plugin's newest release.
