@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 
 use crate::error::chain;
 use crate::storage::Writer;
-use crate::{Registry, RegistryError};
+use crate::{Registry, RegistryError, Witnesses};
 
 /// A day: clients take checkpoints for 7.
 const DAY: u64 = 86_400;
@@ -46,10 +46,12 @@ pub struct Refreshed {
 /// Signs the checkpoint of the registry in a folder anew, once: for a registry whose files another web server serves.
 ///
 /// # Errors
-/// There is no registry, or a server runs on it and does this itself.
-pub fn refresh(folder: &Path) -> Result<Refreshed, RegistryError> {
-    let registry = Registry::open_existing(folder)?;
-    let (checkpoint, signed) = registry.write().checkpoint()?;
+/// There is no registry, a server runs on it and does this itself, or too few witnesses cosign.
+pub fn refresh(folder: &Path, witnesses: &Witnesses) -> Result<Refreshed, RegistryError> {
+    let registry = Registry::open_existing(folder, witnesses)?;
+    let writer = registry.write();
+    writer.refresh(Age::Any)?;
+    let (checkpoint, signed) = writer.checkpoint()?;
     Ok(Refreshed { events: checkpoint.size(), signed: signed.unwrap_or_default() })
 }
 
@@ -137,10 +139,11 @@ pub(crate) fn keep_fresh(registry: &Arc<Registry>) -> Refreshing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Seed, Source, Witnesses};
+    use crate::{Seed, Source};
 
     fn registry(folder: &Path) -> Registry {
-        Registry::open(&Source::Folder { path: folder.to_owned(), seed: Seed::Bundled }, &Witnesses::default()).expect("it is made")
+        Registry::open(&Source::Folder { path: folder.to_owned(), seed: Seed::Bundled }, &Witnesses::default())
+            .expect("it is made")
     }
 
     fn signed_at(registry: &Registry, time: u64) {
@@ -174,10 +177,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let running = registry(folder.path());
         signed_at(&running, now() - 30 * DAY);
-        assert!(matches!(refresh(folder.path()), Err(RegistryError::InUse { .. })));
+        assert!(matches!(refresh(folder.path(), &Witnesses::default()), Err(RegistryError::InUse { .. })));
         let before = note(&running);
         drop(running);
-        let refreshed = refresh(folder.path()).expect("nobody else has it");
+        let refreshed = refresh(folder.path(), &Witnesses::default()).expect("nobody else has it");
         assert!(refreshed.signed + 600 > now(), "{refreshed:?}");
         assert_ne!(note(&registry(folder.path())), before);
     }
@@ -185,7 +188,7 @@ mod tests {
     #[test]
     fn a_refresh_makes_no_registry() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        assert!(matches!(refresh(folder.path()), Err(RegistryError::Damaged { .. })));
+        assert!(matches!(refresh(folder.path(), &Witnesses::default()), Err(RegistryError::Damaged { .. })));
         assert_eq!(std::fs::read_dir(folder.path()).expect("it is read").count(), 0);
     }
 

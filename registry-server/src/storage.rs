@@ -53,14 +53,19 @@ impl Registry {
     /// Opens the registry, makes it first where there is none, finishes what a crash left undone, and signs its checkpoint anew.
     /// Where too few witnesses answer, it is served as it is.
     pub fn open(source: &Source, witnesses: &Witnesses) -> Result<Self, RegistryError> {
-        match source {
+        let registry = match source {
             Source::Bundled => {
                 let folder = tempfile::tempdir().map_err(io_error("create a folder in", &std::env::temp_dir()))?;
                 let path = folder.path().to_owned();
                 Self::open_folder(&path, Seed::Bundled, witnesses, Some(folder))
             }
             Source::Folder { path, seed } => Self::open_folder(path, *seed, witnesses, None),
+        }?;
+        match registry.write().refresh(checkpoint::Age::Any) {
+            Err(error @ RegistryError::TooFewWitnesses(_)) => eprintln!("{}", chain(&error)),
+            refreshed => refreshed?,
         }
+        Ok(registry)
     }
 
     fn open_folder(
@@ -90,21 +95,16 @@ impl Registry {
         let signer = NoteSigner::new(key.name(), secret).map_err(|error| damaged(error.to_string()))?;
         let policy = Policy::new(config.keys).with_development_lines(bundled::line_digests());
         let writer = Mutex::new(());
-        let registry = Self { root, signer, policy, collector, writer, _lock: lock, _temporary: temporary };
-        match registry.write().refresh(checkpoint::Age::Any) {
-            Err(error @ RegistryError::TooFewWitnesses(_)) => eprintln!("{}", chain(&error)),
-            refreshed => refreshed?,
-        }
-        Ok(registry)
+        Ok(Self { root, signer, policy, collector, writer, _lock: lock, _temporary: temporary })
     }
 
-    /// Opens the registry in a folder, and makes none.
-    pub(crate) fn open_existing(root: &Path) -> Result<Self, RegistryError> {
+    /// Opens the registry in a folder as it is, and makes none.
+    pub(crate) fn open_existing(root: &Path, witnesses: &Witnesses) -> Result<Self, RegistryError> {
         if !root.join("tree").join(layout::CONFIG).exists() {
             let message = "it has no `tree/config.json`".to_owned();
             return Err(RegistryError::Damaged { path: root.to_owned(), message });
         }
-        Self::open_folder(root, Seed::Empty, &Witnesses::default(), None)
+        Self::open_folder(root, Seed::Empty, witnesses, None)
     }
 
     /// The folder of the static files. Any web server can serve it.

@@ -376,7 +376,8 @@ fn witness_hint(error: &WitnessFolderError) -> Option<String> {
         }
         WitnessFolderError::Exists { .. } => "a witness's key is never replaced: name another folder".to_owned(),
         WitnessFolderError::StateGone { .. } | WitnessFolderError::Damaged { .. } => {
-            "restore it from a backup that is as new as the last cosignature, or retire this witness and its key".to_owned()
+            "restore it from a backup that is as new as the last cosignature, or retire this witness and its key"
+                .to_owned()
         }
         WitnessFolderError::OtherKey { .. } => "if the log was set up anew, it needs a name of its own".to_owned(),
         WitnessFolderError::NoLog { .. } => "`pocket witness log list` shows those that there are".to_owned(),

@@ -40,7 +40,8 @@ impl World {
     }
 
     fn log_key(&self, registry: &str) -> String {
-        let config: Value = serde_json::from_slice(&fs::read(self.tree(registry).join("config.json")).unwrap()).unwrap();
+        let config: Value =
+            serde_json::from_slice(&fs::read(self.tree(registry).join("config.json")).unwrap()).unwrap();
         config["log"]["key"].as_str().unwrap().to_owned()
     }
 
@@ -126,10 +127,16 @@ fn a_checkpoint_that_too_few_witnesses_saw_is_refused_with_the_missing_ones() {
     let both = user(&registry, 2, &[&one, &two]);
     let before = both.snapshot();
     for verb in ["install", "lock"] {
-        let arguments: &[&str] = if verb == "install" { &["plugin", verb, "greeting"] } else { &["plugin", "info", "greeting"] };
+        let arguments: &[&str] =
+            if verb == "install" { &["plugin", verb, "greeting"] } else { &["plugin", "info", "greeting"] };
         both.pocket(arguments).failure(
             6,
-            &["is not witnessed as it must be", "has 1 of the 2 cosignatures", "missing: `w.example/two`", "it did not cosign"],
+            &[
+                "is not witnessed as it must be",
+                "has 1 of the 2 cosignatures",
+                "missing: `w.example/two`",
+                "it did not cosign",
+            ],
         );
     }
     assert_eq!(both.snapshot(), before);
@@ -178,10 +185,9 @@ fn a_line_that_the_witness_did_not_sign_is_another_error_than_a_missing_one() {
     let now = world.checkpoint("registry");
     let swapped = now.replace(&line(&now), &line(&of_before));
     fs::write(world.tree("registry").join("log/checkpoint"), swapped).unwrap();
-    user(&registry, 1, &[&one]).pocket(&["plugin", "install", "greeting"]).failure(
-        6,
-        &["has not signed what stands under its name", "does not verify over the checkpoint of 2 leaves"],
-    );
+    user(&registry, 1, &[&one])
+        .pocket(&["plugin", "install", "greeting"])
+        .failure(6, &["has not signed what stands under its name", "does not verify over the checkpoint of 2 leaves"]);
 }
 
 #[test]
@@ -300,7 +306,8 @@ fn who_has_no_server_reads_the_registry_and_cosigns() {
     user(&registry, 1, &[&one]).pocket(&["plugin", "install", "greeting"]).success();
 
     fs::write(&at, old).unwrap();
-    check(&[]).failure(6, &["the checkpoint has 1 leaves, and one of 2 was cosigned before", "both notes are kept in `"]);
+    check(&[])
+        .failure(6, &["the checkpoint has 1 leaves, and one of 2 was cosigned before", "both notes are kept in `"]);
     assert_eq!(world.evidence("one").len(), 1);
 }
 

@@ -23,7 +23,8 @@ mod witnesses;
 
 pub use age::{ClockBehind, LineTimeError, LogTimes, SeenCheckpoint, next_time};
 pub use check::{
-    Inconsistency, LogError, check_consistency, check_consistency_proof, check_inclusion, tiles_for_consistency, tiles_for_inclusion,
+    Inconsistency, LogError, check_consistency, check_consistency_proof, check_inclusion, tiles_for_consistency,
+    tiles_for_inclusion,
 };
 pub use checkpoint::{Checkpoint, CheckpointError, TreeHead};
 pub use cosignature::{Cosignature, CosignatureError, Cosigner, CosignerKey};

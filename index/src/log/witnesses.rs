@@ -205,8 +205,12 @@ impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Absent => f.write_str("it did not cosign"),
-            Self::Old { age, max_age } => write!(f, "it cosigned {} ago, at most {} are allowed", Age(*age), Age(*max_age)),
-            Self::Ahead { by } => write!(f, "it cosigned {} in the future, at most {} are allowed", Age(*by), Age(CLOCK_DIFFERENCE)),
+            Self::Old { age, max_age } => {
+                write!(f, "it cosigned {} ago, at most {} are allowed", Age(*age), Age(*max_age))
+            }
+            Self::Ahead { by } => {
+                write!(f, "it cosigned {} in the future, at most {} are allowed", Age(*by), Age(CLOCK_DIFFERENCE))
+            }
             Self::Log => f.write_str("it is the log's own key"),
         }
     }

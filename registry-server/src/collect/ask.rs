@@ -2,9 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use pocket_index::log::{
-    Checkpoint, Cosignature, Missing, NoteKey, Recent, TileError, TileSource,
-};
+use pocket_index::log::{Checkpoint, Cosignature, Missing, NoteKey, Recent, TileError, TileSource};
 use pocket_index::time::CLOCK_DIFFERENCE;
 use pocket_index::witness::{ADD_CHECKPOINT, AddCheckpoint, AnswerError, MAX_ANSWER_BYTES, read_answer, read_size};
 use reqwest::{Client, Response, StatusCode};
@@ -43,7 +41,9 @@ pub enum AskError {
     #[error(transparent)]
     Answer(#[from] AnswerError),
     /// It saw a longer log than there is.
-    #[error("it saw a log of {seen} leaves, and this one has {size}: was the registry's folder taken from an older copy?")]
+    #[error(
+        "it saw a log of {seen} leaves, and this one has {size}: was the registry's folder taken from an older copy?"
+    )]
     Ahead {
         /// What it saw.
         seen: u64,
@@ -51,7 +51,9 @@ pub enum AskError {
         size: u64,
     },
     /// It saw another log of this length, or changes its mind all the time.
-    #[error("it does not take the proof that this log of {size} leaves grew out of the {seen} that it saw: it may have seen another history")]
+    #[error(
+        "it does not take the proof that this log of {size} leaves grew out of the {seen} that it saw: it may have seen another history"
+    )]
     OtherHistory {
         /// What it saw.
         seen: u64,

@@ -146,7 +146,10 @@ fn kept(evidence: Option<&PathBuf>) -> String {
     evidence.map_or_else(String::new, |path| format!("; both notes are kept in `{}`", path.display()))
 }
 
-pub(super) fn io_error(doing: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> WitnessFolderError {
+pub(super) fn io_error(
+    doing: &'static str,
+    path: &std::path::Path,
+) -> impl FnOnce(std::io::Error) -> WitnessFolderError {
     let path = path.to_owned();
     move |source| WitnessFolderError::Io { doing, path, source }
 }

@@ -118,10 +118,13 @@ fn refused(refusal: &Refusal) -> Response {
         }
         Refusal::SuperfluousProof { .. } => (StatusCode::UNPROCESSABLE_ENTITY, told).into_response(),
         Refusal::Unproved { .. } => {
-            let told = "the proof does not lead from the checkpoint that was cosigned before to this one; both are kept\n";
+            let told =
+                "the proof does not lead from the checkpoint that was cosigned before to this one; both are kept\n";
             (StatusCode::UNPROCESSABLE_ENTITY, told).into_response()
         }
         // The cause goes to the witness's own log; a client learns no path.
-        Refusal::Failed(_) => (StatusCode::INTERNAL_SERVER_ERROR, "the witness cannot read or write its files\n").into_response(),
+        Refusal::Failed(_) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "the witness cannot read or write its files\n").into_response()
+        }
     }
 }

@@ -32,6 +32,8 @@ pub enum RegistryCommand {
         /// The registry's folder, with `tree/` and `registry.key`
         #[arg(value_name = "FOLDER")]
         folder: PathBuf,
+        #[command(flatten)]
+        witnesses: WitnessArguments,
     },
     /// Read a whole registry and see that everything in it fits together: exit code 6 if something does not
     Verify {

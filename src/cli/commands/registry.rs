@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use pocket_index::time::{Age, UtcTime};
-use pocket_registry::{Exposure, Options, Refreshed, Seed, Server, Source};
+use pocket_registry::{Exposure, Options, Refreshed, Seed, Server, Source, Witnesses};
 use serde_json::{Value, json};
 
 use crate::cli::arguments::RegistryCommand;
@@ -25,7 +25,7 @@ pub fn run(command: RegistryCommand, output: &Output) -> Result<ExitCode, OpsErr
             let source = dir.map_or(Source::Bundled, |path| Source::Folder { path, seed });
             serve(&Options { source, address, exposure, witnesses: witnesses.into() }, output)
         }
-        RegistryCommand::Refresh { folder } => refresh(&folder, output),
+        RegistryCommand::Refresh { folder, witnesses } => refresh(&folder, &witnesses.into(), output),
         RegistryCommand::Verify { registry, no_archives } => {
             let archives = if no_archives { Archives::Skipped } else { Archives::Digested };
             verify(&registry, archives, output)
@@ -38,8 +38,8 @@ fn serve(options: &Options, output: &Output) -> Result<ExitCode, OpsError> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn refresh(folder: &Path, output: &Output) -> Result<ExitCode, OpsError> {
-    let Refreshed { events, signed } = pocket_registry::refresh(folder)?;
+fn refresh(folder: &Path, witnesses: &Witnesses, output: &Output) -> Result<ExitCode, OpsError> {
+    let Refreshed { events, signed } = pocket_registry::refresh(folder, witnesses)?;
     let signed = UtcTime(signed).to_string();
     let document = json!({ "folder": folder, "leaves": events, "signed_at": signed });
     output.result(&document, || {
@@ -83,7 +83,8 @@ fn witnesses(audited: &Audited) -> Vec<Value> {
         json!({ "name": seen.key.name(), "time": UtcTime(seen.time).to_string(), "fingerprint": fingerprint })
     });
     let claimed = audited.claimed.iter();
-    let claimed = claimed.map(|claim| json!({ "name": claim.name, "time": UtcTime(claim.time).to_string(), "fingerprint": null }));
+    let claimed = claimed
+        .map(|claim| json!({ "name": claim.name, "time": UtcTime(claim.time).to_string(), "fingerprint": null }));
     checked.chain(claimed).collect()
 }
 
@@ -93,7 +94,11 @@ fn witnesses_told(audited: &Audited) -> String {
         format!("  witnessed by `{name}` ({key}) at {}\n", UtcTime(seen.time))
     });
     let claimed = audited.claimed.iter().map(|claim| {
-        format!("  a line says that `{}` witnessed it at {}; its key is not known here\n", claim.name.escape_debug(), UtcTime(claim.time))
+        format!(
+            "  a line says that `{}` witnessed it at {}; its key is not known here\n",
+            claim.name.escape_debug(),
+            UtcTime(claim.time)
+        )
     });
     checked.chain(claimed).collect()
 }

@@ -37,7 +37,8 @@ pub fn run(command: WitnessCommand, output: &Output) -> Result<(), OpsError> {
 }
 
 fn show(key: &CosignerKey, output: &Output) {
-    let document = json!({ "name": key.name(), "key": key.to_string(), "fingerprint": key.public().fingerprint().to_string() });
+    let document =
+        json!({ "name": key.name(), "key": key.to_string(), "fingerprint": key.public().fingerprint().to_string() });
     output.result(&document, || format!("{key}\n"));
 }
 

@@ -34,7 +34,12 @@ impl TestRegistry {
     fn start(seed: Seed) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let source = Source::Folder { path: folder.path().join("registry"), seed };
-        let options = Options { source, address: "127.0.0.1:0".parse().unwrap(), exposure: Exposure::Loopback, witnesses: Witnesses::default() };
+        let options = Options {
+            source,
+            address: "127.0.0.1:0".parse().unwrap(),
+            exposure: Exposure::Loopback,
+            witnesses: Witnesses::default(),
+        };
         let (ready, started) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
