@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use pocket_registry::{Registry, Seed, Source};
+use pocket_registry::{Registry, Seed, Source, Witnesses};
 
 use crate::support::{Author, HandMadeIndex, Nginx, Sandbox, TestRegistry, now};
 
@@ -228,7 +228,8 @@ fn event_keys_that_change_with_the_log_are_told_loudly_and_once() {
 
 /// Makes a registry in a folder, and gives up the right to write to it.
 fn make(folder: &Path) {
-    Registry::open(&Source::Folder { path: folder.to_owned(), seed: Seed::Bundled }).unwrap();
+    let source = Source::Folder { path: folder.to_owned(), seed: Seed::Bundled };
+    Registry::open(&source, &Witnesses::default()).unwrap();
 }
 
 #[test]
