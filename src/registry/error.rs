@@ -194,7 +194,7 @@ pub enum RegistryError {
         /// The registry.
         registry: String,
         /// What is missing or wrong.
-        source: WitnessError,
+        source: Box<WitnessError>,
     },
     /// An archive is not what its release says, or there is none for this machine.
     #[error("cannot install `{plugin}` {version}")]

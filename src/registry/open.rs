@@ -157,7 +157,10 @@ impl Registry {
         let max_age = expected.max_age.unwrap_or(DEFAULT_MAX_AGE).saturating_add(excess);
         let recent = expected.copy.is_none().then_some(Recent { now: access.now, max_age });
         let found = witnesses::check(&expected.witnesses, &self.checkpoint, &self.log_key, recent);
-        found.map_err(|source| RegistryError::Witnesses { registry: self.location.to_string(), source })
+        found.map_err(|error| {
+            let (registry, source) = (self.location.to_string(), Box::new(error));
+            RegistryError::Witnesses { registry, source }
+        })
     }
 
     /// Checks that the log begins with an older state of it, which is kept as `shown` if it does not.

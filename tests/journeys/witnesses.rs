@@ -235,8 +235,16 @@ fn a_witness_that_was_killed_remembers_what_it_saw() {
     author.publish("greeting", "1.0.0", "");
     let address = witness.address().to_owned();
     witness.kill();
+    let line = |note: &str| note.lines().find(|line| line.starts_with("— w.example/one ")).map(str::to_owned);
+    let before = world.checkpoint("registry");
+    drop(registry);
+    // A start signs the checkpoint anew, and keeps what a witness said of the same tree.
+    let registry = world.start_registry("registry", &["--witness", &at_one, "--witness-quorum", "1"]);
+    let after = world.checkpoint("registry");
+    assert!(line(&before).is_some() && line(&after) == line(&before), "{after}");
     let witness = world.start_witness("one", &address);
-    author.publish("greeting", "1.1.0", "");
+    let author = Author::at(&registry.url);
+    author.publish("other", "1.1.0", "");
     let log = world.sandbox.pocket(&["witness", "log", "list", "--dir", &world.path("one"), "-o", "json"]).json();
     assert_eq!(log[0]["size"], 2, "{log}");
     drop(witness);

@@ -52,9 +52,9 @@ pub enum WitnessFolderError {
     #[error("the log `{origin}` is known with the key {known}, expected {given}", origin = given.name())]
     OtherKey {
         /// The key that is known.
-        known: NoteKey,
+        known: Box<NoteKey>,
         /// The key that was given.
-        given: NoteKey,
+        given: Box<NoteKey>,
     },
     /// The log is not known.
     #[error("the log {key} is not among those of this witness")]

@@ -91,7 +91,10 @@ pub(super) fn add_log(root: &Path, key: &NoteKey) -> Result<(), WitnessFolderErr
     let mut logs = read_logs(root)?;
     match logs.iter().find(|known| known.name() == key.name()) {
         Some(known) if known == key => return Ok(()),
-        Some(known) => return Err(WitnessFolderError::OtherKey { known: known.clone(), given: key.clone() }),
+        Some(known) => {
+            let (known, given) = (Box::new(known.clone()), Box::new(key.clone()));
+            return Err(WitnessFolderError::OtherKey { known, given });
+        }
         None => {}
     }
     state::begin(root, key)?;

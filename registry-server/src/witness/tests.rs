@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "in a test, an unexpected error should fail it right there")]
-
 use std::fs;
 use std::sync::{Arc, Barrier};
 
