@@ -55,15 +55,15 @@ pub fn refresh(folder: &Path, witnesses: &Witnesses) -> Result<Refreshed, Regist
     Ok(Refreshed { events: checkpoint.size(), signed: signed.unwrap_or_default() })
 }
 
-/// What time it is: seconds since 1970-01-01 UTC. A clock before that is as wrong as one that shows it.
-pub(crate) fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+/// Seconds since 1970-01-01 UTC by this machine's clock.
+pub(crate) fn now() -> Result<u64, RegistryError> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map(|since| since.as_secs()).map_err(|source| RegistryError::Clock { source })
 }
 
-/// The files of an append without the checkpoint, which [`Writer::publish`] writes.
-pub(crate) fn apart(mut writes: Vec<Write>, checkpoint: Checkpoint) -> (Vec<Write>, Checkpoint) {
-    writes.retain(|write| write.path != layout::CHECKPOINT);
-    (writes, checkpoint)
+/// The files of an append without the checkpoint, which [`Writer::publish`] writes after them.
+pub(crate) fn before(writes: &[Write]) -> impl Iterator<Item = Write> {
+    writes.iter().filter(|write| write.path != layout::CHECKPOINT).cloned()
 }
 
 impl Writer<'_> {
@@ -71,9 +71,9 @@ impl Writer<'_> {
     ///
     /// # Errors
     /// Too few of them do. The newest checkpoint stays as it is.
-    pub fn publish(&self, checkpoint: Checkpoint) -> Result<(), RegistryError> {
+    pub fn publish(&self, checkpoint: &Checkpoint) -> Result<(), RegistryError> {
         let Self { registry, .. } = self;
-        let cosigned = registry.collector().cosigned(&checkpoint, registry.key(), registry.tree())?;
+        let cosigned = registry.collector().cosigned(checkpoint, registry.key(), registry.tree())?;
         self.write_all(&[Write::of_checkpoint(&cosigned)])
     }
 
@@ -82,8 +82,7 @@ impl Writer<'_> {
     pub fn refresh(&self, age: Age) -> Result<(), RegistryError> {
         self.finish()?;
         let (old, signed) = self.checkpoint()?;
-        let path = self.registry.root();
-        let now = next_time(signed, now()).map_err(|source| RegistryError::Clock { path: path.to_owned(), source })?;
+        let now = self.next(signed)?;
         let is_due = match (age, signed) {
             (Age::Above(limit), Some(signed)) => now - signed > limit || self.registry.collector().misses(&old),
             _ => true,
@@ -95,7 +94,18 @@ impl Writer<'_> {
         let keys = self.registry.keys_digest();
         // The same text keeps the cosignatures that it has, should a witness not answer now.
         let anew = if old.keys() == keys { old } else { Checkpoint::sign(old.size(), old.head().root, keys, signer) };
-        self.publish(anew.stated_at(now, signer).map_err(|error| self.damaged(&error))?)
+        self.publish(&anew.stated_at(now, signer).map_err(|error| self.damaged(&error))?)
+    }
+
+    /// The time that the next line and checkpoint state.
+    pub fn now(&self) -> Result<u64, RegistryError> {
+        let (_, signed) = self.checkpoint()?;
+        self.next(signed)
+    }
+
+    fn next(&self, signed: Option<u64>) -> Result<u64, RegistryError> {
+        let path = self.registry.root();
+        next_time(signed, now()?).map_err(|source| RegistryError::ClockBehind { path: path.to_owned(), source })
     }
 
     /// The newest checkpoint, and when it says that it was signed.
@@ -141,16 +151,20 @@ mod tests {
     use super::*;
     use crate::{Seed, Source};
 
+    fn clock() -> u64 {
+        now().expect("a clock")
+    }
+
     fn registry(folder: &Path) -> Registry {
-        Registry::open(&Source::Folder { path: folder.to_owned(), seed: Seed::Bundled }, &Witnesses::default())
-            .expect("it is made")
+        let source = Source::Folder { path: folder.to_owned(), seed: Seed::Bundled };
+        Registry::open(&source, crate::DEFAULT_RECOVERY_DELAY).expect("it is made")
     }
 
     fn signed_at(registry: &Registry, time: u64) {
         let writer = registry.write();
         let (checkpoint, _) = writer.checkpoint().expect("it is there");
         let old = Checkpoint::sign(checkpoint.size(), checkpoint.head().root, checkpoint.keys(), registry.signer());
-        writer.publish(old.stated_at(time, registry.signer()).expect("it fits")).expect("it is written");
+        writer.publish(&old.stated_at(time, registry.signer()).expect("it fits")).expect("it is written");
     }
 
     fn note(registry: &Registry) -> Vec<u8> {
@@ -163,7 +177,7 @@ mod tests {
         let registry = registry(folder.path());
         let (tree, _) = registry.write().checkpoint().expect("it is there");
         for (age, is_due) in [(DAY - 600, false), (DAY + 600, true)] {
-            let time = now() - age;
+            let time = clock() - age;
             signed_at(&registry, time);
             registry.write().refresh(Age::Above(DAY)).expect("it is looked at");
             let (checkpoint, signed) = registry.write().checkpoint().expect("it is there");
@@ -176,19 +190,19 @@ mod tests {
     fn a_start_signs_anew_and_a_refresh_does_where_no_server_runs() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let running = registry(folder.path());
-        signed_at(&running, now() - 30 * DAY);
+        signed_at(&running, clock() - 30 * DAY);
         assert!(matches!(refresh(folder.path(), &Witnesses::default()), Err(RegistryError::InUse { .. })));
         let before = note(&running);
         drop(running);
         let refreshed = refresh(folder.path(), &Witnesses::default()).expect("nobody else has it");
-        assert!(refreshed.signed + 600 > now(), "{refreshed:?}");
+        assert!(refreshed.signed + 600 > clock(), "{refreshed:?}");
         assert_ne!(note(&registry(folder.path())), before);
     }
 
     #[test]
     fn a_refresh_makes_no_registry() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        assert!(matches!(refresh(folder.path(), &Witnesses::default()), Err(RegistryError::Damaged { .. })));
+        assert!(matches!(refresh(folder.path(), &Witnesses::default()), Err(RegistryError::NoRegistry { .. })));
         assert_eq!(std::fs::read_dir(folder.path()).expect("it is read").count(), 0);
     }
 
@@ -196,11 +210,11 @@ mod tests {
     fn nothing_is_signed_while_the_clock_is_behind_the_newest_checkpoint() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let registry = registry(folder.path());
-        let ahead = now() + DAY;
+        let ahead = clock() + DAY;
         signed_at(&registry, ahead);
         let before = note(&registry);
         let error = registry.write().refresh(Age::Any).expect_err("the clock is wrong");
-        assert!(matches!(error, RegistryError::Clock { source, .. } if source.signed == ahead), "{error}");
+        assert!(matches!(error, RegistryError::ClockBehind { source, .. } if source.signed == ahead), "{error}");
         assert_eq!(note(&registry), before);
     }
 }

@@ -11,14 +11,19 @@ mod error;
 mod files;
 mod publish;
 mod range;
+mod recovery;
 mod routes;
 mod storage;
 pub mod witness;
 
 pub use checkpoint::{Refreshed, refresh};
 pub use collect::{AskError, TooFewWitnesses};
-pub use config::{Exposure, Options, PATIENCE, Seed, Source, WitnessAt, WitnessAtError, Witnesses};
+pub use config::{
+    DEFAULT_RECOVERY_DELAY, Exposure, Options, PATIENCE, Seed, Source, WitnessAt, WitnessAtError, Witnesses,
+    parse_recovery_delay,
+};
 pub use error::RegistryError;
+pub use recovery::{Announced, NewOwners};
 pub use routes::router;
 pub use storage::Registry;
 
@@ -36,7 +41,8 @@ impl Server {
     /// Opens the registry and the port. Port 0 takes a free one; [`Server::address`] tells which.
     pub async fn bind(options: &Options) -> Result<Self, RegistryError> {
         options.check_address()?;
-        let registry = Arc::new(Registry::open(&options.source, &options.witnesses)?);
+        let Options { source, recovery_delay, witnesses, .. } = options;
+        let registry = Arc::new(Registry::open_witnessed(source, *recovery_delay, witnesses)?);
         let address = options.address;
         let listener =
             tokio::net::TcpListener::bind(address).await.map_err(|source| RegistryError::Listen { address, source })?;

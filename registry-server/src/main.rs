@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use pocket_registry::{Exposure, Options, PATIENCE, RegistryError, Seed, Source, WitnessAt, Witnesses};
+use pocket_registry::{
+    Exposure, Options, PATIENCE, RegistryError, Seed, Source, WitnessAt, Witnesses, parse_recovery_delay,
+};
 
 /// Serves a Pocket registry over HTTP.
 #[derive(Debug, Parser)]
@@ -25,6 +27,9 @@ struct Arguments {
     /// Listen on an address that other machines reach: a proxy in front does TLS
     #[arg(long)]
     behind_proxy: bool,
+    /// How long a recovery that is sent here must wait at least before its owners count
+    #[arg(long, value_name = "DELAY", default_value = "7d", value_parser = parse_recovery_delay, env = "POCKET_RECOVERY_DELAY")]
+    recovery_delay: u64,
     /// A witness that cosigns each checkpoint, and its key; may be given several times
     #[arg(long, value_name = "URL=KEY")]
     witness: Vec<WitnessAt>,
@@ -60,6 +65,7 @@ fn run(arguments: &Arguments) -> Result<(), RegistryError> {
         quorum: arguments.witness_quorum,
         patience: Duration::from_secs(arguments.witness_timeout),
     };
-    let options = Options { source, address: arguments.addr, exposure, witnesses };
+    let recovery_delay = arguments.recovery_delay;
+    let options = Options { source, address: arguments.addr, exposure, recovery_delay, witnesses };
     pocket_registry::serve_until_stopped(&options, |server| println!("serving {}", server.url()))
 }

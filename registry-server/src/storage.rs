@@ -11,17 +11,19 @@ use pocket_index::digest::Digest;
 use pocket_index::log::{Checkpoint, NodeHash, NoteKey, NoteSigner, keys_digest};
 use pocket_index::name::RegistryName;
 use pocket_index::record::{History, Policy};
-use pocket_index::signature::SecretKey;
+use pocket_index::signature::{PublicKey, SecretKey};
 use pocket_index::{bundled, layout};
 
 use crate::collect::Collector;
-use crate::config::{Seed, Source, Witnesses};
+use crate::config::{DEFAULT_RECOVERY_DELAY, Seed, Source, Witnesses};
 use crate::error::{chain, io_error};
 use crate::publish::search_list;
 use crate::{RegistryError, checkpoint};
 
 /// Where clients publish, relative to the registry's root.
 const API: &str = "api/v1/";
+/// The private key, relative to the registry's folder.
+const KEY: &str = "registry.key";
 
 /// A registry's files, and the key that signs its log.
 #[derive(Debug)]
@@ -30,6 +32,10 @@ pub struct Registry {
     signer: NoteSigner,
     policy: Policy,
     collector: Collector,
+    /// The keys that clients take the registry's own events from.
+    event_keys: Vec<PublicKey>,
+    /// How long a recovery waits at least, in seconds.
+    recovery_delay: u64,
     writer: Mutex<()>,
     /// Held as long as the registry is open: two servers on one folder would fork its log.
     _lock: File,
@@ -51,16 +57,27 @@ impl Files for TreeFiles<'_> {
 
 impl Registry {
     /// Opens the registry, makes it first where there is none, finishes what a crash left undone, and signs its checkpoint anew.
-    /// Where too few witnesses answer, it is served as it is.
-    pub fn open(source: &Source, witnesses: &Witnesses) -> Result<Self, RegistryError> {
-        let registry = match source {
+    ///
+    /// A recovery that clients send must wait `recovery_delay` seconds.
+    pub fn open(source: &Source, recovery_delay: u64) -> Result<Self, RegistryError> {
+        Self::open_witnessed(source, recovery_delay, &Witnesses::default())
+    }
+
+    /// The same for a registry whose checkpoints witnesses cosign. Where too few of them answer, it is served as it is.
+    pub fn open_witnessed(
+        source: &Source,
+        recovery_delay: u64,
+        witnesses: &Witnesses,
+    ) -> Result<Self, RegistryError> {
+        let opened = match source {
             Source::Bundled => {
                 let folder = tempfile::tempdir().map_err(io_error("create a folder in", &std::env::temp_dir()))?;
                 let path = folder.path().to_owned();
                 Self::open_folder(&path, Seed::Bundled, witnesses, Some(folder))
             }
             Source::Folder { path, seed } => Self::open_folder(path, *seed, witnesses, None),
-        }?;
+        };
+        let registry = Self { recovery_delay, ..opened? };
         match registry.write().refresh(checkpoint::Age::Any) {
             Err(error @ RegistryError::TooFewWitnesses(_)) => eprintln!("{}", chain(&error)),
             refreshed => refreshed?,
@@ -81,7 +98,7 @@ impl Registry {
         if !root.join("tree").join(layout::CONFIG).exists() {
             found(&root, seed)?;
         }
-        let secret = read_key(&root.join("registry.key"))?;
+        let secret = read_key(&root.join(KEY))?;
         let config = read_config(&root)?;
         let damaged = |message: String| RegistryError::Damaged { path: root.clone(), message };
         let key = config.log.ok_or_else(|| damaged("its `config.json` has no log key".to_owned()))?;
@@ -93,16 +110,19 @@ impl Registry {
             )));
         }
         let signer = NoteSigner::new(key.name(), secret).map_err(|error| damaged(error.to_string()))?;
-        let policy = Policy::new(config.keys).with_development_lines(bundled::line_digests());
-        let writer = Mutex::new(());
-        Ok(Self { root, signer, policy, collector, writer, _lock: lock, _temporary: temporary })
+        let policy = Policy::new(config.keys.iter().copied()).with_development_lines(bundled::line_digests());
+        let (event_keys, recovery_delay) = (config.keys, DEFAULT_RECOVERY_DELAY);
+        let (writer, (_lock, _temporary)) = (Mutex::new(()), (lock, temporary));
+        Ok(Self { root, signer, policy, collector, event_keys, recovery_delay, writer, _lock, _temporary })
     }
 
     /// Opens the registry in a folder as it is, and makes none.
-    pub(crate) fn open_existing(root: &Path, witnesses: &Witnesses) -> Result<Self, RegistryError> {
+    ///
+    /// # Errors
+    /// There is none, it is damaged, or a server uses it.
+    pub fn open_existing(root: &Path, witnesses: &Witnesses) -> Result<Self, RegistryError> {
         if !root.join("tree").join(layout::CONFIG).exists() {
-            let message = "it has no `tree/config.json`".to_owned();
-            return Err(RegistryError::Damaged { path: root.to_owned(), message });
+            return Err(RegistryError::NoRegistry { path: root.to_owned() });
         }
         Self::open_folder(root, Seed::Empty, witnesses, None)
     }
@@ -137,6 +157,19 @@ impl Registry {
         &self.root
     }
 
+    /// How long a recovery that is sent must wait at least, in seconds.
+    pub(crate) fn recovery_delay(&self) -> u64 {
+        self.recovery_delay
+    }
+
+    /// The key that signs the registry's own events: the log's, whose public half a new registry puts into `config.json`.
+    pub(crate) fn event_key(&self) -> Result<SecretKey, RegistryError> {
+        let path = self.root.join(KEY);
+        let secret = read_key(&path)?;
+        let key = secret.public();
+        if self.event_keys.contains(&key) { Ok(secret) } else { Err(RegistryError::NoEventKey { path, key }) }
+    }
+
     /// Takes the right to write. There is one writer at a time.
     pub(crate) fn write(&self) -> Writer<'_> {
         // A writer that panicked left nothing half-written that `recover` does not finish.
@@ -162,12 +195,12 @@ impl Writer<'_> {
     /// Publishes a line that is in its file and in no checkpoint: a crash left it there, or witnesses that did not answer. Nothing
     /// else comes before it, for a witness may have seen it.
     pub fn finish(&self) -> Result<(), RegistryError> {
-        let recovered = self.append(|appender| appender.recover(checkpoint::now()));
+        let now = checkpoint::now()?;
+        let recovered = self.append(|appender| appender.recover(now));
         let damaged = |message| RegistryError::Damaged { path: self.registry.tree(), message };
         let Some(appended) = recovered.map_err(|error| damaged(chain(&error)))? else { return Ok(()) };
-        let (before, checkpoint) = checkpoint::apart(appended.writes, appended.checkpoint);
-        self.write_all(&before)?;
-        self.publish(checkpoint)?;
+        self.write_all(&checkpoint::before(&appended.writes).collect::<Vec<_>>())?;
+        self.publish(&appended.checkpoint)?;
         self.write_all(&[search_list(self, &appended.history)?])
     }
 
@@ -228,13 +261,13 @@ fn found(root: &Path, seed: Seed) -> Result<(), RegistryError> {
         let message = "it has a log but no `config.json`; restore that file from a backup".to_owned();
         return Err(RegistryError::Damaged { path: tree, message });
     }
-    let secret = make_key(&root.join("registry.key"))?;
+    let secret = make_key(&root.join(KEY))?;
     let public = secret.public();
     let origin = format!("pocket-registry/{}", &public.to_string()["ed25519:".len()..][..16]);
     let damaged = |message: String| RegistryError::Damaged { path: root.to_owned(), message };
     let signer = NoteSigner::new(&origin, secret).map_err(|error| damaged(error.to_string()))?;
     match seed {
-        Seed::Empty => write_all(&tree, &append::start(&signer, &Policy::new([public]), checkpoint::now()))?,
+        Seed::Empty => write_all(&tree, &append::start(&signer, &Policy::new([public]), checkpoint::now()?))?,
         Seed::Bundled => copy_bundled(&tree, &signer)?,
     }
     if !tree.join(layout::SEARCH).exists() {

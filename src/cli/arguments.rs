@@ -1,6 +1,7 @@
 //! Everything that can be typed, with the help that explains it.
 
 mod key;
+mod owner;
 #[cfg(feature = "registry")]
 mod registry;
 #[cfg(feature = "registry")]
@@ -11,12 +12,14 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pocket_index::name::{PluginName, Target};
 use pocket_index::permissions::parse_memory;
-use pocket_index::signature::PublicKey;
 use semver::Version;
 
 use crate::ops::Scope;
 
 pub use key::KeyCommand;
+#[cfg(feature = "registry")]
+pub use owner::RecoverArguments;
+pub use owner::{AcceptArguments, OwnerCommand};
 #[cfg(feature = "registry")]
 pub use registry::RegistryCommand;
 #[cfg(feature = "registry")]
@@ -175,10 +178,10 @@ pub enum PluginCommand {
     /// List and change the keys that sign for a plugin
     #[command(subcommand)]
     Owner(OwnerCommand),
-    /// Verify an archive or an installed plugin: exit code 6 when it is refused
+    /// Verify an archive or installed plugins: exit code 6 when something is refused
     Verify {
-        /// An archive's file or URL, or an installed plugin's name
-        subject: String,
+        /// An archive's file or URL, or an installed plugin's name [default: everything in pocket.lock]
+        subject: Option<String>,
         #[command(flatten)]
         registry: RegistryArguments,
     },
@@ -221,6 +224,8 @@ pub struct InstallArguments {
     /// Show what would change, and write nothing
     #[arg(long)]
     pub dry_run: bool,
+    #[command(flatten)]
+    pub accept: AcceptArguments,
     /// Grant what the plugins ask for without a question
     #[arg(long, short, visible_alias = "allow-permissions")]
     pub yes: bool,
@@ -243,6 +248,8 @@ pub struct UpdateArguments {
     pub dry_run: bool,
     #[command(flatten)]
     pub scope: ScopeArguments,
+    #[command(flatten)]
+    pub accept: AcceptArguments,
     /// Grant what the plugins ask for without a question
     #[arg(long, short, visible_alias = "allow-permissions")]
     pub yes: bool,
@@ -257,6 +264,8 @@ pub struct LockArguments {
     pub check: bool,
     #[command(flatten)]
     pub scope: ScopeArguments,
+    #[command(flatten)]
+    pub accept: AcceptArguments,
     /// Grant what the plugins ask for without a question
     #[arg(long, short, visible_alias = "allow-permissions")]
     pub yes: bool,
@@ -300,7 +309,7 @@ pub struct AuditArguments {
 pub enum Level {
     /// Deprecated, outdated, younger than --min-age, the project's own
     Low,
-    /// Yanked, unsigned
+    /// Yanked, unsigned, about to have other owners
     Medium,
     /// Revoked, denied, changed, or not known to its registry
     #[default]
@@ -405,46 +414,6 @@ pub struct DeprecateArguments {
     pub reason: String,
     #[command(flatten)]
     pub sign: SignArguments,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum OwnerCommand {
-    /// List the keys that sign for a plugin
-    List {
-        /// The plugin
-        name: PluginName,
-        #[command(flatten)]
-        registry: RegistryArguments,
-    },
-    /// Let one more key sign
-    Add {
-        /// The plugin
-        name: PluginName,
-        /// The public key, as `pocket key export --public` prints it
-        #[arg(value_name = "PUBLIC-KEY")]
-        owner: PublicKey,
-        #[command(flatten)]
-        sign: SignArguments,
-    },
-    /// Let a key sign no more
-    Remove {
-        /// The plugin
-        name: PluginName,
-        /// The public key
-        #[arg(value_name = "PUBLIC-KEY")]
-        owner: PublicKey,
-        #[command(flatten)]
-        sign: SignArguments,
-    },
-    /// Set how many of the keys must sign
-    Threshold {
-        /// The plugin
-        name: PluginName,
-        /// How many
-        number: u32,
-        #[command(flatten)]
-        sign: SignArguments,
-    },
 }
 
 /// `NAME@VERSION`.

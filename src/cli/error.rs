@@ -84,8 +84,10 @@ fn exit_code(error: &OpsError) -> u8 {
         | OpsError::MissingLink { .. }
         | OpsError::Revoked { .. }
         | OpsError::Unapproved { .. }
+        | OpsError::OtherOwners { .. }
         | OpsError::Policy(_)
         | OpsError::Organisation(_)
+        | OpsError::UnsignedLock { .. }
         | OpsError::LockDiffers { .. } => VERIFICATION_REFUSED,
         OpsError::Origin(_) => VERIFICATION_REFUSED,
         #[cfg(feature = "registry")]
@@ -108,6 +110,9 @@ fn is_refusal(error: &RegistryError) -> bool {
             | RegistryError::History { .. }
             | RegistryError::Archive { .. }
             | RegistryError::KeyChanged { .. }
+            | RegistryError::NoProof { .. }
+            // Its files have limits, which the format states.
+            | RegistryError::Transport { source: TransportError::TooLarge { .. }, .. }
             | RegistryError::OtherView { .. }
             | RegistryError::Stale { .. }
             | RegistryError::Ahead { .. }
@@ -146,6 +151,11 @@ fn hint(error: &OpsError) -> Option<String> {
         }
         OpsError::Direct(error) => direct::hint(error),
         OpsError::Origin(error) => Some(direct::origin_hint(error)),
+        OpsError::LockDiffers { .. } => Some(
+            "somebody edited pocket.lock, or the registry began another history; go back to a lock that was reviewed"
+                .to_owned(),
+        ),
+        OpsError::UnsignedLock { .. } => Some("go back to a pocket.lock that was reviewed".to_owned()),
         OpsError::NoRegistry { name, .. } => {
             Some(format!("say where it is: `registries: {{{name}: \"https://…\"}}` in pocket.yaml"))
         }
@@ -156,6 +166,9 @@ fn hint(error: &OpsError) -> Option<String> {
         OpsError::Policy(error) => Some(policy_hint(error)),
         OpsError::Unapproved { name, .. } => Some(format!(
             "`pocket plugin permissions {name}` shows what was approved; `pocket plugin install` asks for the rest"
+        )),
+        OpsError::OtherOwners { name, .. } => Some(format!(
+            "compare the fingerprints with what the publisher says elsewhere; `--accept-recovery {name}` takes the new ones"
         )),
         OpsError::LockStale { .. } => {
             Some("run `pocket plugin install` without --locked and commit pocket.lock".to_owned())
@@ -238,19 +251,27 @@ fn place_hint(error: &io::Error) -> Option<String> {
 
 fn registry_hint(error: &RegistryError) -> Option<String> {
     match error {
+        RegistryError::Transport { source: TransportError::TooLarge { .. }, .. } => Some(REPORT.to_owned()),
         RegistryError::Transport { source, .. } => transport_hint(source),
         RegistryError::Download { source, .. } => transport_hint(source),
-        RegistryError::Refused { .. } | RegistryError::History { .. } => Some(
-            "the registry, or somebody between it and this machine, changed something; report it before using it"
-                .to_owned(),
-        ),
+        RegistryError::Refused { .. } | RegistryError::History { .. } => Some(REPORT.to_owned()),
+        RegistryError::NoProof { .. } => {
+            Some("what nobody can check is not used; report it to whoever runs the registry".to_owned())
+        }
         RegistryError::OtherView { .. } => Some(
             "ask others who use the registry what it shows them, and send them what is kept; nothing was changed"
                 .to_owned(),
         ),
-        RegistryError::KeyChanged { file, .. } => {
-            Some(format!("if the registry was set up anew and you trust it, remove `{}` and try again", file.display()))
-        }
+        RegistryError::KeyChanged { file, .. } => Some(match file {
+            Some(file) => {
+                format!("if the registry was set up anew and you trust it, remove `{}` and try again", file.display())
+            }
+            None => {
+                "if the registry was set up anew and you trust it, put the new key into pocket.lock and pocket.yaml, \
+                     wherever the old one stands"
+                    .to_owned()
+            }
+        }),
         RegistryError::Witnesses { .. } => Some(
             "others may be shown another history: ask the registry and the witnesses; nothing was changed".to_owned(),
         ),
@@ -276,10 +297,16 @@ fn archive_hint(error: &VerifyError) -> String {
     match error {
         error if is_too_large(error) => TAKE_LARGER,
         VerifyError::NoArchive { .. } => "ask its author for an archive for this machine",
-        _ => "the file changed after it was published; report it to the registry before using it",
+        VerifyError::Size { .. } | VerifyError::Longer { .. } | VerifyError::Digest { .. } => {
+            "the file changed after it was published; report it to the registry before using it"
+        }
+        _ => "its publisher signed what cannot be used; choose another version, and tell publisher and registry",
     }
     .to_owned()
 }
+
+const REPORT: &str =
+    "the registry, or somebody between it and this machine, changed something; report it before using it";
 
 const TAKE_LARGER: &str =
     "if you expect that much, `--max-unpacked SIZE`, or `max_unpacked` of the registry in pocket.yaml, allows it";
@@ -300,6 +327,9 @@ fn transport_hint(error: &TransportError) -> Option<String> {
                 .to_owned()
         }
         TransportError::Io { source, .. } => return place_hint(source),
+        TransportError::Status { status: 500.., .. } => {
+            "the server has a trouble of its own; try again later".to_owned()
+        }
         TransportError::Redirected { .. } => "give the address that it leads to, if you trust that".to_owned(),
         TransportError::Offline { .. } => "repeat the command once without --offline".to_owned(),
         _ => return None,
@@ -363,7 +393,10 @@ fn server_hint(error: &pocket_registry::RegistryError) -> Option<String> {
         Server::InUse { .. } => {
             "stop that server, or name another folder; a running server signs its checkpoint anew by itself".to_owned()
         }
-        Server::Clock { .. } => "set the clock of this machine; nothing was signed".to_owned(),
+        Server::ClockBehind { .. } => "set the clock of this machine; nothing was signed".to_owned(),
+        Server::NoEventKey { .. } => {
+            "put that key into `keys` of its `config.json`; its users are told of it".to_owned()
+        }
         _ => return None,
     })
 }

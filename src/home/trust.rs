@@ -1,5 +1,5 @@
-//! What this user has seen of each registry: the key that signs its log, the newest checkpoint and when there were others before, the
-//! keys of its own events, and of every plugin whose events were read the last one of them.
+//! What this user has seen of each registry: its keys, the newest checkpoint and when there were others before, and of every plugin
+//! whose events were read the last one of them and the versions that were revoked.
 //!
 //! Trust on first use: the first key is kept, another one later is an error. One file a registry, `trust/<id>.toml`.
 
@@ -13,6 +13,7 @@ use pocket_index::digest::Digest;
 use pocket_index::log::SeenCheckpoint;
 use pocket_index::name::PluginName;
 use pocket_index::signature::PublicKey;
+use semver::Version;
 use serde::{Deserialize, Serialize};
 
 use super::{Home, HomeError, atomic, io_error, read_toml};
@@ -24,17 +25,20 @@ pub struct SeenRegistry {
     pub url: String,
     /// The key that signs its log, in the form of C2SP signed notes.
     pub log_key: String,
-    /// The newest checkpoint, as it was signed.
-    pub checkpoint: String,
-    /// The keys of its own events; none if they were not remembered yet.
+    /// The keys that sign the registry's own events; none in a file of an older version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<Vec<PublicKey>>,
+    /// The newest checkpoint, as it was signed.
+    pub checkpoint: String,
     /// Checkpoints before the newest one, the oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<SeenTime>,
     /// The last event of each plugin.
     #[serde(default)]
     pub plugins: BTreeMap<PluginName, SeenLine>,
+    /// The versions that were taken back for good, with the reasons.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub revoked: BTreeMap<PluginName, BTreeMap<Version, String>>,
 }
 
 /// How large a log was when it signed a checkpoint; written `<size> <seconds since 1970-01-01 UTC>`.
@@ -154,10 +158,14 @@ mod tests {
         SeenRegistry {
             url: "https://example.com/".to_owned(),
             log_key: "example+00000000+AAAA".to_owned(),
+            keys: Some(vec![PublicKey::from_bytes([7; 32])]),
             checkpoint: "example\n1\nhash=\n\n— example sig\n".to_owned(),
-            keys: Some(vec![pocket_index::signature::SecretKey::from_seed(&[1; 32]).public()]),
             earlier: vec![SeenTime(SeenCheckpoint { size: 0, time: 1_790_000_000 })],
             plugins: BTreeMap::from([("redis".parse().expect("a name"), line)]),
+            revoked: BTreeMap::from([(
+                "redis".parse().expect("a name"),
+                BTreeMap::from([(Version::new(1, 0, 0), "it leaks".to_owned())]),
+            )]),
         }
     }
 

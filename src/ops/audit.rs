@@ -1,7 +1,6 @@
 //! `plugin audit`: what is known today against the plugins in the lock.
 
 use std::collections::BTreeMap;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use pocket_index::name::{PluginName, RegistryName};
 use pocket_index::record::{History, ReleaseEntry, Status};
@@ -9,9 +8,10 @@ use semver::Version;
 
 use super::permissions::refuse_unapproved;
 use super::policy::Policy;
+use super::recovery::notices;
 use super::{OpsError, Workspace, plugins};
 use crate::project::{Basis, LockedPlugin, Lockfile, Source};
-use crate::registry::{Access, Network, Registry, RegistryError, Staleness};
+use crate::registry::{Access, Network, Registry, RegistryError, Staleness, now};
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,6 +31,10 @@ pub enum Kind {
     Revoked,
     /// It is not to be picked anew.
     Yanked,
+    /// Its registry replaces its owners, or did since the release in the lock.
+    OwnerRecovery,
+    /// Its registry replaced its owners, and the release in the lock is theirs.
+    Recovered,
     /// It is not recommended any more.
     Deprecated,
     /// No signature vouches for it.
@@ -82,8 +86,8 @@ impl Kind {
     pub fn severity(self) -> Severity {
         match self {
             Self::Revoked | Self::Denied | Self::Changed | Self::Unknown | Self::Unwitnessed => Severity::High,
-            Self::Yanked | Self::Unsigned => Severity::Medium,
-            Self::Deprecated | Self::Local | Self::Outdated | Self::Young => Severity::Low,
+            Self::Yanked | Self::Unsigned | Self::OwnerRecovery => Severity::Medium,
+            Self::Recovered | Self::Deprecated | Self::Local | Self::Outdated | Self::Young => Severity::Low,
         }
     }
 
@@ -92,6 +96,8 @@ impl Kind {
         match self {
             Self::Revoked => "revoked",
             Self::Yanked => "yanked",
+            Self::OwnerRecovery => "owner-recovery",
+            Self::Recovered => "recovered",
             Self::Deprecated => "deprecated",
             Self::Unsigned => "unsigned",
             Self::Local => "local",
@@ -110,7 +116,7 @@ impl Kind {
 /// # Errors
 /// There is no lock although plugins are needed, or it cannot be read. What a registry does not tell is a finding.
 pub async fn audit(workspace: &Workspace, young: u64, network: Network) -> Result<Audit, OpsError> {
-    let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let at = now();
     let Some((lock, _)) = workspace.read_lock()? else {
         if workspace.project().plugins.dependencies.is_empty() {
             return Ok(Audit { at, plugins: 0, findings: Vec::new() });
@@ -218,6 +224,11 @@ async fn of_registry(registry: &Registry, plugin: &LockedPlugin, now: u64, young
         found.push((Kind::Unknown, sentence(&error)));
     }
     found.extend(of_history(&history, plugin));
+    let place = registry.location().to_string();
+    found.extend(notices(&plugin.name, &place, history.recoveries(), now).iter().map(|notice| {
+        let kind = if notice.covers(entry.seq()) { Kind::Recovered } else { Kind::OwnerRecovery };
+        (kind, notice.to_string())
+    }));
     let age = now.saturating_sub(entry.at());
     if age < young {
         found.push((Kind::Young, format!("it was released {} ago", in_words(age))));

@@ -6,7 +6,7 @@ use pocket_index::layout;
 use pocket_index::log::{ClaimedCosignature, TreeHead, Witnessed};
 
 use super::{OpsError, Reach, Workspace};
-use crate::registry::{Access, Archives, Audit, Difference, Location, Network, Staleness};
+use crate::registry::{Archives, Audit, Difference, Location, Network, now};
 
 /// A registry that was read from end to end.
 #[derive(Debug, Clone)]
@@ -50,14 +50,13 @@ pub async fn verify(workspace: &Workspace, registry: &str, archives: Archives) -
     if audit.differences.is_empty() {
         registry.remember()?;
     }
-    let now = Access::new(Network::Online, Staleness::Told).now;
     let signed = registry.signed_at();
     let witnessed = registry.witnessed().to_vec();
     let mut claimed = registry.checkpoint().claimed_cosignatures(registry.log_key());
     claimed.retain(|claim| witnessed.iter().all(|seen| seen.key.name() != claim.name));
     Ok(Audited {
         signed,
-        age: signed.map(|signed| now.saturating_sub(signed)),
+        age: signed.map(|signed| now().saturating_sub(signed)),
         witnessed,
         claimed,
         registry: registry.location().to_string(),

@@ -1,7 +1,10 @@
 //! Reads `pocket.yaml`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
+use ipnet::IpNet;
+use pocket_index::age::parse_age;
 use pocket_index::log::WitnessDemand;
 use pocket_index::name::PluginName;
 use pocket_index::permissions::{Word, parse_memory};
@@ -123,6 +126,7 @@ fn security(field: &Field<'_>) -> Read<Security> {
         "allow_exec",
         "denied_runtimes",
         "denied_permissions",
+        "private_networks",
         "required_signers",
         "witnesses",
     ];
@@ -146,9 +150,23 @@ fn security(field: &Field<'_>) -> Read<Security> {
             .into_iter()
             .collect(),
         denied_permissions: fields.get("denied_permissions").map(word_list).transpose()?.unwrap_or_default(),
+        private_networks: fields.get("private_networks").map(|field| field.list(network)).transpose()?,
         required_signers: fields.get("required_signers").map(signers).transpose()?.unwrap_or_default(),
         witnesses: fields.get("witnesses").map(witnesses).transpose()?,
     })
+}
+
+/// `10.0.0.0/8`, or a single address.
+fn network(field: &Field<'_>) -> Read<IpNet> {
+    let text = field.text()?;
+    let shown = text.escape_debug();
+    let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    match network.map(|network: IpNet| (network, network.trunc())) {
+        Ok((network, whole)) if network == whole => Ok(whole),
+        // Who writes `10.0.0.5/8` means one address, or a network that does not start there.
+        Ok((_, whole)) => Err(field.error(format!("`{shown}` is no network: expected an address alone, or `{whole}`"))),
+        Err(_) => Err(field.error(format!("`{shown}` is no network: expected one such as `10.0.0.0/8` or `fd00::/8`"))),
+    }
 }
 
 /// At least one key.
@@ -257,17 +275,7 @@ pub(super) fn age(field: &Field<'_>) -> Read<u64> {
         Yaml::Number(number) => number.to_string(),
         _ => field.text()?.to_owned(),
     };
-    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_lowercase());
-    let number: u64 = digits.parse().map_err(|_| expected())?;
-    let seconds = match &text[digits.len()..] {
-        "" if number == 0 => 0,
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        _ => return Err(expected()),
-    };
-    number.checked_mul(seconds).ok_or_else(expected)
+    parse_age(&text).ok_or_else(expected)
 }
 
 #[cfg(test)]
@@ -297,6 +305,7 @@ plugins:
     permissions: { geo: [none], weather: [network_access] }
     allow_exec: false
     denied_runtimes: [native]
+    private_networks: [10.0.0.0/8, 192.168.1.7, "fd00::/8"]
 registries:
   bundled: https://plugins.example.com
   corp: { url: "https://corp.example.com/index", unsigned: true, min_release_age: 7d, max_age: 36h, max_unpacked: 1GiB }
@@ -331,6 +340,8 @@ log_level: debug
         assert_eq!(manifest.forges["other.example.com:3000"].api, "http://other.example.com:3000/api");
         assert!(plugins.security.permissions["geo"].is_empty());
         assert_eq!(plugins.security.allow_exec, Some(Exec::Refused));
+        let networks = ["10.0.0.0/8", "192.168.1.7/32", "fd00::/8"].map(|text| text.parse().unwrap()).to_vec();
+        assert_eq!(plugins.security.private_networks, Some(networks));
         assert_eq!(manifest.registries["corp"].min_release_age, Some(7 * 86_400));
         assert_eq!(manifest.registries["corp"].max_age, Some(36 * 3_600));
         assert_eq!(manifest.registries["corp"].max_unpacked, Some(1 << 30));
@@ -382,6 +393,8 @@ log_level: debug
             "forges:\n  git.example.com: { url: https://git.example.com }",
             "plugins:\n  security:\n    default_permissions: [none, read_env]",
             "plugins:\n  security:\n    permissions: { geo: [read_everything] }",
+            "plugins:\n  security:\n    private_networks: [10.0.0.5/8]",
+            "plugins:\n  security:\n    private_networks: [intranet]",
             "registries:\n  corp: { url: https://x.example, min_release_age: 7 }",
             "registries:\n  corp: { url: https://x.example, max_age: never }",
             "log_level: [",
@@ -404,6 +417,8 @@ log_level: debug
         line 2, column 22: unknown key `url` in `forges.git.example.com`; known are `api`
         line 3, column 26: `plugins.security.default_permissions`: `none` cannot stand beside other words
         line 3, column 26: `plugins.security.permissions.geo[0]`: `read_everything` is not one of `none`, `read_env`, `http_client`, `network_access`, `read_files`, `write_files`
+        line 3, column 24: `plugins.security.private_networks[0]`: `10.0.0.5/8` is no network: expected an address alone, or `10.0.0.0/8`
+        line 3, column 24: `plugins.security.private_networks[0]`: `intranet` is no network: expected one such as `10.0.0.0/8` or `fd00::/8`
         line 2, column 52: `registries.corp.min_release_age`: expected an age such as `7d`, `12h`, `30m` or `0`
         line 2, column 44: `registries.corp.max_age`: expected an age such as `7d`, `12h`, `30m` or `0`
         line 1, column 12: unclosed bracket '['

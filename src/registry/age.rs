@@ -1,12 +1,11 @@
 //! How old a registry's checkpoint is, by this machine's clock.
 
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use pocket_index::signature::PublicKey;
 use pocket_index::time::{Age, CLOCK_DIFFERENCE, UtcTime};
 
-use super::Network;
+use super::{Network, clock};
 
 /// 7 days: longer than a registry's holidays, shorter than most take to miss a withdrawal.
 pub const DEFAULT_MAX_AGE: u64 = 7 * 86_400;
@@ -34,9 +33,8 @@ pub struct Access {
 impl Access {
     /// With this machine's clock.
     pub fn new(network: Network, staleness: Staleness) -> Self {
-        // Before 1970 every checkpoint is ahead of the clock, and is refused for that.
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        Self { network, staleness, now }
+        // At a clock that stands before 1970 every checkpoint is ahead of it, and is refused for that.
+        Self { network, staleness, now: clock::now() }
     }
 }
 

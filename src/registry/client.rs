@@ -18,7 +18,7 @@ use super::error::{RegistryError, TransportError};
 use super::http::Progress;
 use super::memory::Memory;
 use super::transport::{Freshness, Transport};
-use super::{ArchiveCache, Location};
+use super::{ArchiveCache, Location, clock};
 
 /// 64 KiB: a configuration and a checkpoint have a few hundred bytes.
 pub(super) const SMALL_FILE: u64 = 64 << 10;
@@ -61,7 +61,11 @@ impl Registry {
     /// Its checkpoint is older than it may be.
     pub fn require_fresh(&self) -> Result<(), RegistryError> {
         match self.stale {
-            Some(source) => Err(RegistryError::Stale { registry: self.location.to_string(), source }),
+            Some(source) => {
+                // A mirror may have sent it with the tag of the newest one.
+                self.transport.distrust();
+                Err(RegistryError::Stale { registry: self.location.to_string(), source })
+            }
             None => Ok(()),
         }
     }
@@ -145,7 +149,8 @@ impl Registry {
 
     /// Checks that a file holds what was seen of it, and that the log holds its last line. Returns whether it has any.
     async fn check_file(&self, outline: &Outline) -> Result<bool, RegistryError> {
-        self.memory.check(outline.name(), Some(outline), &self.checkpoint)?;
+        self.check_seen(outline.name(), Some(outline))?;
+        clock::check(outline, clock::now()).map_err(|error| self.events_error(outline.name(), error))?;
         let Some(last) = outline.last_log() else { return Ok(false) };
         self.fetch_tiles(log::tiles_for_inclusion(last, self.checkpoint.size())).await?;
         let tiles = self.tiles.lock().expect("no holder of this lock panics");
@@ -155,12 +160,16 @@ impl Registry {
         Ok(true)
     }
 
+    fn check_seen(&self, plugin: &PluginName, outline: Option<&Outline>) -> Result<(), RegistryError> {
+        self.memory.check(plugin, outline, &self.checkpoint).inspect_err(|_| self.transport.distrust())
+    }
+
     async fn index_file(&self, plugin: &PluginName) -> Result<Option<String>, RegistryError> {
         let path = layout::index_file(plugin);
         let content = match self.transport.read(&path, INDEX_FILE, Freshness::Revalidate).await {
             Ok(content) => content,
             Err(TransportError::NotFound { .. }) => {
-                self.memory.check(plugin, None, &self.checkpoint)?;
+                self.check_seen(plugin, None)?;
                 return Ok(None);
             }
             Err(source) => return Err(self.transport_error(source)),
@@ -171,7 +180,8 @@ impl Registry {
 
     /// Checks what a file that was read from end to end adds to what was seen of it; that it is logged says the caller.
     pub(super) fn check_memory(&self, outline: &Outline, logged: Logged) -> Result<(), RegistryError> {
-        self.memory.check(outline.name(), Some(outline), &self.checkpoint)?;
+        self.check_seen(outline.name(), Some(outline))?;
+        clock::check(outline, clock::now()).map_err(|error| self.events_error(outline.name(), error))?;
         if logged == Logged::Whole {
             self.memory.note(outline);
         }
@@ -217,6 +227,7 @@ impl Registry {
         plugin: &PluginName,
         error: impl std::error::Error + Send + Sync + 'static,
     ) -> RegistryError {
+        self.transport.distrust();
         RegistryError::History { registry: self.location.to_string(), plugin: plugin.clone(), source: Box::new(error) }
     }
 
@@ -235,7 +246,13 @@ impl Registry {
         })?;
         self.download(record, progress).await.map_err(|source| {
             let (plugin, version) = plugin();
-            RegistryError::Download { plugin, version, source: Box::new(source) }
+            match source {
+                TransportError::TooLarge { .. } => {
+                    let source = Box::new(VerifyError::Longer { expected: record.size });
+                    RegistryError::Archive { plugin, version, source }
+                }
+                source => RegistryError::Download { plugin, version, source: Box::new(source) },
+            }
         })
     }
 
@@ -303,7 +320,7 @@ impl Registry {
                 continue;
             }
             let read = self.transport.read_tile(&path, Freshness::Immutable).await;
-            let content = read.map_err(|source| self.transport_error(source))?;
+            let content = read.map_err(|source| unproven(&self.location.to_string(), source))?;
             let mut tiles = self.tiles.lock().expect("no holder of this lock panics");
             tiles.insert(path, content.to_vec());
         }
@@ -315,7 +332,17 @@ impl Registry {
     }
 
     pub(super) fn refused(&self, error: impl std::error::Error + Send + Sync + 'static) -> RegistryError {
+        self.transport.distrust();
         refused(&self.location.to_string(), error)
+    }
+}
+
+/// The log's files are evidence: where they are missing there is none, while a server that fails or stalls may have them.
+pub(super) fn unproven(registry: &str, source: TransportError) -> RegistryError {
+    let registry = registry.to_owned();
+    match source {
+        TransportError::NotFound { .. } => RegistryError::NoProof { registry, source },
+        source => RegistryError::Transport { registry, source },
     }
 }
 

@@ -19,6 +19,14 @@ pub enum TransportError {
         /// Why not.
         source: reqwest::Error,
     },
+    /// An environment variable that says how to use HTTP.
+    #[error("`{name}` is `{}`, expected a duration above zero such as `30s` or `500ms`", value.escape_debug())]
+    Setting {
+        /// The variable.
+        name: &'static str,
+        /// What it is set to.
+        value: String,
+    },
     /// The server has no such file.
     #[error("there is nothing at {url} (404)")]
     NotFound {
@@ -144,6 +152,14 @@ pub enum RegistryError {
         /// The check that failed.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Files of its log are not there.
+    #[error("the registry `{registry}` does not show what would prove its entries")]
+    NoProof {
+        /// The registry.
+        registry: String,
+        /// What is not there.
+        source: TransportError,
+    },
     /// It signs with another key than before.
     #[error("the registry `{registry}` signs with the key {found}, before it was {pinned}")]
     KeyChanged {
@@ -153,8 +169,8 @@ pub enum RegistryError {
         pinned: String,
         /// The key it shows now.
         found: String,
-        /// The file that remembers the first.
-        file: PathBuf,
+        /// The file that remembers the first; none if it was the configuration or the lock that named it.
+        file: Option<PathBuf>,
     },
     /// It shows another history than before, to this machine or to the team that made the lock.
     #[error("the registry `{registry}` shows another history than before; {kept}")]

@@ -7,8 +7,9 @@ use std::sync::Mutex;
 use pocket_index::digest::Digest;
 use pocket_index::log::{Checkpoint, NoteKey, SeenCheckpoint};
 use pocket_index::name::PluginName;
-use pocket_index::record::Outline;
+use pocket_index::record::{Listed, Outline, Status};
 use pocket_index::signature::PublicKey;
+use semver::Version;
 
 use super::dated::{Backwards, Dated, earlier};
 use super::{Location, RegistryError};
@@ -48,7 +49,7 @@ struct Now {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "event {} of `{plugin}` was {expected} when it was seen before, now {}", seq + 1,
-    found.map_or_else(|| format!("it is gone: there are {lines}"), |found| format!("it is {found}"))
+    found.map_or_else(|| format!("it is gone: the file ends after {lines}"), |found| format!("it is {found}"))
 )]
 pub struct OtherLine {
     /// The plugin.
@@ -135,9 +136,11 @@ impl Memory {
             keys: Some(keys.to_vec()),
             earlier: Vec::new(),
             plugins: BTreeMap::new(),
+            revoked: BTreeMap::new(),
         };
         if let Some(before) = &self.before {
             seen.plugins.clone_from(&before.plugins);
+            seen.revoked.clone_from(&before.revoked);
             // A host may still show the same tree as it was signed earlier.
             if self.reopen(before)?.is_newer_than(checkpoint) {
                 seen.checkpoint.clone_from(&before.checkpoint);
@@ -185,8 +188,14 @@ impl Memory {
         let mut now = self.now.lock().expect("no holder of this lock panics");
         let Some(seen) = now.seen.as_mut() else { return };
         let last = SeenLine { seq: outline.len() - 1, line };
-        let replaced = seen.plugins.insert(outline.name().clone(), last);
-        now.has_news |= replaced != Some(last);
+        let mut has_news = seen.plugins.insert(outline.name().clone(), last) != Some(last);
+        // A run asks no registry, so what is known to do harm is known from here.
+        let revoked: BTreeMap<Version, String> = outline.listed().filter_map(revocation).collect();
+        if !revoked.is_empty() {
+            let known = seen.revoked.insert(outline.name().clone(), revoked.clone());
+            has_news |= known != Some(revoked);
+        }
+        now.has_news |= has_news;
     }
 
     /// Writes down what is new; nothing if nothing is.
@@ -211,7 +220,7 @@ impl Memory {
     /// What another process saw since this one began, and what this one saw: the newer of each.
     fn join(&self, other: SeenRegistry, mut seen: SeenRegistry) -> Result<SeenRegistry, RegistryError> {
         if other.log_key != seen.log_key {
-            let (registry, file) = (self.url.clone(), self.file());
+            let (registry, file) = (self.url.clone(), Some(self.file()));
             return Err(RegistryError::KeyChanged { registry, pinned: other.log_key, found: seen.log_key, file });
         }
         let (theirs, ours) = (self.reopen(&other)?, self.reopen(&seen)?);
@@ -228,6 +237,9 @@ impl Memory {
             if line.seq > newest.seq {
                 *newest = line;
             }
+        }
+        for (plugin, versions) in other.revoked {
+            seen.revoked.entry(plugin).or_default().extend(versions);
         }
         Ok(seen)
     }
@@ -272,6 +284,13 @@ impl Drop for Memory {
     fn drop(&mut self) {
         // Something is left only where the command failed, and its error is the one to tell.
         let _ = self.save();
+    }
+}
+
+fn revocation((version, listed): (&Version, &Listed)) -> Option<(Version, String)> {
+    match listed.status() {
+        Status::Revoked { reason } => Some((version.clone(), reason.clone())),
+        _ => None,
     }
 }
 

@@ -3,6 +3,7 @@
 mod age;
 mod cache;
 mod client;
+mod clock;
 mod copy;
 mod dated;
 mod error;
@@ -12,7 +13,7 @@ mod location;
 mod log_files;
 mod memory;
 mod monitor;
-mod open;
+mod opening;
 mod order;
 mod transport;
 mod witnesses;
@@ -20,6 +21,7 @@ mod witnesses;
 pub use age::{Access, DEFAULT_MAX_AGE, Notice, Stale, Staleness};
 pub use cache::ArchiveCache;
 pub use client::Registry;
+pub use clock::{EarlyOwners, now};
 pub use dated::Backwards;
 pub use error::{RegistryError, TransportError};
 pub use http::Http;
@@ -27,7 +29,7 @@ pub use location::{Location, LocationError};
 pub use log_files::LogFiles;
 pub use memory::{Kept, OtherLine};
 pub use monitor::{Archives, Audit, Difference};
-pub use open::{Expected, Opened};
+pub use opening::{Expected, Opened};
 pub use witnesses::DemandedWitnesses;
 
 /// Whether the network may be used.

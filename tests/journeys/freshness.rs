@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use pocket_registry::{Registry, Seed, Source, Witnesses};
+use pocket_registry::{DEFAULT_RECOVERY_DELAY, Registry, Seed, Source};
 
 use crate::support::{Author, HandMadeIndex, Nginx, Sandbox, TestRegistry, now};
 
@@ -163,17 +163,17 @@ fn a_release_that_says_it_came_out_before_the_log_was_seen_without_it_is_refused
     user.pocket(&["plugin", "info", "greeting"]).success();
     // A release of today that says it is of last week, so that no cooldown holds it back.
     index.sign_at(Some(now() - 7 * DAY));
-    index.release_at("greeting", "1.1.0", b"two", now() - 7 * DAY);
+    index.release_at("other", "1.0.0", b"two", now() - 7 * DAY);
     index.sign_at(Some(now()));
     let before = user.snapshot();
-    let said = ["line 2 of the index file of `greeting`", "`at` is 20", "this one is leaf 1: the line is backdated"];
-    user.pocket(&["plugin", "install", "greeting"]).failure(6, &said);
+    let said = ["line 1 of the index file of `other`", "`at` is 20", "this one is leaf 1: the line is backdated"];
+    user.pocket(&["plugin", "install", "other"]).failure(6, &said);
     assert_eq!(user.snapshot(), before);
     // Who saw nothing before cannot know, but a monitor sees that the log's own lines go backwards.
     let monitor = Sandbox::new();
     let outcome = monitor.pocket(&["registry", "verify", &index.url(), "--no-archives"]);
     assert_eq!(outcome.code, 6, "{}", outcome.stderr);
-    assert!(outcome.stdout.contains("event 2 is of 20"), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("event 1 is of 20"), "{}", outcome.stdout);
     assert!(outcome.stdout.contains("but leaf 0, before its leaf 1, is of 20"), "{}", outcome.stdout);
 }
 
@@ -229,7 +229,7 @@ fn event_keys_that_change_with_the_log_are_told_loudly_and_once() {
 /// Makes a registry in a folder, and gives up the right to write to it.
 fn make(folder: &Path) {
     let source = Source::Folder { path: folder.to_owned(), seed: Seed::Bundled };
-    Registry::open(&source, &Witnesses::default()).unwrap();
+    Registry::open(&source, DEFAULT_RECOVERY_DELAY).unwrap();
 }
 
 #[test]

@@ -49,8 +49,8 @@ pub struct Submission<'a> {
     pub event: &'a str,
     /// Who signed them.
     pub signatures: Vec<Signature>,
-    /// What time it is: seconds since 1970-01-01 UTC. Line and checkpoint state it, or the time of the checkpoint before, should
-    /// the clock be a little behind that.
+    /// What time it is: seconds since 1970-01-01 UTC. Line and checkpoint state it, or the time of the checkpoint or of the line
+    /// before, should the clock be a little behind those.
     pub at: u64,
 }
 
@@ -123,6 +123,8 @@ impl<'a, F: Files> Appender<'a, F> {
         }
         let mut text = self.index_file(submission.name)?;
         let mut history = self.replay(submission.name, &text)?;
+        // A clock that was set back does not make a line older than the one before it.
+        let at = at.max(history.outline().last_at());
         let place = Place { seq: history.len(), prev: history.head(), log: size, at };
         let line = Line::frame(place, submission.event, submission.signatures)?;
         // A client passes over kinds it does not know. A writer cannot say who may sign them.

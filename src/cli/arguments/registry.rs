@@ -7,6 +7,8 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use pocket_registry::{PATIENCE, WitnessAt, Witnesses};
 
+use super::owner::RecoverArguments;
+
 #[derive(Debug, Subcommand)]
 pub enum RegistryCommand {
     /// Serve a registry over HTTP
@@ -24,6 +26,9 @@ pub enum RegistryCommand {
         /// Listen on an address that other machines reach: a proxy in front does TLS
         #[arg(long)]
         behind_proxy: bool,
+        /// How long a recovery that is sent to it must wait at least before its owners count
+        #[arg(long, value_name = "DELAY", default_value = "7d", value_parser = pocket_registry::parse_recovery_delay, env = "POCKET_RECOVERY_DELAY")]
+        recovery_delay: u64,
         #[command(flatten)]
         witnesses: WitnessArguments,
     },
@@ -32,6 +37,14 @@ pub enum RegistryCommand {
         /// The registry's folder, with `tree/` and `registry.key`
         #[arg(value_name = "FOLDER")]
         folder: PathBuf,
+        #[command(flatten)]
+        witnesses: WitnessArguments,
+    },
+    /// Name other owners for a plugin whose owners lost their keys; they count after a delay that everybody sees. No server may
+    /// use the folder meanwhile
+    Recover {
+        #[command(flatten)]
+        recovery: RecoverArguments,
         #[command(flatten)]
         witnesses: WitnessArguments,
     },

@@ -4,14 +4,18 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
+use pocket_index::name::PluginName;
+use pocket_index::record::Recovery;
 use pocket_index::time::{Age, UtcTime};
-use pocket_registry::{Exposure, Options, Refreshed, Seed, Server, Source, Witnesses};
+use pocket_registry::{Announced, Exposure, NewOwners, Options, Refreshed, Registry, Seed, Server, Source, Witnesses};
 use serde_json::{Value, json};
 
-use crate::cli::arguments::RegistryCommand;
+use crate::cli::arguments::{RecoverArguments, RegistryCommand};
 use crate::cli::error::{VERIFICATION_REFUSED, count};
 use crate::cli::output::Output;
+use crate::cli::recovery;
 use crate::ops::monitor::{self, Audited};
+use crate::ops::recovery::fingerprints;
 use crate::ops::{OpsError, Scope, Workspace};
 use crate::registry::{Archives, Notice};
 
@@ -19,13 +23,14 @@ use super::block_on;
 
 pub fn run(command: RegistryCommand, output: &Output) -> Result<ExitCode, OpsError> {
     match command {
-        RegistryCommand::Serve { dir, with_bundled, addr: address, behind_proxy, witnesses } => {
+        RegistryCommand::Serve { dir, with_bundled, addr: address, behind_proxy, recovery_delay, witnesses } => {
             let seed = if with_bundled { Seed::Bundled } else { Seed::Empty };
             let exposure = if behind_proxy { Exposure::BehindProxy } else { Exposure::Loopback };
             let source = dir.map_or(Source::Bundled, |path| Source::Folder { path, seed });
-            serve(&Options { source, address, exposure, witnesses: witnesses.into() }, output)
+            serve(&Options { source, address, exposure, recovery_delay, witnesses: witnesses.into() }, output)
         }
         RegistryCommand::Refresh { folder, witnesses } => refresh(&folder, &witnesses.into(), output),
+        RegistryCommand::Recover { recovery, witnesses } => recover(&recovery, &witnesses.into(), output),
         RegistryCommand::Verify { registry, no_archives } => {
             let archives = if no_archives { Archives::Skipped } else { Archives::Digested };
             verify(&registry, archives, output)
@@ -35,6 +40,20 @@ pub fn run(command: RegistryCommand, output: &Output) -> Result<ExitCode, OpsErr
 
 fn serve(options: &Options, output: &Output) -> Result<ExitCode, OpsError> {
     pocket_registry::serve_until_stopped(options, |server| announce(server, options, output))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn recover(arguments: &RecoverArguments, witnesses: &Witnesses, output: &Output) -> Result<ExitCode, OpsError> {
+    let RecoverArguments { name, owner, threshold, reason, dir, delay } = arguments.clone();
+    let new = NewOwners { name, keys: owner, threshold, reason, delay };
+    let Announced { recovery, receipt } = Registry::open_existing(&dir, witnesses)?.recover_owners(&new)?;
+    let (old, next) = (fingerprints(&recovery.before), fingerprints(&recovery.after));
+    let from = UtcTime(recovery.effective).to_string();
+    output.step("Announced", format!("`{}` is signed by {next} instead of {old} from {from} on", new.name));
+    let mut document = recovery::document(&recovery);
+    document["name"] = json!(new.name);
+    document["log"] = json!(receipt.log);
+    output.result(&document, String::new);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -58,6 +77,12 @@ fn verify(registry: &str, archives: Archives, output: &Output) -> Result<ExitCod
     let differences = audit.differences.iter();
     let differences: Vec<_> =
         differences.map(|found| json!({ "file": found.file, "problem": found.problem })).collect();
+    let recoveries = audit.recoveries.iter().map(|(name, found)| {
+        let mut document = recovery::document(found);
+        document["name"] = json!(name);
+        document
+    });
+    let recoveries: Vec<_> = recoveries.collect();
     let document = json!({
         "registry": registry,
         "key": key,
@@ -71,6 +96,7 @@ fn verify(registry: &str, archives: Archives, output: &Output) -> Result<ExitCod
         "archives": audit.archives,
         "bytes": audit.bytes,
         "differences": differences,
+        "recoveries": recoveries,
     });
     output.result(&document, || told(&audited));
     Ok(if audit.differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(VERIFICATION_REFUSED) })
@@ -115,18 +141,25 @@ fn told(audited: &Audited) -> String {
     };
     let differences: String =
         audit.differences.iter().map(|found| format!("  {}: {}\n", found.file, found.problem)).collect();
+    let recoveries: String = audit.recoveries.iter().map(recovery_line).collect();
     let archives = match audit.archives {
         0 => "no archive was read".to_owned(),
         number => format!("{}, {} bytes", count(number as usize, "archive"), audit.bytes),
     };
     format!(
-        "the registry {registry} {verdict}\n{differences}  {} with the root {}, signed by {key}\n  {signed}\n{}  {} with {}\n  {archives}\n",
+        "the registry {registry} {verdict}\n{differences}  {} with the root {}, signed by {key}\n  {signed}\n{}  {} with {}\n  {archives}\n{recoveries}",
         count(audit.leaves as usize, "event"),
         head.root,
         witnesses_told(audited),
         count(audit.plugins as usize, "plugin"),
         count(audit.releases as usize, "release"),
     )
+}
+
+fn recovery_line((name, found): &(PluginName, Recovery)) -> String {
+    let (old, new) = (fingerprints(&found.before), fingerprints(&found.after));
+    let (state, from) = (recovery::state(found.outcome), UtcTime(found.effective).to_string());
+    format!("  owner-recovery of `{name}`, {state}: {new} instead of {old} from {from} on ({})\n", found.reason)
 }
 
 /// The first line of the standard output says where it listens: scripts wait for it.

@@ -14,6 +14,7 @@ use super::direct::DirectArchive;
 use super::known::Known;
 use super::locking::Planned;
 use super::origins::OriginError;
+use super::revoked;
 use super::rules::{cooldowns, rules};
 use super::{Approver, Observer, Request, Step};
 use crate::ops::workspace::NamedRegistry;
@@ -216,7 +217,7 @@ impl<'a> World<'a> {
             self.refuse_records()?;
             match outcome {
                 Err(ResolveError::NeedRecords(packages)) => self.fetch_records(packages).await?,
-                outcome => return outcome.map_err(OpsError::Resolve),
+                outcome => return outcome.map_err(|error| revoked::or_unresolved(self, needs, error)),
             }
         }
     }

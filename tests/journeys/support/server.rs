@@ -1,12 +1,12 @@
 //! The real registry server, in this process, on a free port of the loopback address.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread::JoinHandle;
 
 use pocket_index::config::{Config, LogRequirement};
 use pocket_index::layout;
 use pocket_index::log::NoteSigner;
-use pocket_registry::{Exposure, Options, Seed, Server, Source, Witnesses};
+use pocket_registry::{DEFAULT_RECOVERY_DELAY, Exposure, Options, Seed, Server, Source, Witnesses};
 use tokio::sync::oneshot;
 
 use super::index::sign_anew;
@@ -17,7 +17,7 @@ pub struct TestRegistry {
     tree: PathBuf,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
-    _folder: tempfile::TempDir,
+    folder: Option<tempfile::TempDir>,
 }
 
 impl TestRegistry {
@@ -32,14 +32,14 @@ impl TestRegistry {
     }
 
     fn start(seed: Seed) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::start_in(tempfile::tempdir().unwrap(), "127.0.0.1:0", seed)
+    }
+
+    fn start_in(folder: tempfile::TempDir, address: &str, seed: Seed) -> Self {
         let source = Source::Folder { path: folder.path().join("registry"), seed };
-        let options = Options {
-            source,
-            address: "127.0.0.1:0".parse().unwrap(),
-            exposure: Exposure::Loopback,
-            witnesses: Witnesses::default(),
-        };
+        let address = address.parse().unwrap();
+        let (exposure, recovery_delay) = (Exposure::Loopback, DEFAULT_RECOVERY_DELAY);
+        let options = Options { source, address, exposure, recovery_delay, witnesses: Witnesses::default() };
         let (ready, started) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
@@ -51,11 +51,32 @@ impl TestRegistry {
             });
         });
         let (url, tree) = started.recv().unwrap();
-        Self { url, tree, stop: Some(stop), thread: Some(thread), _folder: folder }
+        Self { url, tree, stop: Some(stop), thread: Some(thread), folder: Some(folder) }
     }
 
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The registry's own folder.
+    pub fn folder(&self) -> PathBuf {
+        self.tree.parent().unwrap().to_owned()
+    }
+
+    /// Stops the server, does something to its folder, and serves that at the same address again.
+    pub fn while_stopped(mut self, action: impl FnOnce(&Self)) -> Self {
+        self.stop();
+        action(&self);
+        let folder = self.folder.take().unwrap();
+        let address = self.url.trim_start_matches("http://").trim_end_matches('/').to_owned();
+        Self::start_in(folder, &address, Seed::Empty)
+    }
+
+    fn stop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
     }
 
     /// The folder of the static files.
@@ -66,11 +87,6 @@ impl TestRegistry {
     /// The path of a file of the static tree.
     pub fn file(&self, path: &str) -> PathBuf {
         self.tree.join(path)
-    }
-
-    /// The registry's folder: the static files, and the key that signs the log.
-    pub fn folder(&self) -> &Path {
-        self.tree.parent().unwrap()
     }
 
     /// Signs the checkpoint anew at this time, or without one; its event keys are those of today's `config.json`.
@@ -93,9 +109,6 @@ impl TestRegistry {
 
 impl Drop for TestRegistry {
     fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        self.stop();
     }
 }

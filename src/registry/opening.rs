@@ -8,10 +8,11 @@ use pocket_index::digest::Digest;
 use pocket_index::log::{self, Checkpoint, LogError, LogTimes, NoteKey, Recent, TreeHead, Witnessed};
 use pocket_index::name::RegistryName;
 use pocket_index::record::Policy;
+use pocket_index::signature::PublicKey;
 use pocket_index::{bundled, layout};
 
 use super::age::{self, Access, DEFAULT_MAX_AGE, Notice, Staleness};
-use super::client::{Registry, SMALL_FILE, refused};
+use super::client::{Registry, SMALL_FILE, refused, unproven};
 use super::dated::Dated;
 use super::error::RegistryError;
 use super::memory::{Keeping, Memory};
@@ -29,6 +30,8 @@ pub struct Expected {
     pub head: Option<TreeHead>,
     /// A partial copy of the registry, read instead of it. It is as old as it is: only `head` bounds its age.
     pub copy: Option<PathBuf>,
+    /// The keys that signed its own events then. The log may state others since, and its user is told.
+    pub event_keys: Option<Vec<PublicKey>>,
     /// How old its checkpoint may be, in seconds; none is [`DEFAULT_MAX_AGE`].
     pub max_age: Option<u64>,
     /// Who must have seen its checkpoint. What is compiled in was seen by everybody who has this program.
@@ -68,22 +71,18 @@ impl Registry {
         let memory = Memory::recall(home, &location, keeping)?;
         let config =
             transport.read(layout::CONFIG, SMALL_FILE, Freshness::Revalidate).await.map_err(transport_error)?;
-        let config = text(&config).and_then(|text| Ok(Config::parse(text, LogRequirement::Required)?));
-        let config = config.map_err(|source| RegistryError::Refused { registry: shown.clone(), source })?;
-        let log_key = config.log.clone().expect("`LogRequirement::Required` refuses a registry without one");
-        let note =
-            transport.read(layout::CHECKPOINT, SMALL_FILE, Freshness::Revalidate).await.map_err(transport_error)?;
-
-        check_key(&shown, &log_key, expected.key.as_deref(), &memory)?;
-        let checkpoint = open_checkpoint(&shown, &note, &log_key)?;
-        config.check_keys(&checkpoint).map_err(|error| refused(&shown, error))?;
-        let Dated { checkpoint, signed } = Dated::of(checkpoint, &log_key).map_err(|error| refused(&shown, error))?;
+        let note = transport.read(layout::CHECKPOINT, SMALL_FILE, Freshness::Revalidate).await;
+        let note = note.map_err(|source| unproven(&shown, source))?;
+        let (config, log_key, Dated { checkpoint, signed }) =
+            check_start(&shown, &config, &note, expected, &memory).inspect_err(|_| transport.distrust())?;
         // What is compiled in, or was copied into a project, is as old as that.
-        let stale = match is_exempt || is_bundled(&note) {
-            true => None,
-            false => age::judge(signed, access.now, expected.max_age.unwrap_or(DEFAULT_MAX_AGE))
-                .map_err(|source| RegistryError::Ahead { registry: shown.clone(), source })?,
-        };
+        let is_ageless = is_exempt || is_bundled(&note);
+        let max_age = expected.max_age.unwrap_or(DEFAULT_MAX_AGE);
+        let judged = if is_ageless { Ok(None) } else { age::judge(signed, access.now, max_age) };
+        let stale = judged.map_err(|source| {
+            transport.distrust();
+            RegistryError::Ahead { registry: shown.clone(), source }
+        })?;
         let times = LogTimes::of(&checkpoint, &log_key).map_err(|error| refused(&shown, error))?;
         let policy = Policy::new(config.keys.iter().copied())
             .published_up_to(checkpoint.size())
@@ -108,7 +107,7 @@ impl Registry {
         registry.check_growth(expected.head.as_ref()).await?;
         registry.witnessed = registry.check_witnesses(expected, access)?;
         let dated = Dated { checkpoint: registry.checkpoint.clone(), signed };
-        registry.memory.check_time(&dated)?;
+        registry.memory.check_time(&dated).inspect_err(|_| registry.transport.distrust())?;
         registry.memory.saw(&registry.log_key, &dated, &registry.keys)?;
         if access.staleness == Staleness::Refused {
             registry.require_fresh()?;
@@ -116,14 +115,15 @@ impl Registry {
         let is_new =
             registry.memory.before().is_none() && expected.key.is_none() && registry.location != Location::Bundled;
         let first_seen = is_new.then(|| registry.log_key.public().fingerprint().to_string());
-        Ok(Opened { notices: registry.notices(), registry, first_seen })
+        Ok(Opened { notices: registry.notices(expected), registry, first_seen })
     }
 
     /// What a person should know: that it may not show what is new, that it has other keys than before.
-    fn notices(&self) -> Vec<Notice> {
+    fn notices(&self, expected: &Expected) -> Vec<Notice> {
         let registry = || self.location.to_string();
         let stale = self.stale.map(|stale| Notice::Stale { registry: registry(), stale });
-        let before = self.memory.before().and_then(|before| before.keys.clone());
+        let seen = self.memory.before().and_then(|before| before.keys.clone());
+        let before = seen.or_else(|| expected.event_keys.clone());
         let changed = before.filter(|before| log::keys_digest(before) != self.checkpoint.keys());
         let changed =
             changed.map(|before| Notice::KeysChanged { registry: registry(), before, now: self.keys.clone() });
@@ -170,16 +170,34 @@ impl Registry {
         let tiles = self.tiles.lock().expect("no holder of this lock panics");
         log::check_consistency(head, &self.checkpoint, &*tiles).map_err(|error| match error {
             LogError::Tile(_) => self.refused(error),
-            error => self.memory.other_view(shown, self.checkpoint.note(), error),
+            error => {
+                self.transport.distrust();
+                self.memory.other_view(shown, self.checkpoint.note(), error)
+            }
         })
     }
 }
 
-fn text(content: &[u8]) -> Result<&str, Box<dyn std::error::Error + Send + Sync>> {
-    Ok(str::from_utf8(content)?)
+/// What the registry says of itself, its key and its checkpoint, if they are those that are expected and fit each other.
+fn check_start(
+    registry: &str,
+    config: &[u8],
+    note: &[u8],
+    expected: &Expected,
+    memory: &Memory,
+) -> Result<(Config, NoteKey, Dated), RegistryError> {
+    let config = text(config).and_then(|text| Ok(Config::parse(text, LogRequirement::Required)?));
+    let config = config.map_err(|source| RegistryError::Refused { registry: registry.to_owned(), source })?;
+    let log_key = config.log.clone().expect("`LogRequirement::Required` refuses a registry without one");
+    check_key(registry, &log_key, expected.key.as_deref(), memory)?;
+    let checkpoint = open_checkpoint(registry, note, &log_key)?;
+    // Whoever serves `config.json` could add a key of his own to those that may withdraw versions.
+    config.check_keys(&checkpoint).map_err(|error| refused(registry, error))?;
+    let dated = Dated::of(checkpoint, &log_key).map_err(|error| refused(registry, error))?;
+    Ok((config, log_key, dated))
 }
 
-/// The key must be the one that the user configured, and the one that was seen first.
+/// The key must be the one that the user configured, or that the lock names, or the one that was seen first.
 fn check_key(registry: &str, found: &NoteKey, expected: Option<&str>, memory: &Memory) -> Result<(), RegistryError> {
     let pinned = expected.or(memory.before().map(|seen| seen.log_key.as_str()));
     match pinned {
@@ -187,14 +205,10 @@ fn check_key(registry: &str, found: &NoteKey, expected: Option<&str>, memory: &M
             registry: registry.to_owned(),
             pinned: pinned.to_owned(),
             found: found.to_string(),
-            file: memory.file(),
+            file: expected.is_none().then(|| memory.file()),
         }),
         _ => Ok(()),
     }
-}
-
-fn is_bundled(note: &[u8]) -> bool {
-    Digest::of(note) == bundled::checkpoint_digest()
 }
 
 /// A development key proves nothing, since anyone has it: with one, only the very checkpoint that is compiled in counts.
@@ -206,4 +220,12 @@ fn open_checkpoint(registry: &str, note: &[u8], key: &NoteKey) -> Result<Checkpo
         return Err(RegistryError::DevelopmentKey { registry: registry.to_owned() });
     }
     Checkpoint::open(note, key).map_err(|error| refused(registry, error))
+}
+
+fn is_bundled(note: &[u8]) -> bool {
+    Digest::of(note) == bundled::checkpoint_digest()
+}
+
+fn text(content: &[u8]) -> Result<&str, Box<dyn std::error::Error + Send + Sync>> {
+    Ok(str::from_utf8(content)?)
 }
