@@ -1,18 +1,14 @@
 //! The operator names other owners for a plugin whose owners lost their keys. They count after a delay that everybody sees.
 
-use std::path::Path;
-
 use pocket_index::append::Submission;
-use pocket_index::layout;
 use pocket_index::name::PluginName;
 use pocket_index::publish::PublishReceipt;
 use pocket_index::record::{Event, MIN_RECOVERY_DELAY, OwnerRecovery, Recovery};
 use pocket_index::signature::PublicKey;
 
-use crate::config::{Seed, Source};
+use crate::RegistryError;
 use crate::publish::write_event;
 use crate::storage::Registry;
-use crate::{DEFAULT_RECOVERY_DELAY, RegistryError};
 
 /// Other owners for a plugin.
 #[derive(Debug, Clone)]

@@ -64,11 +64,7 @@ impl Registry {
     }
 
     /// The same for a registry whose checkpoints witnesses cosign. Where too few of them answer, it is served as it is.
-    pub fn open_witnessed(
-        source: &Source,
-        recovery_delay: u64,
-        witnesses: &Witnesses,
-    ) -> Result<Self, RegistryError> {
+    pub fn open_witnessed(source: &Source, recovery_delay: u64, witnesses: &Witnesses) -> Result<Self, RegistryError> {
         let opened = match source {
             Source::Bundled => {
                 let folder = tempfile::tempdir().map_err(io_error("create a folder in", &std::env::temp_dir()))?;
