@@ -198,7 +198,7 @@ impl Plugin {
             Code::Wasm(plugin) => plugin.call(&call),
             Code::Native(plugin) => plugin.call(&call),
         };
-        reply.map_err(|error| self.with_advice(error, callers))
+        reply.map_err(|error| self.with_advice(error.printable(), callers))
     }
 
     /// An error that tells of a limit also tells who set it and how it is raised.
@@ -276,6 +276,12 @@ mod tests {
         let hasty = Limits { timeout: Duration::from_millis(20), ..Limits::default() };
         let error = plugin.call(testing::call("step", &Value::Null, &Value::Null, hasty)).expect_err("it never ends");
         assert!(error.message.ends_with("; the node's or the workflow's `timeout` sets it"), "{error}");
+    }
+
+    #[test]
+    fn an_error_of_a_plugin_cannot_move_the_cursor() {
+        let plugin = load(MANIFEST, "function step() error('a\\27[2J\\nb', 0) end").expect("it loads");
+        assert_eq!(call(&plugin, "step").expect_err("it fails").message, "a\\u{1b}[2J\nb");
     }
 
     #[test]
