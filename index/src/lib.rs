@@ -27,6 +27,7 @@ pub mod signature;
 pub mod time;
 pub mod tree;
 pub mod verify;
+pub mod witness;
 pub mod yaml;
 
 #[cfg(test)]

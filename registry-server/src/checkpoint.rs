@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 
 use crate::error::chain;
 use crate::storage::Writer;
-use crate::{Registry, RegistryError};
+use crate::{Registry, RegistryError, Witnesses};
 
 /// A day: clients take checkpoints for 7.
 const DAY: u64 = 86_400;
@@ -46,10 +46,12 @@ pub struct Refreshed {
 /// Signs the checkpoint of the registry in a folder anew, once: for a registry whose files another web server serves.
 ///
 /// # Errors
-/// There is no registry, or a server runs on it and does this itself.
-pub fn refresh(folder: &Path) -> Result<Refreshed, RegistryError> {
-    let registry = Registry::open_existing(folder)?;
-    let (checkpoint, signed) = registry.write().checkpoint()?;
+/// There is no registry, a server runs on it and does this itself, or too few witnesses cosign.
+pub fn refresh(folder: &Path, witnesses: &Witnesses) -> Result<Refreshed, RegistryError> {
+    let registry = Registry::open_existing(folder, witnesses)?;
+    let writer = registry.write();
+    writer.refresh(Age::Any)?;
+    let (checkpoint, signed) = writer.checkpoint()?;
     Ok(Refreshed { events: checkpoint.size(), signed: signed.unwrap_or_default() })
 }
 
@@ -65,24 +67,33 @@ pub(crate) fn before(writes: &[Write]) -> impl Iterator<Item = Write> {
 }
 
 impl Writer<'_> {
-    /// Writes a checkpoint; what it covers is there already.
+    /// Writes a checkpoint, with the cosignatures of the witnesses that answer; what it covers is there already.
+    ///
+    /// # Errors
+    /// Too few of them do. The newest checkpoint stays as it is.
     pub fn publish(&self, checkpoint: &Checkpoint) -> Result<(), RegistryError> {
-        self.write_all(&[Write::of_checkpoint(checkpoint)])
+        let Self { registry, .. } = self;
+        let cosigned = registry.collector().cosigned(checkpoint, registry.key(), registry.tree())?;
+        self.write_all(&[Write::of_checkpoint(&cosigned)])
     }
 
-    /// Signs the newest checkpoint anew if it is of that age: same tree, the keys of today's configuration, the time of now.
+    /// Signs the newest checkpoint anew if it is of that age or a witness is missing: same tree, the keys of today's configuration,
+    /// the time of now. A line that waits to be published is, first: a witness that saw it takes no smaller tree any more.
     pub fn refresh(&self, age: Age) -> Result<(), RegistryError> {
+        self.finish()?;
         let (old, signed) = self.checkpoint()?;
         let now = self.next(signed)?;
         let is_due = match (age, signed) {
-            (Age::Above(limit), Some(signed)) => now - signed > limit,
+            (Age::Above(limit), Some(signed)) => now - signed > limit || self.registry.collector().misses(&old),
             _ => true,
         };
         if !is_due {
             return Ok(());
         }
         let signer = self.registry.signer();
-        let anew = Checkpoint::sign(old.size(), old.head().root, self.registry.keys_digest(), signer);
+        let keys = self.registry.keys_digest();
+        // The same text keeps the cosignatures that it has, should a witness not answer now.
+        let anew = if old.keys() == keys { old } else { Checkpoint::sign(old.size(), old.head().root, keys, signer) };
         self.publish(&anew.stated_at(now, signer).map_err(|error| self.damaged(&error))?)
     }
 
@@ -180,10 +191,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let running = registry(folder.path());
         signed_at(&running, clock() - 30 * DAY);
-        assert!(matches!(refresh(folder.path()), Err(RegistryError::InUse { .. })));
+        assert!(matches!(refresh(folder.path(), &Witnesses::default()), Err(RegistryError::InUse { .. })));
         let before = note(&running);
         drop(running);
-        let refreshed = refresh(folder.path()).expect("nobody else has it");
+        let refreshed = refresh(folder.path(), &Witnesses::default()).expect("nobody else has it");
         assert!(refreshed.signed + 600 > clock(), "{refreshed:?}");
         assert_ne!(note(&registry(folder.path())), before);
     }
@@ -191,7 +202,7 @@ mod tests {
     #[test]
     fn a_refresh_makes_no_registry() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        assert!(matches!(refresh(folder.path()), Err(RegistryError::NoRegistry { .. })));
+        assert!(matches!(refresh(folder.path(), &Witnesses::default()), Err(RegistryError::NoRegistry { .. })));
         assert_eq!(std::fs::read_dir(folder.path()).expect("it is read").count(), 0);
     }
 

@@ -46,6 +46,7 @@ fn accept(registry: &Registry, body: &[u8]) -> Result<(StatusCode, PublishReceip
         _ => return Err(refused("unexpected_archive", &format!("a `{}` event brings no archives", event.kind()))),
     };
     let writer = registry.write();
+    writer.finish().map_err(|error| write_error(&error))?;
     let history = writer.history(event.name()).map_err(|error| ApiError::storage(&error))?;
     if let Event::Release(release) = &event
         && let Some(receipt) = already_there(&writer, &history, release, &header.event)?
@@ -141,7 +142,7 @@ pub(crate) fn write_event(
 }
 
 /// The search list with this plugin's entry replaced.
-fn search_list(writer: &Writer<'_>, history: &History) -> Result<Write, RegistryError> {
+pub(crate) fn search_list(writer: &Writer<'_>, history: &History) -> Result<Write, RegistryError> {
     let content = writer.read(layout::SEARCH)?.unwrap_or_default();
     // A damaged list is made anew from what is published next; nothing is installed by it.
     let mut entries = str::from_utf8(&content).ok().and_then(|text| search::parse(text).ok()).unwrap_or_default();
@@ -150,9 +151,16 @@ fn search_list(writer: &Writer<'_>, history: &History) -> Result<Write, Registry
     Ok(Write { path: layout::SEARCH.to_owned(), bytes: search::write(entries).into_bytes() })
 }
 
+/// Without its witnesses a line stays where it is, and comes out before anything else does.
 fn write_error(error: &RegistryError) -> ApiError {
-    let RegistryError::Event { source } = error else { return ApiError::storage(error) };
-    let error = &**source;
+    let error = match error {
+        RegistryError::Event { source } => &**source,
+        RegistryError::TooFewWitnesses(error) => {
+            let message = format!("{error}; what waits comes out as soon as they answer: publish again to try now");
+            return ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "witnesses", message);
+        }
+        error => return ApiError::storage(error),
+    };
     match error {
         AppendError::History(_) => ApiError::new(StatusCode::FORBIDDEN, "not_allowed", chain(error)),
         AppendError::Line(_) | AppendError::UnknownKind { .. } => malformed(error),

@@ -14,8 +14,10 @@ use pocket_index::record::{History, Policy};
 use pocket_index::signature::{PublicKey, SecretKey};
 use pocket_index::{bundled, layout};
 
-use crate::config::{DEFAULT_RECOVERY_DELAY, Seed, Source};
+use crate::collect::Collector;
+use crate::config::{DEFAULT_RECOVERY_DELAY, Seed, Source, Witnesses};
 use crate::error::{chain, io_error};
+use crate::publish::search_list;
 use crate::{RegistryError, checkpoint};
 
 /// Where clients publish, relative to the registry's root.
@@ -29,6 +31,7 @@ pub struct Registry {
     root: PathBuf,
     signer: NoteSigner,
     policy: Policy,
+    collector: Collector,
     /// The keys that clients take the registry's own events from.
     event_keys: Vec<PublicKey>,
     /// How long a recovery waits at least, in seconds.
@@ -57,18 +60,34 @@ impl Registry {
     ///
     /// A recovery that clients send must wait `recovery_delay` seconds.
     pub fn open(source: &Source, recovery_delay: u64) -> Result<Self, RegistryError> {
+        Self::open_witnessed(source, recovery_delay, &Witnesses::default())
+    }
+
+    /// The same for a registry whose checkpoints witnesses cosign. Where too few of them answer, it is served as it is.
+    pub fn open_witnessed(source: &Source, recovery_delay: u64, witnesses: &Witnesses) -> Result<Self, RegistryError> {
         let opened = match source {
             Source::Bundled => {
                 let folder = tempfile::tempdir().map_err(io_error("create a folder in", &std::env::temp_dir()))?;
                 let path = folder.path().to_owned();
-                Self::open_folder(&path, Seed::Bundled, Some(folder))
+                Self::open_folder(&path, Seed::Bundled, witnesses, Some(folder))
             }
-            Source::Folder { path, seed } => Self::open_folder(path, *seed, None),
+            Source::Folder { path, seed } => Self::open_folder(path, *seed, witnesses, None),
         };
-        opened.map(|registry| Self { recovery_delay, ..registry })
+        let registry = Self { recovery_delay, ..opened? };
+        match registry.write().refresh(checkpoint::Age::Any) {
+            Err(error @ RegistryError::TooFewWitnesses(_)) => eprintln!("{}", chain(&error)),
+            refreshed => refreshed?,
+        }
+        Ok(registry)
     }
 
-    fn open_folder(root: &Path, seed: Seed, temporary: Option<tempfile::TempDir>) -> Result<Self, RegistryError> {
+    fn open_folder(
+        root: &Path,
+        seed: Seed,
+        witnesses: &Witnesses,
+        temporary: Option<tempfile::TempDir>,
+    ) -> Result<Self, RegistryError> {
+        let collector = Collector::new(witnesses)?;
         fs::create_dir_all(root).map_err(io_error("create", root))?;
         let root = fs::canonicalize(root).map_err(io_error("open", root))?;
         let lock = lock(&root)?;
@@ -88,19 +107,20 @@ impl Registry {
         }
         let signer = NoteSigner::new(key.name(), secret).map_err(|error| damaged(error.to_string()))?;
         let policy = Policy::new(config.keys.iter().copied()).with_development_lines(bundled::line_digests());
-        let registry = Self {
-            root,
-            signer,
-            policy,
-            event_keys: config.keys,
-            recovery_delay: DEFAULT_RECOVERY_DELAY,
-            writer: Mutex::new(()),
-            _lock: lock,
-            _temporary: temporary,
-        };
-        registry.recover()?;
-        registry.write().refresh(checkpoint::Age::Any)?;
-        Ok(registry)
+        let (event_keys, recovery_delay) = (config.keys, DEFAULT_RECOVERY_DELAY);
+        let (writer, (_lock, _temporary)) = (Mutex::new(()), (lock, temporary));
+        Ok(Self { root, signer, policy, collector, event_keys, recovery_delay, writer, _lock, _temporary })
+    }
+
+    /// Opens the registry in a folder as it is, and makes none.
+    ///
+    /// # Errors
+    /// There is none, it is damaged, or a server uses it.
+    pub fn open_existing(root: &Path, witnesses: &Witnesses) -> Result<Self, RegistryError> {
+        if !root.join("tree").join(layout::CONFIG).exists() {
+            return Err(RegistryError::NoRegistry { path: root.to_owned() });
+        }
+        Self::open_folder(root, Seed::Empty, witnesses, None)
     }
 
     /// The folder of the static files. Any web server can serve it.
@@ -116,6 +136,11 @@ impl Registry {
     /// The log's signer.
     pub(crate) fn signer(&self) -> &NoteSigner {
         &self.signer
+    }
+
+    /// Who asks the witnesses.
+    pub(crate) fn collector(&self) -> &Collector {
+        &self.collector
     }
 
     /// The digest of the event keys that its configuration has.
@@ -147,18 +172,6 @@ impl Registry {
         let guard = self.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         Writer { registry: self, _guard: guard }
     }
-
-    fn recover(&self) -> Result<(), RegistryError> {
-        let tree = self.tree();
-        let files = TreeFiles(&tree);
-        let recovered = Appender::new(&files, &self.signer, &self.policy).recover(checkpoint::now()?);
-        let recovered =
-            recovered.map_err(|error| RegistryError::Damaged { path: tree.clone(), message: chain(&error) })?;
-        let Some(appended) = recovered else { return Ok(()) };
-        let writer = self.write();
-        writer.write_all(&checkpoint::before(&appended.writes).collect::<Vec<_>>())?;
-        writer.publish(&appended.checkpoint)
-    }
 }
 
 /// The right to write to a registry.
@@ -173,6 +186,18 @@ impl Writer<'_> {
         let tree = self.registry.tree();
         let files = TreeFiles(&tree);
         action(&Appender::new(&files, &self.registry.signer, &self.registry.policy))
+    }
+
+    /// Publishes a line that is in its file and in no checkpoint: a crash left it there, or witnesses that did not answer. Nothing
+    /// else comes before it, for a witness may have seen it.
+    pub fn finish(&self) -> Result<(), RegistryError> {
+        let now = checkpoint::now()?;
+        let recovered = self.append(|appender| appender.recover(now));
+        let damaged = |message| RegistryError::Damaged { path: self.registry.tree(), message };
+        let Some(appended) = recovered.map_err(|error| damaged(chain(&error)))? else { return Ok(()) };
+        self.write_all(&checkpoint::before(&appended.writes).collect::<Vec<_>>())?;
+        self.publish(&appended.checkpoint)?;
+        self.write_all(&[search_list(self, &appended.history)?])
     }
 
     /// A file of the static tree.

@@ -27,6 +27,8 @@ pub mod sources;
 pub mod uninstall;
 pub mod update;
 pub mod verify;
+#[cfg(feature = "registry")]
+pub mod witness;
 mod workspace;
 
 pub use error::OpsError;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use pocket_index::layout;
-use pocket_index::log::TreeHead;
+use pocket_index::log::{ClaimedCosignature, TreeHead, Witnessed};
 
 use super::{OpsError, Reach, Workspace};
 use crate::registry::{Archives, Audit, Difference, Location, Network, now};
@@ -21,6 +21,10 @@ pub struct Audited {
     pub signed: Option<u64>,
     /// How long ago that was, in seconds.
     pub age: Option<u64>,
+    /// The witnesses that are demanded here and saw it.
+    pub witnessed: Vec<Witnessed>,
+    /// Others that say so. Their keys are not known here.
+    pub claimed: Vec<ClaimedCosignature>,
     /// What is in it.
     pub audit: Audit,
 }
@@ -47,9 +51,14 @@ pub async fn verify(workspace: &Workspace, registry: &str, archives: Archives) -
         registry.remember()?;
     }
     let signed = registry.signed_at();
+    let witnessed = registry.witnessed().to_vec();
+    let mut claimed = registry.checkpoint().claimed_cosignatures(registry.log_key());
+    claimed.retain(|claim| witnessed.iter().all(|seen| seen.key.name() != claim.name));
     Ok(Audited {
         signed,
         age: signed.map(|signed| now().saturating_sub(signed)),
+        witnessed,
+        claimed,
         registry: registry.location().to_string(),
         key: registry.log_key().public().fingerprint().to_string(),
         head: registry.checkpoint().head().clone(),

@@ -262,7 +262,7 @@ fn links_to_the_log(registry: &Registry, release: &VerifiedRelease) -> Vec<Strin
     let entry = release.entry();
     let signers: Vec<String> = entry.signers().iter().map(|key| key.fingerprint().to_string()).collect();
     let head = registry.checkpoint().head();
-    vec![
+    let mut links = vec![
         format!("the release is signed by {}", signers.join(" and ")),
         format!(
             "it is entry {} of the log of {}: its inclusion proof leads to the root",
@@ -279,7 +279,12 @@ fn links_to_the_log(registry: &Registry, release: &VerifiedRelease) -> Vec<Strin
             Some(signed) => format!("the log says that it signed it at {}", UtcTime(signed)),
             None => "the log does not say when it signed it".to_owned(),
         },
-    ]
+    ];
+    links.extend(registry.witnessed().iter().map(|seen| {
+        let (name, key) = (seen.key.name(), seen.key.public().fingerprint());
+        format!("the witness `{name}` ({key}) saw that checkpoint at {}", UtcTime(seen.time))
+    }));
+    links
 }
 
 /// Without the network, what is not on this machine is a link that is missing, and not a trouble that passes.

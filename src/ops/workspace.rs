@@ -287,6 +287,7 @@ impl Workspace {
         let demanded = policy::demanded_key(self, named)?;
         let is_demanded = demanded.is_some();
         expected.key = demanded.or(expected.key);
+        expected.witnesses = policy::demanded_witnesses(self, named);
         let (name, location) = (named.name.clone(), named.location.clone());
         let opened = Registry::open(name, location, &expected, &self.home, access).await;
         opened.map_err(|error| if is_demanded { policy::other_key(self, error) } else { error.into() })

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 use pocket_index::digest::Digest;
+use pocket_index::log::WitnessDemand;
 use pocket_index::manifest::Runtime;
 use pocket_index::name::{PluginName, RegistryName, Target};
 use pocket_index::pattern::NamePattern;
@@ -142,6 +143,8 @@ pub struct Security {
     pub private_networks: Option<Vec<IpNet>>,
     /// Whose signature a plugin of such a name must have: one of these keys.
     pub required_signers: BTreeMap<NamePattern, Vec<PublicKey>>,
+    /// Who must have seen a registry's checkpoint before it counts.
+    pub witnesses: Option<WitnessDemand>,
 }
 
 /// Whether workflows may start programs.

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use pocket_index::age::parse_age;
+use pocket_index::log::WitnessDemand;
 use pocket_index::name::PluginName;
 use pocket_index::permissions::{Word, parse_memory};
 use pocket_index::repository::Repository;
@@ -127,6 +128,7 @@ fn security(field: &Field<'_>) -> Read<Security> {
         "denied_permissions",
         "private_networks",
         "required_signers",
+        "witnesses",
     ];
     let fields = field.keys(&known)?;
     let exec = |field: &Field<'_>| Ok(if field.flag()? { Exec::Allowed } else { Exec::Refused });
@@ -150,6 +152,7 @@ fn security(field: &Field<'_>) -> Read<Security> {
         denied_permissions: fields.get("denied_permissions").map(word_list).transpose()?.unwrap_or_default(),
         private_networks: fields.get("private_networks").map(|field| field.list(network)).transpose()?,
         required_signers: fields.get("required_signers").map(signers).transpose()?.unwrap_or_default(),
+        witnesses: fields.get("witnesses").map(witnesses).transpose()?,
     })
 }
 
@@ -170,6 +173,15 @@ fn network(field: &Field<'_>) -> Read<IpNet> {
 pub(super) fn keys(field: &Field<'_>) -> Read<Vec<PublicKey>> {
     let keys: Vec<PublicKey> = field.list(Field::parsed)?;
     if keys.is_empty() { Err(field.error("expected at least one public key")) } else { Ok(keys) }
+}
+
+/// Keys of witnesses, and how many of them must have cosigned. The number is not guessed.
+pub(super) fn witnesses(field: &Field<'_>) -> Read<WitnessDemand> {
+    let fields = field.keys(&["keys", "threshold"])?;
+    let keys = fields.get("keys").ok_or_else(|| field.error("`keys` is missing"))?.list(Field::parsed)?;
+    let missing = "`threshold` is missing: how many of the keys must have cosigned";
+    let threshold = fields.get("threshold").ok_or_else(|| field.error(missing))?.parsed()?;
+    WitnessDemand::new(keys, threshold).map_err(|error| field.error(error.to_string()))
 }
 
 /// A list of words.

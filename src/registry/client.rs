@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use pocket_index::digest::Digested;
 use pocket_index::layout;
-use pocket_index::log::{self, Checkpoint, NoteKey, TilePath, TileSource as _, Tiles};
+use pocket_index::log::{self, Checkpoint, NoteKey, TilePath, TileSource as _, Tiles, Witnessed};
 use pocket_index::name::{PluginName, RegistryName, Target};
 use pocket_index::record::{ArchiveRecord, History, HistoryError, Outline, Policy};
 use pocket_index::search::{self, SearchEntry};
@@ -24,8 +24,6 @@ use super::{ArchiveCache, Location, clock};
 pub(super) const SMALL_FILE: u64 = 64 << 10;
 /// 16 MiB: 10,000 releases of one plugin.
 pub(super) const INDEX_FILE: u64 = 16 << 20;
-/// 8 KiB: a full tile has 256 hashes of 32 bytes.
-pub(super) const TILE: u64 = 8 << 10;
 /// 64 MiB: 100,000 plugins with a line each.
 pub(super) const SEARCH_FILE: u64 = 64 << 20;
 
@@ -40,6 +38,7 @@ pub struct Registry {
     pub(super) checkpoint: Checkpoint,
     pub(super) signed: Option<u64>,
     pub(super) stale: Option<Stale>,
+    pub(super) witnessed: Vec<Witnessed>,
     pub(super) policy: Arc<Policy>,
     pub(super) tiles: Mutex<Tiles>,
     pub(super) archives: ArchiveCache,
@@ -104,6 +103,11 @@ impl Registry {
     /// The checkpoint that everything else is checked against.
     pub fn checkpoint(&self) -> &Checkpoint {
         &self.checkpoint
+    }
+
+    /// The demanded witnesses that saw the checkpoint.
+    pub fn witnessed(&self) -> &[Witnessed] {
+        &self.witnessed
     }
 
     /// Remembers what was read and checked, for every later command. Call it when a command has read all it needs.
@@ -309,21 +313,14 @@ impl Registry {
         self.transport.download(&layout::archive(&digest), limit, partial, progress).await
     }
 
-    /// Fetches the tiles that are not here yet. A partial tile may have become a full one since the checkpoint.
+    /// Fetches the tiles that are not here yet.
     pub(super) async fn fetch_tiles(&self, needed: Vec<TilePath>) -> Result<(), RegistryError> {
         for path in needed {
             if self.tiles.lock().expect("no holder of this lock panics").tile(&path).is_ok() {
                 continue;
             }
-            let read = self.transport.read(&path.to_string(), TILE, Freshness::Immutable).await;
-            let content = match read {
-                Err(TransportError::NotFound { .. }) if path.width < log::TILE_WIDTH => {
-                    let full = TilePath { width: log::TILE_WIDTH, ..path };
-                    self.transport.read(&full.to_string(), TILE, Freshness::Immutable).await
-                }
-                read => read,
-            };
-            let content = content.map_err(|source| unproven(&self.location.to_string(), source))?;
+            let read = self.transport.read_tile(&path, Freshness::Immutable).await;
+            let content = read.map_err(|source| unproven(&self.location.to_string(), source))?;
             let mut tiles = self.tiles.lock().expect("no holder of this lock panics");
             tiles.insert(path, content.to_vec());
         }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use pocket_index::log::WitnessError;
 use pocket_index::name::PluginName;
 use pocket_index::verify::VerifyError;
 use semver::Version;
@@ -202,6 +203,14 @@ pub enum RegistryError {
     DevelopmentKey {
         /// The registry.
         registry: String,
+    },
+    /// Too few of the witnesses that are demanded saw its checkpoint, or one did not sign what it is said to.
+    #[error("the checkpoint of the registry `{registry}` is not witnessed as it must be")]
+    Witnesses {
+        /// The registry.
+        registry: String,
+        /// What is missing or wrong.
+        source: Box<WitnessError>,
     },
     /// An archive is not what its release says, or there is none for this machine.
     #[error("cannot install `{plugin}` {version}")]

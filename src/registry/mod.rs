@@ -10,11 +10,13 @@ mod error;
 pub mod forge;
 mod http;
 mod location;
+mod log_files;
 mod memory;
 mod monitor;
 mod opening;
 mod order;
 mod transport;
+mod witnesses;
 
 pub use age::{Access, DEFAULT_MAX_AGE, Notice, Stale, Staleness};
 pub use cache::ArchiveCache;
@@ -24,9 +26,11 @@ pub use dated::Backwards;
 pub use error::{RegistryError, TransportError};
 pub use http::Http;
 pub use location::{Location, LocationError};
+pub use log_files::LogFiles;
 pub use memory::{Kept, OtherLine};
 pub use monitor::{Archives, Audit, Difference};
 pub use opening::{Expected, Opened};
+pub use witnesses::DemandedWitnesses;
 
 /// Whether the network may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

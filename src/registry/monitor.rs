@@ -13,10 +13,10 @@ use pocket_index::log::{ComputedTile, EntriesPath, Frontier, Leaf, NodeHash, TIL
 use pocket_index::name::PluginName;
 use pocket_index::record::{ArchiveRecord, History, Line, Recovery};
 
-use super::client::{INDEX_FILE, Logged, Registry, SEARCH_FILE, TILE};
+use super::client::{INDEX_FILE, Logged, Registry, SEARCH_FILE};
 use super::error::{RegistryError, TransportError};
 use super::order::{self, Stated};
-use super::transport::Freshness;
+use super::transport::{Freshness, TILE};
 
 /// 64 KiB: a leaf has at most some 170 bytes, a bundle 256 of them.
 const BUNDLE: u64 = 64 << 10;

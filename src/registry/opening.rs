@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use pocket_index::config::{Config, LogRequirement};
 use pocket_index::digest::Digest;
-use pocket_index::log::{self, Checkpoint, LogError, LogTimes, NoteKey, TreeHead};
+use pocket_index::log::{self, Checkpoint, LogError, LogTimes, NoteKey, Recent, TreeHead, Witnessed};
 use pocket_index::name::RegistryName;
 use pocket_index::record::Policy;
 use pocket_index::signature::PublicKey;
@@ -17,6 +17,7 @@ use super::dated::Dated;
 use super::error::RegistryError;
 use super::memory::{Keeping, Memory};
 use super::transport::{Freshness, Transport};
+use super::witnesses::{self, DemandedWitnesses};
 use super::{ArchiveCache, Location};
 use crate::home::Home;
 
@@ -33,6 +34,8 @@ pub struct Expected {
     pub event_keys: Option<Vec<PublicKey>>,
     /// How old its checkpoint may be, in seconds; none is [`DEFAULT_MAX_AGE`].
     pub max_age: Option<u64>,
+    /// Who must have seen its checkpoint. What is compiled in was seen by everybody who has this program.
+    pub witnesses: Vec<DemandedWitnesses>,
 }
 
 /// A registry, and whether it was met for the first time.
@@ -85,7 +88,7 @@ impl Registry {
             .published_up_to(checkpoint.size())
             .within(times.after(memory.times()?))
             .with_development_lines(bundled::line_digests());
-        let registry = Self {
+        let mut registry = Self {
             name,
             location,
             transport,
@@ -95,12 +98,14 @@ impl Registry {
             checkpoint,
             signed,
             stale,
+            witnessed: Vec::new(),
             policy: Arc::new(policy),
             tiles: Mutex::default(),
             archives,
             memory,
         };
         registry.check_growth(expected.head.as_ref()).await?;
+        registry.witnessed = registry.check_witnesses(expected, access)?;
         let dated = Dated { checkpoint: registry.checkpoint.clone(), signed };
         registry.memory.check_time(&dated).inspect_err(|_| registry.transport.distrust())?;
         registry.memory.saw(&registry.log_key, &dated, &registry.keys)?;
@@ -138,6 +143,24 @@ impl Registry {
             self.check_grew_from(head, &shown).await?;
         }
         Ok(())
+    }
+
+    /// The witnesses that are demanded and saw the checkpoint. Where it may be older than usual, their cosignatures may be, too.
+    fn check_witnesses(&self, expected: &Expected, access: Access) -> Result<Vec<Witnessed>, RegistryError> {
+        if self.location == Location::Bundled {
+            return Ok(Vec::new());
+        }
+        let excess = match (access.staleness, self.stale) {
+            (Staleness::Told, Some(stale)) => stale.signed.map_or(u64::MAX, |signed| access.now.saturating_sub(signed)),
+            _ => 0,
+        };
+        let max_age = expected.max_age.unwrap_or(DEFAULT_MAX_AGE).saturating_add(excess);
+        let recent = expected.copy.is_none().then_some(Recent { now: access.now, max_age });
+        let found = witnesses::check(&expected.witnesses, &self.checkpoint, &self.log_key, recent);
+        found.map_err(|error| {
+            let (registry, source) = (self.location.to_string(), Box::new(error));
+            RegistryError::Witnesses { registry, source }
+        })
     }
 
     /// Checks that the log begins with an older state of it, which is kept as `shown` if it does not.

@@ -26,3 +26,4 @@ mod store;
 mod support;
 mod transport;
 mod views;
+mod witnesses;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::keys;
 use super::merkle::{NodeHash, root_of_nothing};
-use super::note::{self, NoteError, NoteKey, NoteSigner};
+use super::note::{self, NoteError, NoteKey, NoteSigner, SignatureLine};
 use crate::digest::Digest;
 use crate::record::MAX_INTEGER;
 
@@ -94,6 +94,12 @@ impl Checkpoint {
         Ok(Self { head, keys, note: note.to_owned() })
     }
 
+    /// The log that a checkpoint says it is of. Its form is checked, no signature is: this tells which key to try.
+    pub fn origin_of(note: &[u8]) -> Result<String, CheckpointError> {
+        let note = str::from_utf8(note).map_err(|_| CheckpointError::NotText)?;
+        Ok(parse(note::split(note)?.0)?.0.origin)
+    }
+
     /// Signs a tree head and the digest of the registry's event keys ([`super::keys_digest`]); the origin is the signer's name.
     /// When that was, [`Checkpoint::stated_at`] adds.
     pub fn sign(size: u64, root: NodeHash, keys: Digest, signer: &NoteSigner) -> Self {
@@ -125,6 +131,14 @@ impl Checkpoint {
     /// The text that is signed, with its newline.
     pub(super) fn text(&self) -> &str {
         note::split(&self.note).expect("it was split before").0
+    }
+
+    /// The same checkpoint with the lines of the log's own key and name alone.
+    pub fn bare(&self, log: &NoteKey) -> Result<Self, CheckpointError> {
+        let (text, lines) = note::split(&self.note)?;
+        let own = lines.iter().filter(|line| line.name == log.name()).map(SignatureLine::to_text);
+        let note = format!("{text}\n{}", own.collect::<String>());
+        Self::open(note.as_bytes(), log)
     }
 
     /// The same tree under other signatures.

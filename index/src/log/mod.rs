@@ -19,10 +19,12 @@ mod note;
 mod proof;
 mod tiles;
 mod vkey;
+mod witnesses;
 
 pub use age::{ClockBehind, LineTimeError, LogTimes, SeenCheckpoint, next_time};
 pub use check::{
-    Inconsistency, LogError, check_consistency, check_inclusion, tiles_for_consistency, tiles_for_inclusion,
+    Inconsistency, LogError, check_consistency, check_consistency_proof, check_inclusion, tiles_for_consistency,
+    tiles_for_inclusion,
 };
 pub use checkpoint::{Checkpoint, CheckpointError, TreeHead};
 pub use cosignature::{Cosignature, CosignatureError, Cosigner, CosignerKey};
@@ -34,6 +36,9 @@ pub use note::{NoteError, NoteKey, NoteSigner};
 pub use proof::{prove_consistency, prove_inclusion};
 pub use tiles::{EntriesError, EntriesPath, TILE_WIDTH, TileError, TilePath, TileSource, Tiles, decode_entries};
 pub use vkey::NoteKeyError;
+pub use witnesses::{
+    ClaimedCosignature, Missing, MissingWitness, Recent, WitnessDemand, WitnessDemandError, WitnessError, Witnessed,
+};
 
 pub(crate) use tiles::{encode_entry, tree_root};
 

@@ -17,6 +17,7 @@ use super::{look, open_to_read};
 
 /// The version of the schema that advisories follow: <https://ossf.github.io/osv-schema/>.
 const OSV_VERSION: &str = "1.6.0";
+/// In seconds.
 const DAY: u64 = 86_400;
 
 /// One document is printed whatever is found: a finding is no failure of the command.

@@ -22,6 +22,8 @@ mod uninstall;
 mod vendor;
 mod verify;
 mod why;
+#[cfg(feature = "registry")]
+mod witness;
 
 use std::process::ExitCode;
 
@@ -45,6 +47,8 @@ pub fn run(cli: Cli, output: &Output) -> Result<ExitCode, OpsError> {
         Command::Key(command) => key::run(&command, output),
         #[cfg(feature = "registry")]
         Command::Registry(command) => return registry::run(command, output),
+        #[cfg(feature = "registry")]
+        Command::Witness(command) => witness::run(command, output),
         #[cfg(feature = "registry")]
         Command::Demo(arguments) => demo::run(&arguments, output),
         Command::PluginHost => return Ok(crate::engine::native::run_host()),

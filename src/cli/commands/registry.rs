@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use pocket_index::name::PluginName;
 use pocket_index::record::Recovery;
 use pocket_index::time::{Age, UtcTime};
-use pocket_registry::{Announced, Exposure, NewOwners, Options, Refreshed, Registry, Seed, Server, Source};
-use serde_json::json;
+use pocket_registry::{Announced, Exposure, NewOwners, Options, Refreshed, Registry, Seed, Server, Source, Witnesses};
+use serde_json::{Value, json};
 
 use crate::cli::arguments::{RecoverArguments, RegistryCommand};
 use crate::cli::error::{VERIFICATION_REFUSED, count};
@@ -23,14 +23,14 @@ use super::block_on;
 
 pub fn run(command: RegistryCommand, output: &Output) -> Result<ExitCode, OpsError> {
     match command {
-        RegistryCommand::Serve { dir, with_bundled, addr, behind_proxy, recovery_delay } => {
+        RegistryCommand::Serve { dir, with_bundled, addr: address, behind_proxy, recovery_delay, witnesses } => {
             let seed = if with_bundled { Seed::Bundled } else { Seed::Empty };
             let exposure = if behind_proxy { Exposure::BehindProxy } else { Exposure::Loopback };
             let source = dir.map_or(Source::Bundled, |path| Source::Folder { path, seed });
-            serve(&Options { source, address: addr, exposure, recovery_delay }, output)
+            serve(&Options { source, address, exposure, recovery_delay, witnesses: witnesses.into() }, output)
         }
-        RegistryCommand::Refresh { folder } => refresh(&folder, output),
-        RegistryCommand::Recover(arguments) => recover(&arguments, output),
+        RegistryCommand::Refresh { folder, witnesses } => refresh(&folder, &witnesses.into(), output),
+        RegistryCommand::Recover { recovery, witnesses } => recover(&recovery, &witnesses.into(), output),
         RegistryCommand::Verify { registry, no_archives } => {
             let archives = if no_archives { Archives::Skipped } else { Archives::Digested };
             verify(&registry, archives, output)
@@ -43,10 +43,10 @@ fn serve(options: &Options, output: &Output) -> Result<ExitCode, OpsError> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn recover(arguments: &RecoverArguments, output: &Output) -> Result<ExitCode, OpsError> {
+fn recover(arguments: &RecoverArguments, witnesses: &Witnesses, output: &Output) -> Result<ExitCode, OpsError> {
     let RecoverArguments { name, owner, threshold, reason, dir, delay } = arguments.clone();
     let new = NewOwners { name, keys: owner, threshold, reason, delay };
-    let Announced { recovery, receipt } = Registry::open_existing(&dir)?.recover_owners(&new)?;
+    let Announced { recovery, receipt } = Registry::open_existing(&dir, witnesses)?.recover_owners(&new)?;
     let (old, next) = (fingerprints(&recovery.before), fingerprints(&recovery.after));
     let from = UtcTime(recovery.effective).to_string();
     output.step("Announced", format!("`{}` is signed by {next} instead of {old} from {from} on", new.name));
@@ -57,8 +57,8 @@ fn recover(arguments: &RecoverArguments, output: &Output) -> Result<ExitCode, Op
     Ok(ExitCode::SUCCESS)
 }
 
-fn refresh(folder: &Path, output: &Output) -> Result<ExitCode, OpsError> {
-    let Refreshed { events, signed } = pocket_registry::refresh(folder)?;
+fn refresh(folder: &Path, witnesses: &Witnesses, output: &Output) -> Result<ExitCode, OpsError> {
+    let Refreshed { events, signed } = pocket_registry::refresh(folder, witnesses)?;
     let signed = UtcTime(signed).to_string();
     let document = json!({ "folder": folder, "leaves": events, "signed_at": signed });
     output.result(&document, || {
@@ -73,7 +73,7 @@ fn verify(registry: &str, archives: Archives, output: &Output) -> Result<ExitCod
     // That it is too old is a difference.
     let notices = workspace.notices().into_iter().filter(|notice| !matches!(notice, Notice::Stale { .. }));
     notices.for_each(|notice| output.warning(notice.to_string()));
-    let Audited { registry, key, head, signed, age, audit } = &audited;
+    let Audited { registry, key, head, signed, age, audit, .. } = &audited;
     let differences = audit.differences.iter();
     let differences: Vec<_> =
         differences.map(|found| json!({ "file": found.file, "problem": found.problem })).collect();
@@ -90,6 +90,7 @@ fn verify(registry: &str, archives: Archives, output: &Output) -> Result<ExitCod
         "root": head.root,
         "signed_at": signed.map(|signed| UtcTime(signed).to_string()),
         "age": age,
+        "witnesses": witnesses(&audited),
         "plugins": audit.plugins,
         "releases": audit.releases,
         "archives": audit.archives,
@@ -101,8 +102,35 @@ fn verify(registry: &str, archives: Archives, output: &Output) -> Result<ExitCod
     Ok(if audit.differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(VERIFICATION_REFUSED) })
 }
 
+/// Who saw the checkpoint, and when.
+fn witnesses(audited: &Audited) -> Vec<Value> {
+    let checked = audited.witnessed.iter().map(|seen| {
+        let fingerprint = seen.key.public().fingerprint().to_string();
+        json!({ "name": seen.key.name(), "time": UtcTime(seen.time).to_string(), "fingerprint": fingerprint })
+    });
+    let claimed = audited.claimed.iter();
+    let claimed = claimed
+        .map(|claim| json!({ "name": claim.name, "time": UtcTime(claim.time).to_string(), "fingerprint": null }));
+    checked.chain(claimed).collect()
+}
+
+fn witnesses_told(audited: &Audited) -> String {
+    let checked = audited.witnessed.iter().map(|seen| {
+        let (name, key) = (seen.key.name(), seen.key.public().fingerprint());
+        format!("  witnessed by `{name}` ({key}) at {}\n", UtcTime(seen.time))
+    });
+    let claimed = audited.claimed.iter().map(|claim| {
+        format!(
+            "  a line says that `{}` witnessed it at {}; its key is not known here\n",
+            claim.name.escape_debug(),
+            UtcTime(claim.time)
+        )
+    });
+    checked.chain(claimed).collect()
+}
+
 fn told(audited: &Audited) -> String {
-    let Audited { registry, key, head, signed, age, audit } = audited;
+    let Audited { registry, key, head, signed, age, audit, .. } = audited;
     let signed = match signed.zip(*age) {
         Some((signed, age)) => format!("at {}, {} ago", UtcTime(signed), Age(age)),
         None => "at a time that it does not say".to_owned(),
@@ -119,9 +147,10 @@ fn told(audited: &Audited) -> String {
         number => format!("{}, {} bytes", count(number as usize, "archive"), audit.bytes),
     };
     format!(
-        "the registry {registry} {verdict}\n{differences}  {} with the root {}, signed by {key}\n  {signed}\n  {} with {}\n  {archives}\n{recoveries}",
+        "the registry {registry} {verdict}\n{differences}  {} with the root {}, signed by {key}\n  {signed}\n{}  {} with {}\n  {archives}\n{recoveries}",
         count(audit.leaves as usize, "event"),
         head.root,
+        witnesses_told(audited),
         count(audit.plugins as usize, "plugin"),
         count(audit.releases as usize, "release"),
     )

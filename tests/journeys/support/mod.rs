@@ -8,6 +8,7 @@ mod proxy;
 mod redis;
 mod sandbox;
 mod scripted;
+mod served;
 mod server;
 
 pub use author::Author;
@@ -18,4 +19,5 @@ pub use proxy::{Fault, FaultyProxy};
 pub use redis::Redis;
 pub use sandbox::{Outcome, POCKET, Sandbox};
 pub use scripted::{Reply, Request, ScriptedServer};
+pub use served::Served;
 pub use server::TestRegistry;

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use pocket_index::config::{Config, LogRequirement};
 use pocket_index::layout;
 use pocket_index::log::NoteSigner;
-use pocket_registry::{DEFAULT_RECOVERY_DELAY, Exposure, Options, Seed, Server, Source};
+use pocket_registry::{DEFAULT_RECOVERY_DELAY, Exposure, Options, Seed, Server, Source, Witnesses};
 use tokio::sync::oneshot;
 
 use super::index::sign_anew;
@@ -39,7 +39,7 @@ impl TestRegistry {
         let source = Source::Folder { path: folder.path().join("registry"), seed };
         let address = address.parse().unwrap();
         let (exposure, recovery_delay) = (Exposure::Loopback, DEFAULT_RECOVERY_DELAY);
-        let options = Options { source, address, exposure, recovery_delay };
+        let options = Options { source, address, exposure, recovery_delay, witnesses: Witnesses::default() };
         let (ready, started) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
