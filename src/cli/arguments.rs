@@ -1,8 +1,10 @@
 //! Everything that can be typed, with the help that explains it.
 
 mod key;
+#[cfg(feature = "registry")]
+mod registry;
+mod run;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -14,6 +16,9 @@ use semver::Version;
 use crate::ops::Scope;
 
 pub use key::KeyCommand;
+#[cfg(feature = "registry")]
+pub use registry::{DemoArguments, RegistryCommand};
+pub use run::{LoadArguments, MetricsArguments, MetricsFormat, RunArguments, UnloadArguments};
 
 /// A package manager for plugins, and the engine that runs them.
 #[derive(Debug, Parser)]
@@ -69,27 +74,6 @@ pub enum Command {
     PluginHost,
 }
 
-#[derive(Debug, Args)]
-pub struct RunArguments {
-    /// The workflow: a YAML or JSON file
-    pub workflow: PathBuf,
-    /// The run's input as JSON
-    #[arg(long, value_name = "JSON", conflicts_with = "input_file", allow_hyphen_values = true)]
-    pub input: Option<String>,
-    /// The run's input from a JSON file; `-` reads the standard input
-    #[arg(long, value_name = "FILE")]
-    pub input_file: Option<PathBuf>,
-    /// Print the plan and run nothing
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Print each node as it starts and ends
-    #[arg(long, short)]
-    pub verbose: bool,
-    /// Leave a plugin out; may be given several times
-    #[arg(long, value_name = "NAME")]
-    pub disable_plugin: Vec<PluginName>,
-}
-
 #[derive(Debug, Subcommand)]
 pub enum PluginCommand {
     /// Install plugins, or what pocket.yaml and pocket.lock name
@@ -128,13 +112,19 @@ pub enum PluginCommand {
         #[command(flatten)]
         scope: ScopeArguments,
     },
-    /// Show a plugin: its nodes, settings and permissions
-    Info {
-        /// The plugin
-        name: PluginName,
-        #[command(flatten)]
-        registry: RegistryArguments,
+    /// Use a plugin where it stands, without installing it
+    Load(LoadArguments),
+    /// Use a plugin no more, without uninstalling it
+    Unload(UnloadArguments),
+    /// Tell what a file is, what keeps it from being a plugin here, and what to do; exit code 5 if it cannot be used
+    Check {
+        /// Any file or folder
+        path: PathBuf,
     },
+    /// Show a plugin: its nodes and settings
+    Info(InfoArguments),
+    /// Show how often plugins were called, how long that took and how it ended
+    Metrics(MetricsArguments),
     /// Show what a plugin asks for, what was approved and granted, and what it may do
     Permissions {
         /// The plugin, installed or in a registry
@@ -181,6 +171,17 @@ pub struct RegistryArguments {
     /// Use nothing but what is on this machine
     #[arg(long, env = "POCKET_OFFLINE", value_parser = clap::builder::FalseyValueParser::new())]
     pub offline: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct InfoArguments {
+    /// The plugin
+    pub name: PluginName,
+    #[command(flatten)]
+    pub registry: RegistryArguments,
+    /// Also show where each setting's value comes from, permissions, limits, licence and source
+    #[arg(long, short)]
+    pub verbose: bool,
 }
 
 #[derive(Debug, Args)]
@@ -442,47 +443,6 @@ fn release(text: &str) -> Result<(PluginName, Version), String> {
     let name = name.parse().map_err(|error: pocket_index::name::NameError| error.to_string())?;
     let version = version.parse().map_err(|error: semver::Error| format!("`{version}`: {error}"))?;
     Ok((name, version))
-}
-
-#[cfg(feature = "registry")]
-#[derive(Debug, Subcommand)]
-pub enum RegistryCommand {
-    /// Serve a registry over HTTP
-    Serve {
-        /// The registry's folder; an empty or missing one becomes a new registry [default: a copy of the bundled one that is
-        /// gone when the server stops]
-        #[arg(long, value_name = "FOLDER")]
-        dir: Option<PathBuf>,
-        /// Start a new registry with the plugins of the bundled one
-        #[arg(long, requires = "dir")]
-        with_bundled: bool,
-        /// Where to listen; port 0 takes a free one
-        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7878")]
-        addr: SocketAddr,
-        /// Listen on an address that other machines reach: a proxy in front does TLS
-        #[arg(long)]
-        behind_proxy: bool,
-    },
-    /// Read a whole registry and see that everything in it fits together: exit code 6 if something does not
-    Verify {
-        /// Its URL, its name from pocket.yaml, `bundled`, or the folder of its files
-        #[arg(value_name = "URL|FOLDER")]
-        registry: String,
-        /// Do not read the archives
-        #[arg(long)]
-        no_archives: bool,
-    },
-}
-
-#[cfg(feature = "registry")]
-#[derive(Debug, Args)]
-pub struct DemoArguments {
-    /// Where the demo works, and leaves everything to look at [default: a temporary folder that is removed]
-    #[arg(long, value_name = "FOLDER")]
-    pub dir: Option<PathBuf>,
-    /// Where Redis answers
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:6379")]
-    pub redis: String,
 }
 
 #[cfg(test)]

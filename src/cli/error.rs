@@ -1,6 +1,7 @@
 //! One table from errors to what a person reads: the sentence, its causes, the next step, the exit code.
 
 mod direct;
+mod local;
 
 use std::io;
 
@@ -36,7 +37,7 @@ pub struct Failure {
 const ERROR: u8 = 1;
 const WORKFLOW_INVALID: u8 = 3;
 const RUN_FAILED: u8 = 4;
-const PLUGIN_ERROR: u8 = 5;
+pub(super) const PLUGIN_ERROR: u8 = 5;
 pub(super) const VERIFICATION_REFUSED: u8 = 6;
 
 /// The error as it is printed.
@@ -86,6 +87,7 @@ fn exit_code(error: &OpsError) -> u8 {
         | OpsError::Organisation(_)
         | OpsError::LockDiffers { .. } => VERIFICATION_REFUSED,
         OpsError::Origin(_) => VERIFICATION_REFUSED,
+        OpsError::Local(error) => local::exit_code(error),
         OpsError::Direct(error) if direct::is_refusal(error) => VERIFICATION_REFUSED,
         OpsError::Store(error) if is_refusal_of_files(error) => VERIFICATION_REFUSED,
         OpsError::Registry(error) if is_refusal(error) => VERIFICATION_REFUSED,
@@ -138,6 +140,9 @@ fn hint(error: &OpsError) -> Option<String> {
             Some("`pocket plugin pack FOLDER` makes an archive that registries take".to_owned())
         }
         OpsError::Direct(error) => direct::hint(error),
+        OpsError::Local(error) => local::hint(error),
+        OpsError::NothingCounted { near, .. } if !near.is_empty() => Some(format!("did you mean {}?", quoted(near))),
+        OpsError::NothingCounted { .. } => Some("calls are counted by `pocket run`".to_owned()),
         OpsError::Origin(error) => Some(direct::origin_hint(error)),
         OpsError::NoRegistry { name, .. } => {
             Some(format!("say where it is: `registries: {{{name}: \"https://…\"}}` in pocket.yaml"))

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use pocket_index::manifest::Manifest;
 use pocket_index::name::PluginName;
@@ -12,13 +13,18 @@ use pocket_index::search::SearchEntry;
 use serde_json::{Map, Value};
 
 use super::install::sentences;
+use super::local::LocalPlugin;
+use super::metrics::Recorder;
+use super::offered::{Kind, Offer, Offered, Standing};
 use super::permissions::{Grant, refuse_unapproved};
-use super::plugins::WorkspacePlugin;
 use super::policy::Policy;
+use super::run::Notice;
 use super::settings::{Layer, Origin, Settings};
 use super::workspace::SettingsFile;
-use super::{OpsError, Workspace};
-use crate::engine::{Call, CallError, Engine, EngineOptions, GrantedWords, Grants, Limits, Plugin, PluginFiles};
+use super::{OpsError, Workspace, limits, trace};
+use crate::engine::{
+    Call, CallError, Engine, EngineOptions, GrantedWords, Grants, Limits, Plugin, PluginFiles, Reply,
+};
 use crate::nodes::{NodeCall, Outcome};
 use crate::project::{Exec, LockedPlugin};
 use crate::store::InstalledPlugin;
@@ -30,7 +36,7 @@ pub struct Catalog<'a> {
     policy: Policy<'a>,
     /// The settings that the workflow gives, by plugin.
     from_workflow: &'a BTreeMap<String, Map<String, Value>>,
-    warn: &'a dyn Fn(String),
+    notify: &'a dyn Fn(Notice),
     plugins: Vec<Arc<LazyPlugin>>,
     /// Those whose nodes were asked for.
     used: RefCell<BTreeMap<PluginName, Arc<LazyPlugin>>>,
@@ -42,51 +48,60 @@ pub struct Catalog<'a> {
 
 /// A plugin that is verified and loaded once, when it is first needed.
 pub struct LazyPlugin {
-    locked: LockedPlugin,
-    installed: InstalledPlugin,
+    files: Files,
     manifest: Manifest,
     granted: GrantedWords,
+    limits: Limits,
     engine: Arc<Engine>,
     /// The folder that relative `filesystem` permissions start from.
     base: PathBuf,
+    recorder: Arc<Recorder>,
     /// Joined when the plugin is used: one that is not may lack what it needs.
     settings: OnceLock<Map<String, Value>>,
     loaded: OnceLock<Result<Arc<Plugin>, CallError>>,
 }
 
+/// Where a plugin's files are, and who vouches for them.
+enum Files {
+    /// Unpacked; the lock says what they must be.
+    Locked { locked: LockedPlugin, installed: InstalledPlugin, lock: PathBuf },
+    /// Where they stand.
+    Local(Box<LocalPlugin>),
+}
+
 impl<'a> Catalog<'a> {
-    /// The plugins of `workspace` but those in `disabled`.
+    /// The plugins of `workspace` that are loaded, but those in `disabled`.
     pub fn new(
         workspace: &'a Workspace,
-        plugins: &[WorkspacePlugin],
+        offered: &Offered,
         disabled: &[PluginName],
         from_workflow: &'a BTreeMap<String, Map<String, Value>>,
-        warn: &'a dyn Fn(String),
+        notify: &'a dyn Fn(Notice),
     ) -> Result<Self, OpsError> {
-        let engine = Arc::new(engine(workspace)?);
-        let base = base(workspace)?;
-        let mut lazy = Vec::new();
-        for plugin in plugins.iter().filter(|plugin| !disabled.contains(&plugin.locked.name)) {
-            let Some(installed) = plugin.installed.clone() else {
-                warn(format!(
+        let shared = Shared {
+            workspace,
+            engine: Arc::new(engine(workspace)?),
+            base: base(workspace)?,
+            recorder: Arc::default(),
+        };
+        let is_used = |offer: &&Offer| offer.standing == Standing::Loaded && !disabled.contains(&offer.name);
+        let mut plugins = Vec::new();
+        for offer in offered.offers.iter().filter(is_used) {
+            match offer.files() {
+                Some((files, manifest)) => plugins.push(Arc::new(shared.plugin(files, manifest?)?)),
+                None => notify(Notice::Warning(format!(
                     "`{}` {} is locked but not installed; run `pocket plugin install`",
-                    plugin.locked.name, plugin.locked.version
-                ));
-                continue;
-            };
-            let manifest = installed.manifest()?;
-            let granted = Grant::of(workspace, &manifest.name).words();
-            let (engine, base) = (Arc::clone(&engine), base.clone());
-            let (settings, loaded) = (OnceLock::new(), OnceLock::new());
-            let locked = plugin.locked.clone();
-            lazy.push(Arc::new(LazyPlugin { locked, installed, manifest, granted, engine, base, settings, loaded }));
+                    offer.name,
+                    offer.version()
+                ))),
+            }
         }
         Ok(Self {
             workspace,
             policy: Policy::of(workspace)?,
             from_workflow,
-            warn,
-            plugins: lazy,
+            notify,
+            plugins,
             used: RefCell::default(),
             failure: RefCell::default(),
             available: Vec::new(),
@@ -121,16 +136,39 @@ impl<'a> Catalog<'a> {
         if self.used.borrow_mut().insert(name.clone(), Arc::clone(plugin)).is_some() {
             return;
         }
-        let allowed = self.allow(&plugin.locked);
-        match allowed.and_then(|()| settings(self.workspace, &plugin.manifest, self.from_workflow, self.warn)) {
+        match self.allow(&plugin.files).and_then(|()| self.settings(plugin)) {
             Ok(settings) => plugin.settings.set(settings).expect("set once, when the plugin is first used"),
             Err(error) => drop(self.failure.borrow_mut().get_or_insert(error)),
         }
     }
 
-    fn allow(&self, plugin: &LockedPlugin) -> Result<(), OpsError> {
-        let (lock, _) = self.workspace.read_lock()?.unwrap_or_default();
-        self.policy.check_locked(plugin, &lock)
+    fn allow(&self, files: &Files) -> Result<(), OpsError> {
+        match files {
+            Files::Locked { locked, lock, .. } => {
+                let (lock, _) = Workspace::read_lock_at(lock)?.unwrap_or_default();
+                self.policy.check_locked(locked, &lock)
+            }
+            Files::Local(local) => {
+                self.policy.check(local.subject(&local.source()))?;
+                local.refuse_unapproved(self.workspace)
+            }
+        }
+    }
+
+    fn settings(&self, plugin: &LazyPlugin) -> Result<Map<String, Value>, OpsError> {
+        let manifest = &plugin.manifest;
+        let mut files = self.workspace.plugin_settings(&manifest.name)?;
+        if let Files::Local(local) = &plugin.files {
+            files.extend(local.settings_file()?);
+        }
+        let mut layers: Vec<Layer<'_>> = files.iter().map(SettingsFile::layer).collect();
+        layers.push(Layer { origin: Origin::Workflow, settings: self.from_workflow.get(manifest.name.as_str()) });
+        let joined = Settings::join(manifest, &layers, &|name| std::env::var(name).ok())?;
+        for unknown in &joined.unknown {
+            let text = format!("`{}` has no setting `{unknown}`; it is not passed on", manifest.name);
+            (self.notify)(Notice::Warning(text));
+        }
+        Ok(joined.values())
     }
 
     fn providers(&self, node_type: &str) -> Vec<&Arc<LazyPlugin>> {
@@ -143,6 +181,44 @@ impl<'a> Catalog<'a> {
                 && lazy.manifest.nodes.iter().any(|spec| spec.node_type.as_str() == node)
         };
         self.plugins.iter().filter(provides).collect()
+    }
+}
+
+impl Offer {
+    /// The plugin's files and manifest; none if it is locked and not unpacked.
+    fn files(&self) -> Option<(Files, Result<Manifest, OpsError>)> {
+        match &self.kind {
+            Kind::Locked { plugin, lock } => {
+                let installed = plugin.installed.clone()?;
+                let manifest = installed.manifest().map_err(OpsError::from);
+                Some((Files::Locked { locked: plugin.locked.clone(), installed, lock: lock.clone() }, manifest))
+            }
+            Kind::Local(plugin) => Some((Files::Local(plugin.clone()), Ok(plugin.manifest.clone()))),
+        }
+    }
+}
+
+/// What all plugins of a catalog have in common.
+struct Shared<'a> {
+    workspace: &'a Workspace,
+    engine: Arc<Engine>,
+    base: PathBuf,
+    recorder: Arc<Recorder>,
+}
+
+impl Shared<'_> {
+    fn plugin(&self, files: Files, manifest: Manifest) -> Result<LazyPlugin, OpsError> {
+        Ok(LazyPlugin {
+            granted: Grant::of(self.workspace, &manifest.name).words(),
+            limits: limits::of(self.workspace, &manifest.name),
+            files,
+            manifest,
+            engine: Arc::clone(&self.engine),
+            base: self.base.clone(),
+            recorder: Arc::clone(&self.recorder),
+            settings: OnceLock::new(),
+            loaded: OnceLock::new(),
+        })
     }
 }
 
@@ -181,15 +257,7 @@ impl LazyPlugin {
         let bare = node_type.rsplit('/').next().unwrap_or(node_type);
         let spec = self.manifest.nodes.iter().find(|spec| spec.node_type.as_str() == bare);
         let plugin = Arc::clone(self);
-        let node = move |call: &NodeCall<'_>| -> Result<Outcome, CallError> {
-            let reply = plugin.load()?.call(Call {
-                node_type: call.node_type,
-                config: call.config,
-                input: call.input,
-                context: call.context.clone(),
-            })?;
-            Ok(Outcome::from(reply))
-        };
+        let node = move |call: &NodeCall<'_>| -> Result<Outcome, CallError> { plugin.call(call).map(Outcome::from) };
         PluginNode {
             plugin: self.manifest.name.to_string(),
             node_type: bare.to_owned(),
@@ -225,30 +293,62 @@ impl LazyPlugin {
     /// # Errors
     /// The files are others than those that were installed, or the plugin cannot be loaded.
     pub fn verify_and_load(&self) -> Result<(), OpsError> {
-        self.installed.verify()?;
-        // The plan was made from the manifest as it stood before the files were verified.
-        if self.installed.manifest()? != self.manifest {
-            let message = "its manifest changed while the workflow was planned";
-            return Err(OpsError::Load { plugin: self.manifest.name.clone(), source: CallError::load(message) });
+        if let Files::Locked { locked, installed, .. } = &self.files {
+            installed.verify()?;
+            // The plan was made from the manifest as it stood before the files were verified.
+            if installed.manifest()? != self.manifest {
+                let message = "its manifest changed while the workflow was planned";
+                return Err(OpsError::Load { plugin: self.manifest.name.clone(), source: CallError::load(message) });
+            }
+            refuse_unapproved(locked, &self.manifest.permissions)?;
         }
-        refuse_unapproved(&self.locked, &self.manifest.permissions)?;
         let loaded = self.load().map(|_| ());
         loaded.map_err(|source| OpsError::Load { plugin: self.manifest.name.clone(), source })
     }
 
+    /// What was counted of the calls of this plugin and of its catalog's others.
+    pub fn recorder(&self) -> &Arc<Recorder> {
+        &self.recorder
+    }
+
+    fn call(&self, call: &NodeCall<'_>) -> Result<Reply, CallError> {
+        let plugin = self.load()?;
+        let name = self.manifest.name.as_str();
+        let node = call.context.node.as_str();
+        let span = tracing::debug_span!(target: trace::TARGET, "call", plugin = name, node);
+        let _entered = span.enter();
+        let secrets = trace::Secrets::of(&self.manifest, self.settings.get());
+        trace::called(call, &secrets);
+        let began = Instant::now();
+        let result = plugin.call(Call {
+            node_type: call.node_type,
+            config: call.config,
+            input: call.input,
+            context: call.context.clone(),
+        });
+        let elapsed = began.elapsed();
+        trace::returned(&result, elapsed, &secrets);
+        self.recorder.saw(name, call.node_type, elapsed, result.as_ref().err().map(|error| error.kind));
+        result
+    }
+
     fn load(&self) -> Result<&Arc<Plugin>, CallError> {
-        let load = || {
-            let asked = rooted(&self.manifest.permissions, &self.base);
-            let settings = self.settings.get().ok_or_else(|| CallError::load("its settings were not joined"))?;
-            let grants = Grants::new(&asked, &self.granted, settings)?;
-            let files = PluginFiles {
-                root: self.installed.root().to_owned(),
-                manifest: self.manifest.clone(),
-                tree: Some(self.installed.tree()),
-            };
-            self.engine.load(files, grants, settings.clone(), Limits::default())
+        self.loaded.get_or_init(|| self.load_now()).as_ref().map_err(Clone::clone)
+    }
+
+    fn load_now(&self) -> Result<Arc<Plugin>, CallError> {
+        let began = Instant::now();
+        let asked = rooted(&self.manifest.permissions, &self.base);
+        let settings = self.settings.get().ok_or_else(|| CallError::load("its settings were not joined"))?;
+        let grants = Grants::new(&asked, &self.granted, settings)?;
+        let (root, tree) = match &self.files {
+            Files::Locked { installed, .. } => (installed.root().to_owned(), Some(installed.tree())),
+            Files::Local(local) => (local.root.clone(), None),
         };
-        self.loaded.get_or_init(load).as_ref().map_err(Clone::clone)
+        let files = PluginFiles { root, manifest: self.manifest.clone(), tree };
+        let loaded = self.engine.load(files, grants, settings.clone(), self.limits);
+        trace::loaded(&self.manifest, &sentences(&self.effective_permissions()), began.elapsed(), loaded.as_ref().err());
+        loaded
     }
 }
 
@@ -269,25 +369,10 @@ fn rooted(permissions: &Permissions, base: &Path) -> Permissions {
     Permissions { filesystem: permissions.filesystem.iter().map(root).collect(), ..permissions.clone() }
 }
 
-fn engine(workspace: &Workspace) -> Result<Engine, OpsError> {
+/// An engine with the home's cache, whose native plugins are held by this program.
+pub fn engine(workspace: &Workspace) -> Result<Engine, OpsError> {
     let program = std::env::current_exe().map_err(OpsError::io("find this program from", workspace.root()))?;
     Ok(Engine::new(EngineOptions { cache_dir: workspace.home().cache().join("compiled"), host_program: program }))
-}
-
-fn settings(
-    workspace: &Workspace,
-    manifest: &Manifest,
-    from_workflow: &BTreeMap<String, Map<String, Value>>,
-    warn: &dyn Fn(String),
-) -> Result<Map<String, Value>, OpsError> {
-    let files = workspace.plugin_settings(&manifest.name)?;
-    let mut layers: Vec<Layer<'_>> = files.iter().map(SettingsFile::layer).collect();
-    layers.push(Layer { origin: Origin::Workflow, settings: from_workflow.get(manifest.name.as_str()) });
-    let joined = Settings::join(manifest, &layers, &|name| std::env::var(name).ok())?;
-    for unknown in &joined.unknown {
-        warn(format!("`{}` has no setting `{unknown}`; it is not passed on", manifest.name));
-    }
-    Ok(joined.values())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use pocket_index::verify::VerifyError;
 use semver::Version;
 
 use super::install::{DirectError, OriginError};
+use super::local::LocalError;
 use super::organisation::OrganisationError;
 use super::policy::PolicyError;
 use crate::engine::CallError;
@@ -147,6 +148,9 @@ pub enum OpsError {
     /// A release, URL or file that the project names itself.
     #[error(transparent)]
     Direct(Box<DirectError>),
+    /// A plugin that is used where it stands.
+    #[error(transparent)]
+    Local(Box<LocalError>),
     /// Somebody must say yes, and nobody can be asked.
     #[error("the permissions of {} need a yes", plugins.join(", "))]
     NotApproved {
@@ -154,7 +158,7 @@ pub enum OpsError {
         plugins: Vec<String>,
     },
     /// Somebody said no.
-    #[error("nothing was installed: the permissions were not granted")]
+    #[error("the permissions were not granted; nothing was changed")]
     Declined,
     /// An organisation's rules that do not count.
     #[error(transparent)]
@@ -213,6 +217,14 @@ pub enum OpsError {
         name: String,
         /// Where it was looked for.
         place: String,
+        /// Names that are close.
+        near: Vec<String>,
+    },
+    /// No call of a plugin was ever counted.
+    #[error("no call of `{name}` was counted")]
+    NothingCounted {
+        /// The plugin.
+        name: PluginName,
         /// Names that are close.
         near: Vec<String>,
     },
@@ -365,7 +377,7 @@ macro_rules! boxed {
     };
 }
 
-boxed!(OrganisationError => Organisation, PolicyError => Policy, RegistryError => Registry, StoreError => Store, RunError => Run, DirectError => Direct, OriginError => Origin);
+boxed!(OrganisationError => Organisation, PolicyError => Policy, RegistryError => Registry, StoreError => Store, RunError => Run, DirectError => Direct, LocalError => Local, OriginError => Origin);
 
 impl OpsError {
     /// For `map_err`: what was done, on which path.

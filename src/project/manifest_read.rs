@@ -26,6 +26,13 @@ const LOG_LEVELS: [(&str, LogLevel); 6] = [
     ("trace", LogLevel::Trace),
 ];
 
+impl LogLevel {
+    /// The level that a word names.
+    pub fn parse(word: &str) -> Option<Self> {
+        LOG_LEVELS.into_iter().find(|(known, _)| *known == word).map(|(_, level)| level)
+    }
+}
+
 impl ProjectManifest {
     /// Reads the text of a `pocket.yaml`; an empty one sets nothing.
     ///
@@ -108,6 +115,18 @@ pub(super) fn url(field: &Field<'_>) -> Read<String> {
         Some(("http" | "https" | "file", rest)) if !rest.is_empty() => Ok(text.to_owned()),
         _ => Err(field.error("expected an address that starts with `https://`, `http://` or `file://`")),
     }
+}
+
+/// Reads a file of settings alone: a mapping, `${NAME}` not yet replaced.
+///
+/// # Errors
+/// The text is not YAML, or no mapping.
+pub fn read_settings(text: &str) -> Read<Map<String, Value>> {
+    let Some(root) = yaml::parse(text)? else { return Ok(Map::new()) };
+    if !matches!(root.value, Yaml::Map(_)) {
+        return Err(ManifestError::at(&root, "expected a mapping with the plugin's settings"));
+    }
+    settings(&Field { path: String::new(), node: &root })
 }
 
 fn settings(field: &Field<'_>) -> Read<Map<String, Value>> {

@@ -28,6 +28,7 @@ pub use manifest::{
     Autoload, Dependency, DependencySource, Exec, ForgeSettings, LogLevel, PluginSettings, ProjectManifest,
     RegistrySettings, Security, Signing,
 };
+pub use manifest_read::read_settings;
 pub use trust_file::{AllowedRegistry, Publishers, TrustFile};
 pub use yaml::ManifestError;
 

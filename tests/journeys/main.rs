@@ -10,6 +10,7 @@ mod documents;
 mod faults;
 mod forge;
 mod install;
+mod load;
 mod local;
 mod monitor;
 mod owners;

@@ -12,7 +12,7 @@ use crate::ops::sources::Source;
 use crate::ops::{OpsError, Workspace, update};
 use crate::registry::Network;
 
-use super::{block_on, open_to_change, reach};
+use super::{approval, block_on, open_to_change, reach};
 
 pub fn run(arguments: &InstallArguments, output: &Output) -> Result<(), OpsError> {
     let workspace = open_to_change(arguments.scope, output)?;
@@ -46,10 +46,6 @@ pub fn lock(arguments: &LockArguments, output: &Output) -> Result<(), OpsError> 
     let locking = if arguments.check { Locking::Locked } else { Locking::Update };
     let request = Request { locking, extent: Extent::Lock, ..Request::new(reach(&arguments.registry)) };
     perform(&workspace, &request, &approval(arguments.yes, output), output)
-}
-
-fn approval(is_given: bool, output: &Output) -> Approval<'_> {
-    if is_given { Approval::Given(output) } else { Approval::Asked(output) }
 }
 
 fn perform(workspace: &Workspace, request: &Request, approval: &Approval<'_>, output: &Output) -> Result<(), OpsError> {

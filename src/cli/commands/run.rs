@@ -8,15 +8,18 @@ use serde_json::{Value, json};
 use crate::cli::arguments::RunArguments;
 use crate::cli::output::Output;
 use crate::nodes::Stop;
-use crate::ops::run::{self, PlannedRun};
+use crate::ops::run::{self, Notice, PlannedRun};
 use crate::ops::{OpsError, Scope, Workspace};
 use crate::workflow::{Observer, RunEvent, RunOptions, Unobserved};
 
 pub fn run(arguments: &RunArguments, output: &Output) -> Result<(), OpsError> {
     let workspace = Workspace::open(Scope::Nearest)?;
     let input = read_input(arguments)?;
-    let warn = |text: String| output.warning(text);
-    let planned = run::plan(&workspace, &arguments.workflow, &arguments.disable_plugin, &warn)?;
+    let notify = |notice: Notice| match notice {
+        Notice::Warning(text) => output.warning(text),
+        Notice::Step(verb, what) => output.step(verb, what),
+    };
+    let planned = run::plan(&workspace, &arguments.workflow, &arguments.disable_plugin, &notify)?;
     if !planned.plan().warnings.is_empty() {
         output.notice(&planned.plan().warnings.draw(output.drawing()));
     }
