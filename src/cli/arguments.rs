@@ -1,6 +1,7 @@
 //! Everything that can be typed, with the help that explains it.
 
 mod key;
+mod owner;
 #[cfg(feature = "registry")]
 mod registry;
 mod run;
@@ -10,12 +11,14 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pocket_index::name::{PluginName, Target};
 use pocket_index::permissions::parse_memory;
-use pocket_index::signature::PublicKey;
 use semver::Version;
 
 use crate::ops::Scope;
 
 pub use key::KeyCommand;
+#[cfg(feature = "registry")]
+pub use owner::RecoverArguments;
+pub use owner::{AcceptArguments, OwnerCommand};
 #[cfg(feature = "registry")]
 pub use registry::{DemoArguments, RegistryCommand};
 pub use run::{LoadArguments, MetricsArguments, MetricsFormat, RunArguments, UnloadArguments};
@@ -211,6 +214,8 @@ pub struct InstallArguments {
     /// Show what would change, and write nothing
     #[arg(long)]
     pub dry_run: bool,
+    #[command(flatten)]
+    pub accept: AcceptArguments,
     /// Grant what the plugins ask for without a question
     #[arg(long, short, visible_alias = "allow-permissions")]
     pub yes: bool,
@@ -233,6 +238,8 @@ pub struct UpdateArguments {
     pub dry_run: bool,
     #[command(flatten)]
     pub scope: ScopeArguments,
+    #[command(flatten)]
+    pub accept: AcceptArguments,
     /// Grant what the plugins ask for without a question
     #[arg(long, short, visible_alias = "allow-permissions")]
     pub yes: bool,
@@ -247,6 +254,8 @@ pub struct LockArguments {
     pub check: bool,
     #[command(flatten)]
     pub scope: ScopeArguments,
+    #[command(flatten)]
+    pub accept: AcceptArguments,
     /// Grant what the plugins ask for without a question
     #[arg(long, short, visible_alias = "allow-permissions")]
     pub yes: bool,
@@ -290,7 +299,7 @@ pub struct AuditArguments {
 pub enum Level {
     /// Deprecated, outdated, younger than --min-age, the project's own
     Low,
-    /// Yanked, unsigned
+    /// Yanked, unsigned, about to have other owners
     Medium,
     /// Revoked, denied, changed, or not known to its registry
     #[default]
@@ -395,46 +404,6 @@ pub struct DeprecateArguments {
     pub reason: String,
     #[command(flatten)]
     pub sign: SignArguments,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum OwnerCommand {
-    /// List the keys that sign for a plugin
-    List {
-        /// The plugin
-        name: PluginName,
-        #[command(flatten)]
-        registry: RegistryArguments,
-    },
-    /// Let one more key sign
-    Add {
-        /// The plugin
-        name: PluginName,
-        /// The public key, as `pocket key export --public` prints it
-        #[arg(value_name = "PUBLIC-KEY")]
-        owner: PublicKey,
-        #[command(flatten)]
-        sign: SignArguments,
-    },
-    /// Let a key sign no more
-    Remove {
-        /// The plugin
-        name: PluginName,
-        /// The public key
-        #[arg(value_name = "PUBLIC-KEY")]
-        owner: PublicKey,
-        #[command(flatten)]
-        sign: SignArguments,
-    },
-    /// Set how many of the keys must sign
-    Threshold {
-        /// The plugin
-        name: PluginName,
-        /// How many
-        number: u32,
-        #[command(flatten)]
-        sign: SignArguments,
-    },
 }
 
 /// `NAME@VERSION`.

@@ -8,6 +8,7 @@ mod log;
 mod output;
 mod passphrase;
 mod progress;
+mod recovery;
 mod table;
 
 use std::ffi::OsString;

@@ -12,7 +12,7 @@ use pocket_index::permissions::{Permissions, Word};
 use pocket_index::search::SearchEntry;
 use serde_json::{Map, Value};
 
-use super::install::sentences;
+use super::install::{refuse_seen, sentences};
 use super::local::LocalPlugin;
 use super::metrics::Recorder;
 use super::offered::{Kind, Offer, Offered, Standing};
@@ -146,6 +146,7 @@ impl<'a> Catalog<'a> {
         match files {
             Files::Locked { locked, lock, .. } => {
                 let (lock, _) = Workspace::read_lock_at(lock)?.unwrap_or_default();
+                refuse_seen(self.workspace, locked, &lock)?;
                 self.policy.check_locked(locked, &lock)
             }
             Files::Local(local) => {
@@ -210,7 +211,7 @@ impl Shared<'_> {
     fn plugin(&self, files: Files, manifest: Manifest) -> Result<LazyPlugin, OpsError> {
         Ok(LazyPlugin {
             granted: Grant::of(self.workspace, &manifest.name).words(),
-            limits: limits::of(self.workspace, &manifest.name),
+            limits: limits::of(self.workspace, &manifest.name)?,
             files,
             manifest,
             engine: Arc::clone(&self.engine),

@@ -8,7 +8,9 @@ use serde_json::Value;
 
 use super::list::{self, Status as Standing};
 use super::offered::{self, Kind, Offer, Offered};
+use super::recovery::{Notice, notices};
 use super::settings::{Layer, Settings};
+use super::time::now;
 use super::trace::MASK;
 use super::workspace::SettingsFile;
 use super::{OpsError, Reach, Workspace, limits, plugins};
@@ -27,6 +29,8 @@ pub enum Info {
         newest: Box<Release>,
         /// All versions, newest first, and whether each may be installed.
         versions: Vec<(Version, Status)>,
+        /// Owners that the registry replaced or will replace.
+        recoveries: Vec<Notice>,
     },
 }
 
@@ -78,7 +82,7 @@ fn of_offer(workspace: &Workspace, offered: &Offered, offer: &Offer) -> Result<I
     };
     let settings = settings(workspace, &manifest, own)?;
     let status = list::status(workspace, offered, offer)?;
-    let limits = limits::of(workspace, &manifest.name);
+    let limits = limits::of(workspace, &manifest.name)?;
     // A manifest that asks for less gets less; what it writes was checked when it was read.
     let limits = limits.narrowed_by(&manifest.permissions).unwrap_or(limits);
     Ok(Installed { manifest, source, status, settings, limits })
@@ -95,7 +99,9 @@ pub(super) async fn published(workspace: &Workspace, name: &PluginName, reach: &
         near: Vec::new(),
     })?;
     let versions = history.releases().rev().map(|entry| (entry.release().version.clone(), entry.status().clone()));
-    Ok(Info::Published { registry: place, newest: Box::new(newest.clone()), versions: versions.collect() })
+    let (newest, versions) = (Box::new(newest.clone()), versions.collect());
+    let recoveries = notices(name, &place, history.recoveries(), now());
+    Ok(Info::Published { registry: place, newest, versions, recoveries })
 }
 
 fn newest(history: &History) -> Option<&Release> {

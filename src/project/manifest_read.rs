@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pocket_index::age::parse_age;
 use pocket_index::name::PluginName;
 use pocket_index::permissions::{Word, parse_memory};
 use pocket_index::repository::Repository;
@@ -9,6 +10,7 @@ use pocket_index::signature::PublicKey;
 use semver::VersionReq;
 use serde_json::{Map, Value};
 
+use super::limits::LimitSettings;
 use super::manifest::{
     Autoload, Dependency, DependencySource, Exec, ForgeSettings, LogLevel, PluginSettings, ProjectManifest,
     RegistrySettings, Security, Signing,
@@ -59,7 +61,7 @@ impl ProjectManifest {
 }
 
 fn plugins(field: &Field<'_>) -> Read<PluginSettings> {
-    let known = ["directories", "autoload", "targets", "vendor", "dependencies", "config", "security"];
+    let known = ["directories", "autoload", "targets", "vendor", "dependencies", "config", "limits", "security"];
     let fields = field.keys(&known)?;
     let folder = |field: &Field<'_>| field.text().map(str::to_owned);
     let autoload = |field: &Field<'_>| Ok(if field.flag()? { Autoload::On } else { Autoload::Off });
@@ -70,6 +72,7 @@ fn plugins(field: &Field<'_>) -> Read<PluginSettings> {
         vendor: fields.get("vendor").map(folder).transpose()?,
         dependencies: fields.get("dependencies").map(|field| field.named(dependency)).transpose()?.unwrap_or_default(),
         config: fields.get("config").map(|field| field.named(settings)).transpose()?.unwrap_or_default(),
+        limits: fields.get("limits").map(LimitSettings::read).transpose()?.unwrap_or_default(),
         security: fields.get("security").map(security).transpose()?.unwrap_or_default(),
     })
 }
@@ -262,17 +265,7 @@ pub(super) fn age(field: &Field<'_>) -> Read<u64> {
         Yaml::Number(number) => number.to_string(),
         _ => field.text()?.to_owned(),
     };
-    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_lowercase());
-    let number: u64 = digits.parse().map_err(|_| expected())?;
-    let seconds = match &text[digits.len()..] {
-        "" if number == 0 => 0,
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        _ => return Err(expected()),
-    };
-    number.checked_mul(seconds).ok_or_else(expected)
+    parse_age(&text).ok_or_else(expected)
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::RecoverArguments;
+
 #[derive(Debug, Subcommand)]
 pub enum RegistryCommand {
     /// Serve a registry over HTTP
@@ -22,7 +24,13 @@ pub enum RegistryCommand {
         /// Listen on an address that other machines reach: a proxy in front does TLS
         #[arg(long)]
         behind_proxy: bool,
+        /// How long a recovery that is sent to it must wait at least before its owners count
+        #[arg(long, value_name = "DELAY", default_value = "7d", value_parser = pocket_registry::parse_recovery_delay, env = "POCKET_RECOVERY_DELAY")]
+        recovery_delay: u64,
     },
+    /// Name other owners for a plugin whose owners lost their keys; they count after a delay that everybody sees. No server may
+    /// use the folder meanwhile
+    Recover(RecoverArguments),
     /// Read a whole registry and see that everything in it fits together: exit code 6 if something does not
     Verify {
         /// Its URL, its name from pocket.yaml, `bundled`, or the folder of its files

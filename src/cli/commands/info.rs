@@ -10,10 +10,12 @@ use serde_json::{Value, json};
 
 use crate::cli::arguments::InfoArguments;
 use crate::cli::output::Output;
+use crate::cli::recovery::notice_document;
 use crate::engine::Limits;
-use crate::engine::budget::{Megabytes, Seconds};
+use crate::engine::budget::Limit;
 use crate::ops::info::{self, Info, Installed, ShownSetting};
 use crate::ops::install::sentences;
+use crate::ops::recovery::Notice;
 use crate::ops::{OpsError, Scope, Workspace};
 
 use super::{block_on, reach};
@@ -24,8 +26,9 @@ pub fn run(arguments: &InfoArguments, output: &Output) -> Result<(), OpsError> {
         Info::Installed(installed) => output.result(&installed_document(&installed), || {
             if arguments.verbose { all_text(&installed) } else { installed_text(&installed) }
         }),
-        Info::Published { registry, newest, versions } => {
-            output.result(&published_document(&registry, &newest, &versions), || {
+        Info::Published { registry, newest, versions, recoveries } => {
+            recoveries.iter().for_each(|notice| output.warning(notice.to_string()));
+            output.result(&published_document(&registry, &newest, &versions, &recoveries), || {
                 published_text(&registry, &newest, &versions)
             });
         }
@@ -96,11 +99,7 @@ fn nodes(text: &mut String, manifest: &Manifest) {
 
 /// What each call may use, as people write it.
 fn limits(limits: &Limits) -> Vec<(&'static str, String)> {
-    vec![
-        ("timeout", Seconds(limits.timeout).to_string()),
-        ("memory", Megabytes(limits.memory).to_string()),
-        ("output", Megabytes(limits.output).to_string()),
-    ]
+    Limit::ALL.into_iter().map(|limit| (limit.key(), limits.shown(limit))).collect()
 }
 
 /// What a setting is now, and who says so.
@@ -186,7 +185,12 @@ fn installed_document(installed: &Installed) -> Value {
     json!({ "name": name, "version": version, "type": runtime, "author": author, "description": description, "license": license, "source": installed.source, "installed": true, "status": installed.status.word(), "reason": installed.status.reason(), "limits": limits, "nodes": nodes, "permissions": permissions, "config": settings })
 }
 
-fn published_document(registry: &str, release: &Release, versions: &[(Version, Status)]) -> Value {
+fn published_document(
+    registry: &str,
+    release: &Release,
+    versions: &[(Version, Status)],
+    recoveries: &[Notice],
+) -> Value {
     let versions: Vec<Value> = versions
         .iter()
         .map(|(version, status)| {
@@ -198,5 +202,5 @@ fn published_document(registry: &str, release: &Release, versions: &[(Version, S
             json!({ "version": version, "status": status })
         })
         .collect();
-    json!({ "name": release.name, "version": release.version, "type": release.runtime, "description": release.description, "registry": registry, "installed": false, "nodes": release.nodes, "permissions": release.permissions, "dependencies": release.dependencies, "versions": versions })
+    json!({ "name": release.name, "version": release.version, "type": release.runtime, "description": release.description, "registry": registry, "installed": false, "nodes": release.nodes, "permissions": release.permissions, "dependencies": release.dependencies, "versions": versions, "recoveries": recoveries.iter().map(notice_document).collect::<Vec<_>>() })
 }

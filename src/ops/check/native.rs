@@ -203,7 +203,7 @@ fn needed(bytes: &[u8]) -> Vec<String> {
         let sections = header.sections(endian, bytes)?;
         let Some((entries, link)) = sections.dynamic(endian, bytes)? else { return Ok(Vec::new()) };
         let strings = sections.strings(endian, bytes, link)?;
-        let needed = entries.iter().filter(|entry| entry.tag32(endian) == Some(elf::DT_NEEDED));
+        let needed = entries.iter().filter(|entry| entry.tag(endian) == elf::DT_NEEDED);
         needed.map(|entry| Ok(String::from_utf8_lossy(entry.string(endian, strings)?).into_owned())).collect()
     };
     read().unwrap_or_default()
