@@ -21,7 +21,10 @@ pub use owner::RecoverArguments;
 pub use owner::{AcceptArguments, OwnerCommand};
 #[cfg(feature = "registry")]
 pub use registry::{DemoArguments, RegistryCommand};
-pub use run::{LoadArguments, MetricsArguments, MetricsFormat, RunArguments, UnloadArguments};
+pub use run::{
+    BenchArguments, LoadArguments, MetricsArguments, MetricsFormat, ProfileArguments, RunArguments, TestArguments,
+    TrialArguments, UnloadArguments,
+};
 
 /// A package manager for plugins, and the engine that runs them.
 #[derive(Debug, Parser)]
@@ -124,8 +127,14 @@ pub enum PluginCommand {
         /// Any file or folder
         path: PathBuf,
     },
+    /// Call a plugin's nodes with the examples of its manifest, or with an input; exit code 5 if something else comes out
+    Test(TestArguments),
+    /// Measure how fast a plugin's nodes are
+    Bench(BenchArguments),
     /// Show a plugin: its nodes and settings
     Info(InfoArguments),
+    /// Run a workflow and draw where its time went, in a plugin and around it
+    Profile(ProfileArguments),
     /// Show how often plugins were called, how long that took and how it ended
     Metrics(MetricsArguments),
     /// Show what a plugin asks for, what was approved and granted, and what it may do

@@ -76,7 +76,7 @@ fn exit_code(error: &OpsError) -> u8 {
         OpsError::Workflow(_) | OpsError::Input { .. } => WORKFLOW_INVALID,
         OpsError::Run(error) if error.is_plugin_fault() => PLUGIN_ERROR,
         OpsError::Run(_) => RUN_FAILED,
-        OpsError::Load { .. } | OpsError::Setting { .. } => PLUGIN_ERROR,
+        OpsError::Load { .. } | OpsError::Setting { .. } | OpsError::Trial { .. } => PLUGIN_ERROR,
         OpsError::Archive { .. }
         | OpsError::Unverified { .. }
         | OpsError::NoEvidence { .. }
@@ -148,6 +148,9 @@ fn hint(error: &OpsError) -> Option<String> {
         OpsError::Direct(error) => direct::hint(error),
         OpsError::Local(error) => local::hint(error),
         OpsError::NothingCounted { near, .. } if !near.is_empty() => Some(format!("did you mean {}?", quoted(near))),
+        OpsError::NoExamples { .. } => {
+            Some("give --input FILE, or write `examples` below the node in manifest.yaml".to_owned())
+        }
         OpsError::NothingCounted { .. } => Some("calls are counted by `pocket run`".to_owned()),
         OpsError::Origin(error) => Some(direct::origin_hint(error)),
         OpsError::LockDiffers { .. } => Some(

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::install::{refuse_seen, sentences};
 use super::local::LocalPlugin;
-use super::metrics::Recorder;
+use super::metrics::{Ended, Recorder};
 use super::offered::{Kind, Offer, Offered, Standing};
 use super::permissions::{Grant, refuse_unapproved};
 use super::policy::Policy;
@@ -23,7 +23,7 @@ use super::settings::{Layer, Origin, Settings};
 use super::workspace::SettingsFile;
 use super::{OpsError, Workspace, limits, trace};
 use crate::engine::{
-    Call, CallError, Engine, EngineOptions, GrantedWords, Grants, Limits, Plugin, PluginFiles, Reply,
+    Call, CallError, Engine, EngineOptions, GrantedWords, Grants, Limits, Plugin, PluginFiles, Reply, Sampler,
 };
 use crate::nodes::{NodeCall, Outcome};
 use crate::project::{Exec, LockedPlugin};
@@ -56,10 +56,22 @@ pub struct LazyPlugin {
     /// The folder that relative `filesystem` permissions start from.
     base: PathBuf,
     recorder: Arc<Recorder>,
+    /// Whether its time is looked at call by call.
+    looking: Looking,
     /// Joined when the plugin is used: one that is not may lack what it needs.
     settings: OnceLock<Map<String, Value>>,
     loaded: OnceLock<Result<Arc<Plugin>, CallError>>,
 }
+
+/// Whether the time of a plugin's process is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Looking {
+    AtEachCall,
+    NotAtAll,
+}
+
+/// A plugin that is looked at while it runs, and what keeps what is seen; none if nobody looks.
+pub type Sampled<'a> = Option<(&'a PluginName, &'a Sampler)>;
 
 /// Where a plugin's files are, and who vouches for them.
 enum Files {
@@ -76,14 +88,16 @@ impl<'a> Catalog<'a> {
         offered: &Offered,
         disabled: &[PluginName],
         from_workflow: &'a BTreeMap<String, Map<String, Value>>,
+        sampled: Sampled<'_>,
         notify: &'a dyn Fn(Notice),
     ) -> Result<Self, OpsError> {
-        let shared = Shared {
-            workspace,
-            engine: Arc::new(engine(workspace)?),
-            base: base(workspace)?,
-            recorder: Arc::default(),
+        let engine = engine(workspace)?;
+        let engine = match sampled {
+            Some((plugin, sampler)) => engine.with_sampler(plugin.clone(), sampler.clone()),
+            None => engine,
         };
+        let (engine, recorder) = (Arc::new(engine), Arc::default());
+        let shared = Shared { workspace, engine, base: base(workspace)?, recorder, sampled };
         let is_used = |offer: &&Offer| offer.standing == Standing::Loaded && !disabled.contains(&offer.name);
         let mut plugins = Vec::new();
         for offer in offered.offers.iter().filter(is_used) {
@@ -205,10 +219,12 @@ struct Shared<'a> {
     engine: Arc<Engine>,
     base: PathBuf,
     recorder: Arc<Recorder>,
+    sampled: Sampled<'a>,
 }
 
 impl Shared<'_> {
     fn plugin(&self, files: Files, manifest: Manifest) -> Result<LazyPlugin, OpsError> {
+        let name = manifest.name.clone();
         Ok(LazyPlugin {
             granted: Grant::of(self.workspace, &manifest.name).words(),
             limits: limits::of(self.workspace, &manifest.name)?,
@@ -217,6 +233,10 @@ impl Shared<'_> {
             engine: Arc::clone(&self.engine),
             base: self.base.clone(),
             recorder: Arc::clone(&self.recorder),
+            looking: match self.sampled {
+                Some((plugin, _)) if *plugin == name => Looking::AtEachCall,
+                _ => Looking::NotAtAll,
+            },
             settings: OnceLock::new(),
             loaded: OnceLock::new(),
         })
@@ -307,6 +327,13 @@ impl LazyPlugin {
         loaded.map_err(|source| OpsError::Load { plugin: self.manifest.name.clone(), source })
     }
 
+    /// Notes what the plugin used since it was loaded.
+    pub fn note_usage(&self) {
+        if let Some(Ok(plugin)) = self.loaded.get() {
+            self.recorder.used(self.manifest.name.as_str(), plugin.usage());
+        }
+    }
+
     /// What was counted of the calls of this plugin and of its catalog's others.
     pub fn recorder(&self) -> &Arc<Recorder> {
         &self.recorder
@@ -320,6 +347,11 @@ impl LazyPlugin {
         let _entered = span.enter();
         let secrets = trace::Secrets::of(&self.manifest, self.settings.get());
         trace::called(call, &secrets);
+        // A process that is started by this call had no time before it.
+        let before = match self.looking {
+            Looking::AtEachCall => Some(plugin.usage().processor.unwrap_or_default()),
+            Looking::NotAtAll => None,
+        };
         let began = Instant::now();
         let result = plugin.call(Call {
             node_type: call.node_type,
@@ -329,7 +361,14 @@ impl LazyPlugin {
         });
         let elapsed = began.elapsed();
         trace::returned(&result, elapsed, &secrets);
-        self.recorder.saw(name, call.node_type, elapsed, result.as_ref().err().map(|error| error.kind));
+        self.recorder.saw(Ended {
+            plugin: name,
+            node_type: call.node_type,
+            node,
+            elapsed,
+            processor: before.and_then(|before| plugin.usage().processor?.checked_sub(before)),
+            error: result.as_ref().err().map(|error| error.kind),
+        });
         result
     }
 
@@ -354,7 +393,7 @@ impl LazyPlugin {
 }
 
 /// A project's plugins use folders of the project, wherever in it `pocket` was started.
-fn base(workspace: &Workspace) -> Result<PathBuf, OpsError> {
+pub fn base(workspace: &Workspace) -> Result<PathBuf, OpsError> {
     if workspace.is_project() {
         return Ok(workspace.root().to_owned());
     }
@@ -362,7 +401,7 @@ fn base(workspace: &Workspace) -> Result<PathBuf, OpsError> {
 }
 
 /// The same permissions with folders that do not depend on where the process runs.
-fn rooted(permissions: &Permissions, base: &Path) -> Permissions {
+pub fn rooted(permissions: &Permissions, base: &Path) -> Permissions {
     let root = |entry: &String| match entry.split_once(':') {
         Some((access, path)) => format!("{access}:{}", base.join(path.trim_start_matches("./")).display()),
         None => entry.clone(),

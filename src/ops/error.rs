@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use pocket_index::archive::ArchiveError;
-use pocket_index::name::{PluginName, RegistryName, Target};
+use pocket_index::name::{NodeType, PluginName, RegistryName, Target};
 use pocket_index::package::PackageError;
 use pocket_index::verify::VerifyError;
 use semver::Version;
@@ -253,6 +253,40 @@ pub enum OpsError {
         name: PluginName,
         /// Names that are close.
         near: Vec<String>,
+    },
+    /// A plugin without a node type that was asked for.
+    #[error("`{plugin}` has no node type `{node}`, only {}", known.iter().map(|node| format!("`{node}`")).collect::<Vec<_>>().join(", "))]
+    NoNode {
+        /// The plugin.
+        plugin: PluginName,
+        /// What was asked for.
+        node: NodeType,
+        /// What it has.
+        known: Vec<NodeType>,
+    },
+    /// A workflow that does not use the plugin that is looked at.
+    #[error("`{}` does not use the plugin `{plugin}`", workflow.display())]
+    NotUsed {
+        /// The plugin.
+        plugin: PluginName,
+        /// The workflow.
+        workflow: PathBuf,
+    },
+    /// Nothing to call a plugin with.
+    #[error("`{plugin}` has no examples to call it with")]
+    NoExamples {
+        /// The plugin.
+        plugin: PluginName,
+    },
+    /// A call of a plugin that is tried.
+    #[error("calling `{node}` with {label} failed")]
+    Trial {
+        /// The node type.
+        node: NodeType,
+        /// What it was called with.
+        label: String,
+        /// Why it failed.
+        source: CallError,
     },
     /// A plugin that is locked but not unpacked.
     #[error("`{name}` {version} is locked but not installed")]

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use pocket_index::name::PluginName;
 use serde_json::{Map, Value};
 
-use super::catalog::{Catalog, LazyPlugin};
+use super::catalog::{Catalog, LazyPlugin, Sampled};
+use super::metrics::NodeCalls;
 use super::offered::{self, Broken, Offered};
 use super::{OpsError, Reach, Workspace};
 use crate::home::Home;
@@ -41,6 +42,29 @@ pub fn plan(
     disabled: &[PluginName],
     notify: &dyn Fn(Notice),
 ) -> Result<PlannedRun, OpsError> {
+    prepare(workspace, path, disabled, None, notify)
+}
+
+/// The same, with a plugin that is looked at while it runs.
+///
+/// # Errors
+/// The same.
+pub fn plan_sampled(
+    workspace: &Workspace,
+    path: &Path,
+    sampled: Sampled<'_>,
+    notify: &dyn Fn(Notice),
+) -> Result<PlannedRun, OpsError> {
+    prepare(workspace, path, &[], sampled, notify)
+}
+
+fn prepare(
+    workspace: &Workspace,
+    path: &Path,
+    disabled: &[PluginName],
+    sampled: Sampled<'_>,
+    notify: &dyn Fn(Notice),
+) -> Result<PlannedRun, OpsError> {
     let document = Document::read(path).map_err(document_error)?;
     let from_workflow = workflow_settings(&document, path)?;
     // A workflow of built-in nodes needs no lock, no manifest and no plugin.
@@ -49,7 +73,7 @@ pub fn plan(
     offered.refuse_clashes()?;
     tell(&offered, disabled, notify);
     offered.remember(workspace);
-    let mut catalog = Catalog::new(workspace, &offered, disabled, &from_workflow, notify)?;
+    let mut catalog = Catalog::new(workspace, &offered, disabled, &from_workflow, sampled, notify)?;
     let is_missing = |node_type: &str| crate::nodes::built_in(node_type).is_none() && !catalog.provides(node_type);
     if document.node_types().into_iter().any(is_missing) {
         catalog = catalog.with_available(available(workspace));
@@ -64,6 +88,11 @@ impl PlannedRun {
         &self.plan
     }
 
+    /// The calls of plugins so far, by node of the workflow.
+    pub fn calls(&self) -> BTreeMap<String, NodeCalls> {
+        self.plugins.first().map(|plugin| plugin.recorder().nodes()).unwrap_or_default()
+    }
+
     /// The plan in words.
     pub fn describe(&self) -> String {
         workflow::describe(&self.plan)
@@ -76,6 +105,7 @@ impl PlannedRun {
     pub fn run(&self, input: Value, options: &RunOptions<'_>) -> Result<RunReport, OpsError> {
         self.plugins.iter().try_for_each(|plugin| plugin.verify_and_load())?;
         let result = workflow::run(&self.plan, input, options);
+        self.plugins.iter().for_each(|plugin| plugin.note_usage());
         // All plugins of a plan share one.
         if let Some(plugin) = self.plugins.first() {
             plugin.recorder().keep(&self.home);

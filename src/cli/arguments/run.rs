@@ -1,9 +1,11 @@
 //! What can be typed to run workflows and to look at how plugins do in them.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgGroup, Args, ValueEnum};
-use pocket_index::name::PluginName;
+use pocket_index::name::{NodeType, PluginName};
+use pocket_index::permissions::parse_duration;
 
 use super::ScopeArguments;
 
@@ -83,4 +85,60 @@ pub enum MetricsFormat {
     Json,
     /// For Prometheus.
     Prometheus,
+}
+
+/// What `test` and `bench` have in common.
+#[derive(Debug, Args)]
+pub struct TrialArguments {
+    /// A `.lua`, `.wasm` or `.so`, or a folder with `manifest.yaml`
+    #[arg(value_name = "FILE|FOLDER")]
+    pub path: PathBuf,
+    /// Only this node type
+    #[arg(long, value_name = "TYPE")]
+    pub node: Option<NodeType>,
+    /// A JSON file with the input, instead of the examples in the manifest
+    #[arg(long, value_name = "FILE")]
+    pub input: Option<PathBuf>,
+    /// The node's config as JSON, for --input
+    #[arg(long, value_name = "JSON", requires = "input")]
+    pub config: Option<String>,
+    /// Grant what the plugin asks for without a question
+    #[arg(long, short, visible_alias = "allow-permissions")]
+    pub yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct TestArguments {
+    #[command(flatten)]
+    pub trial: TrialArguments,
+}
+
+#[derive(Debug, Args)]
+pub struct BenchArguments {
+    #[command(flatten)]
+    pub trial: TrialArguments,
+    /// How long each node is called
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = parse_duration)]
+    pub time: Duration,
+}
+
+#[derive(Debug, Args)]
+pub struct ProfileArguments {
+    /// The plugin
+    pub name: PluginName,
+    /// A workflow that uses it
+    #[arg(long, value_name = "FILE")]
+    pub workflow: PathBuf,
+    /// The run's input as JSON
+    #[arg(long, value_name = "JSON", conflicts_with = "input_file", allow_hyphen_values = true)]
+    pub input: Option<String>,
+    /// The run's input from a JSON file; `-` reads the standard input
+    #[arg(long, value_name = "FILE")]
+    pub input_file: Option<PathBuf>,
+    /// Run the workflow so many times
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub runs: u32,
+    /// Where the page goes [default: profile-NAME.html]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }

@@ -15,12 +15,14 @@ mod metrics;
 mod outdated;
 mod pack;
 mod permissions;
+mod profile;
 mod publish;
 #[cfg(feature = "registry")]
 mod registry;
 mod run;
 mod search;
 mod tree;
+mod trial;
 mod uninstall;
 mod vendor;
 mod verify;
@@ -70,6 +72,9 @@ fn plugin(command: PluginCommand, output: &Output) -> Result<ExitCode, OpsError>
         PluginCommand::Cache(command) => cache::run(command, output),
         PluginCommand::List { scope } => list::run(scope, output),
         PluginCommand::Check { path } => return check::run(&path, output),
+        PluginCommand::Test(arguments) => return trial::test(&arguments, output),
+        PluginCommand::Bench(arguments) => trial::bench(&arguments, output),
+        PluginCommand::Profile(arguments) => profile::run(&arguments, output),
         PluginCommand::Load(arguments) => load::run(&arguments, output),
         PluginCommand::Unload(arguments) => load::unload(&arguments, output),
         PluginCommand::Info(arguments) => info::run(&arguments, output),

@@ -43,6 +43,11 @@ impl LuaPlugin {
         Ok(Self { script, border })
     }
 
+    /// The most bytes of memory that were seen in use.
+    pub fn memory_peak(&self) -> Option<u64> {
+        self.script.memory_peak()
+    }
+
     /// Runs one call.
     pub fn call(&self, call: &Call<'_>) -> Result<Reply, CallError> {
         let context = self.border.identity.context_value(&call.context);

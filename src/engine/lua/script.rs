@@ -1,5 +1,6 @@
 //! A compiled script and its calls.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -32,6 +33,8 @@ pub struct Script {
     limits: Limits,
     log: PluginLog,
     idle: Mutex<Vec<State>>,
+    /// The most bytes that a state had when a call ended; 0 before the first.
+    peak: AtomicU64,
 }
 
 /// A plugin's function and what it is given.
@@ -50,7 +53,7 @@ impl Script {
             .set_debug_level(1)
             .set_mutable_globals(CHANGING_GLOBALS.map(str::to_owned));
         let bytecode = compiler.compile(source).map_err(|error| CallError::load(syntax_message(name, &error)))?;
-        Ok(Self { name: name.to_owned(), bytecode, limits, log: PluginLog::default(), idle: Mutex::default() })
+        Ok(Self { name: name.to_owned(), bytecode, limits, log: PluginLog::default(), idle: Mutex::default(), peak: AtomicU64::new(0) })
     }
 
     /// The same script with another place for what it prints.
@@ -133,6 +136,7 @@ impl Script {
         let interrupt = state.interrupt_at(deadline);
         let result = run(&state);
         drop(interrupt);
+        self.peak.fetch_max(state.lua().used_memory() as u64, Ordering::Relaxed);
         match result {
             Ok(reply) => {
                 self.keep(state);
@@ -143,6 +147,11 @@ impl Script {
             }
             Err(failure) => Err(self.error(who, failure)),
         }
+    }
+
+    /// The most bytes that a state had when a call ended.
+    pub(super) fn memory_peak(&self) -> Option<u64> {
+        Some(self.peak.load(Ordering::Relaxed)).filter(|peak| *peak > 0)
     }
 
     fn take_state(&self) -> mlua::Result<State> {
