@@ -387,7 +387,12 @@ impl LazyPlugin {
         };
         let files = PluginFiles { root, manifest: self.manifest.clone(), tree };
         let loaded = self.engine.load(files, grants, settings.clone(), self.limits);
-        trace::loaded(&self.manifest, &sentences(&self.effective_permissions()), began.elapsed(), loaded.as_ref().err());
+        trace::loaded(
+            &self.manifest,
+            &sentences(&self.effective_permissions()),
+            began.elapsed(),
+            loaded.as_ref().err(),
+        );
         loaded
     }
 }

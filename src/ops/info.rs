@@ -76,9 +76,7 @@ fn of_offer(workspace: &Workspace, offered: &Offered, offer: &Offer) -> Result<I
             plugin.installed()?.verify()?;
             (plugin.manifest()?, plugin.locked.source.to_string(), None)
         }
-        Kind::Local(plugin) => {
-            (plugin.manifest.clone(), plugin.path.display().to_string(), plugin.settings_file()?)
-        }
+        Kind::Local(plugin) => (plugin.manifest.clone(), plugin.path.display().to_string(), plugin.settings_file()?),
     };
     let settings = settings(workspace, &manifest, own)?;
     let status = list::status(workspace, offered, offer)?;

@@ -142,10 +142,9 @@ fn used_or_not(offer: &Offer) -> Status {
     match offer.standing {
         Standing::Loaded => Status::Loaded,
         Standing::Unloaded => Status::Unloaded,
-        Standing::Installed => Status::Installed(format!(
-            "`plugins.autoload` is false; `pocket plugin load {}` loads it",
-            offer.name
-        )),
+        Standing::Installed => {
+            Status::Installed(format!("`plugins.autoload` is false; `pocket plugin load {}` loads it", offer.name))
+        }
     }
 }
 

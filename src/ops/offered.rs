@@ -207,12 +207,7 @@ impl Offered {
     }
 
     /// The project's own plugins come before those.
-    fn add_users_own(
-        &mut self,
-        workspace: &Workspace,
-        known: &Loaded,
-        standing: Standing,
-    ) -> Result<(), OpsError> {
+    fn add_users_own(&mut self, workspace: &Workspace, known: &Loaded, standing: Standing) -> Result<(), OpsError> {
         if !workspace.is_project() {
             return Ok(());
         }

@@ -12,7 +12,8 @@ use super::{OpsError, policy};
 use crate::home::Home;
 use crate::home::turn::{self, Turn};
 use crate::project::{
-    Autoload, LOCK_FILE, LockedRegistry, Lockfile, LogLevel, MANIFEST_FILE, ProjectManifest, RegistryTrust, Signing, find_project,
+    Autoload, LOCK_FILE, LockedRegistry, Lockfile, LogLevel, MANIFEST_FILE, ProjectManifest, RegistryTrust, Signing,
+    find_project,
 };
 use crate::registry::{Expected, Location, Network, Opened, Registry};
 use crate::store::Store;

@@ -133,7 +133,10 @@ fn settings_come_from_the_file_that_was_given() {
       word: The first word (default: Hello)
     ");
     let all = sandbox.pocket(&["plugin", "info", "greeting", "-v"]).success().stdout;
-    assert!(all.contains("= Servus, from") && all.contains("plugin-config.yaml") && all.contains("= ********"), "{all}");
+    assert!(
+        all.contains("= Servus, from") && all.contains("plugin-config.yaml") && all.contains("= ********"),
+        "{all}"
+    );
     assert!(!all.contains("hunter2"));
     let debugged = sandbox.pocket(&["run", "w.yaml", "--debug-plugins", "--input", "{\"t\": \"hunter2\"}"]).success();
     assert!(debugged.stderr.contains("********") && !debugged.stderr.contains("hunter2"), "{}", debugged.stderr);
@@ -148,7 +151,9 @@ fn all_plugins_of_a_folder_are_loaded_or_none() {
     sandbox.write("plugins/a.lua", &GREETER.replace("greet", "hail"));
     sandbox.write("plugins/notes.md", "no plugin");
     asking(&sandbox, "plugins/teller", "");
-    sandbox.pocket(&["plugin", "load", "./plugins/", "--alias", "x"]).failure(1, &["--alias is for one plugin", "has 2"]);
+    sandbox
+        .pocket(&["plugin", "load", "./plugins/", "--alias", "x"])
+        .failure(1, &["--alias is for one plugin", "has 2"]);
     sandbox.pocket(&["plugin", "load", "./plugins/"]).success();
     assert_eq!(statuses(&sandbox), ["hailer loaded", "teller loaded"]);
     sandbox.pocket(&["plugin", "unload", "--all"]).success();
@@ -186,7 +191,8 @@ fn what_a_plugin_asks_for_needs_a_yes_and_what_it_asks_for_later_another_one() {
 fn plugins_in_the_folders_of_the_configuration_are_used_unless_autoload_is_off() {
     let sandbox = sandbox();
     sandbox.write("plugins/hail.lua", &GREETER.replace("greet", "hail"));
-    let directories = |rest: &str| format!("plugins: {{directories: [./plugins, ~/.pocket/plugins, /no/such/folder]{rest}}}\n");
+    let directories =
+        |rest: &str| format!("plugins: {{directories: [./plugins, ~/.pocket/plugins, /no/such/folder]{rest}}}\n");
     sandbox.write("pocket.yaml", &directories(""));
     workflow(&sandbox, "hail");
     assert_eq!(greeting(&sandbox), "Hello, Ada\n");
@@ -211,7 +217,9 @@ fn a_plugin_in_a_folder_gets_a_permission_by_a_yes_or_by_the_configuration() {
     let sandbox = Sandbox::new();
     asking(&sandbox, "plugins/teller", "HOME");
     sandbox.write("pocket.yaml", "plugins: {directories: [plugins]}\n");
-    sandbox.pocket(&["run", "w.yaml"]).failure(6, &["teller", "may read the environment variable HOME", "nobody said yes"]);
+    sandbox
+        .pocket(&["run", "w.yaml"])
+        .failure(6, &["teller", "may read the environment variable HOME", "nobody said yes"]);
     sandbox.pocket(&["plugin", "load", "teller", "--yes"]).success();
     assert_ne!(greeting(&sandbox), "none\n");
 
@@ -237,10 +245,9 @@ fn two_plugins_of_one_name_are_an_error_that_names_both_places() {
     let sandbox = sandbox();
     sandbox.write("plugins/greeter.lua", GREETER);
     sandbox.write("pocket.yaml", "plugins: {directories: [plugins]}\n");
-    sandbox.pocket(&["plugin", "load", "./greeter.lua"]).failure(
-        1,
-        &["two plugins are called `greeter`", "plugins/greeter.lua` and", "--alias NAME"],
-    );
+    sandbox
+        .pocket(&["plugin", "load", "./greeter.lua"])
+        .failure(1, &["two plugins are called `greeter`", "plugins/greeter.lua` and", "--alias NAME"]);
     sandbox.pocket(&["plugin", "install", "./greeter.lua"]).success();
     sandbox.pocket(&["run", "w.yaml"]).failure(1, &["two plugins are called `greeter`", "plugins/greeter.lua`"]);
     assert_eq!(statuses(&sandbox), ["greeter failed", "greeter failed"]);
@@ -290,7 +297,8 @@ fn a_broken_plugin_is_listed_with_its_reason_and_keeps_others_from_nothing() {
     assert!(list.stderr.contains("`bad` is failed") && list.stderr.contains("line 1"), "{}", list.stderr);
     let run = sandbox.pocket(&["run", "w.yaml", "--input", "{\"name\": \"Ada\"}"]).success();
     assert!(run.stderr.contains("`bad` from") && run.stderr.contains("is not used"), "{}", run.stderr);
-    let quiet = sandbox.pocket(&["run", "w.yaml", "--disable-plugin", "bad", "--input", "{\"name\": \"Ada\"}"]).success();
+    let quiet =
+        sandbox.pocket(&["run", "w.yaml", "--disable-plugin", "bad", "--input", "{\"name\": \"Ada\"}"]).success();
     assert_eq!(quiet.stderr, "");
 }
 
@@ -317,7 +325,15 @@ fn debugging_shows_each_call_with_what_goes_in_and_comes_out() {
     sandbox.pocket(&["plugin", "load", "./greeter.lua"]).success();
     let run = sandbox.pocket(&["run", "w.yaml", "--debug-plugins", "--input", "{\"name\": \"Ada\"}"]).success();
     assert_eq!(run.stdout, "Hello, Ada\n");
-    for part in ["loaded", "nothing beyond its sandbox", "called", "{\"name\":\"Ada\"}", "returned", "\"Hello, Ada\"", "elapsed"] {
+    for part in [
+        "loaded",
+        "nothing beyond its sandbox",
+        "called",
+        "{\"name\":\"Ada\"}",
+        "returned",
+        "\"Hello, Ada\"",
+        "elapsed",
+    ] {
         assert!(run.stderr.contains(part), "{part} in\n{}", run.stderr);
     }
 }

@@ -70,7 +70,11 @@ fn all_text(installed: &Installed) -> String {
         }),
     );
     permissions(&mut text, &manifest.permissions);
-    section(&mut text, "Limits", limits(&installed.limits).into_iter().map(|(name, value)| format!("  {name}: {value}")));
+    section(
+        &mut text,
+        "Limits",
+        limits(&installed.limits).into_iter().map(|(name, value)| format!("  {name}: {value}")),
+    );
     text
 }
 

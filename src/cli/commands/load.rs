@@ -11,16 +11,14 @@ use super::{approval, open_to_read};
 
 pub fn run(arguments: &LoadArguments, output: &Output) -> Result<(), OpsError> {
     let workspace = open_to_read(arguments.scope)?;
-    let load = Load {
-        given: arguments.plugin.clone(),
-        alias: arguments.alias.clone(),
-        config: arguments.config.clone(),
-    };
+    let load =
+        Load { given: arguments.plugin.clone(), alias: arguments.alias.clone(), config: arguments.config.clone() };
     let report = local::load(&workspace, &load, &approval(arguments.yes, output))?;
     for plugin in &report.plugins {
         let nodes: Vec<&str> = plugin.manifest.nodes.iter().map(|node| node.node_type.as_str()).collect();
         let version = &plugin.manifest.version;
-        output.step("Loaded", format!("`{}` {version} ({}): {}", plugin.name, plugin.manifest.runtime, nodes.join(", ")));
+        output
+            .step("Loaded", format!("`{}` {version} ({}): {}", plugin.name, plugin.manifest.runtime, nodes.join(", ")));
     }
     report.taken_back.iter().for_each(|name| output.step("Loaded", format!("`{name}`, which was unloaded")));
     if report.plugins.is_empty() && report.taken_back.is_empty() {

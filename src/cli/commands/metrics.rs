@@ -20,7 +20,10 @@ pub fn run(arguments: &MetricsArguments, output: &Output) -> Result<(), OpsError
     let name = arguments.name.as_ref();
     if arguments.reset {
         metrics::reset(&workspace, name)?;
-        let what = name.map_or_else(|| "what was counted of all plugins".to_owned(), |name| format!("what was counted of `{name}`"));
+        let what = name.map_or_else(
+            || "what was counted of all plugins".to_owned(),
+            |name| format!("what was counted of `{name}`"),
+        );
         output.step("Forgotten", what);
         output.result(&json!({ "reset": name }), String::new);
         return Ok(());

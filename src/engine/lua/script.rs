@@ -53,7 +53,14 @@ impl Script {
             .set_debug_level(1)
             .set_mutable_globals(CHANGING_GLOBALS.map(str::to_owned));
         let bytecode = compiler.compile(source).map_err(|error| CallError::load(syntax_message(name, &error)))?;
-        Ok(Self { name: name.to_owned(), bytecode, limits, log: PluginLog::default(), idle: Mutex::default(), peak: AtomicU64::new(0) })
+        Ok(Self {
+            name: name.to_owned(),
+            bytecode,
+            limits,
+            log: PluginLog::default(),
+            idle: Mutex::default(),
+            peak: AtomicU64::new(0),
+        })
     }
 
     /// The same script with another place for what it prints.

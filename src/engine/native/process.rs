@@ -88,7 +88,8 @@ impl HostProcess {
     pub fn usage(&self) -> Usage {
         let folder = PathBuf::from(format!("/proc/{}", self.pid));
         let status = std::fs::read_to_string(folder.join("status")).unwrap_or_default();
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
+        let peak =
+            status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
         let peak = peak.map(|kilobytes: u64| kilobytes << 10);
         Usage { memory_peak: peak, processor: processor_time(&folder), ..Usage::default() }
     }

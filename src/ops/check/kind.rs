@@ -160,11 +160,9 @@ impl Kind {
     pub fn hint(self) -> String {
         match self {
             Self::Empty => "was it built, or downloaded to its end?".to_owned(),
-            Self::ObjectArchive => {
-                "link it as a shared library: `-shared` in C, `crate-type = [\"cdylib\"]` in Rust, \
+            Self::ObjectArchive => "link it as a shared library: `-shared` in C, `crate-type = [\"cdylib\"]` in Rust, \
                  `-buildmode=c-shared` in Go"
-                    .to_owned()
-            }
+                .to_owned(),
             Self::WasmText => "make it binary: `wat2wasm`, or `wasm-tools parse`".to_owned(),
             Self::LuaBytecode => "give the source".to_owned(),
             Self::OtherArchive => "unpack it, and give the folder with `manifest.yaml`".to_owned(),
@@ -172,7 +170,8 @@ impl Kind {
             Self::Program => {
                 "plugins are Lua, WebAssembly or shared libraries; the node type `exec` runs programs".to_owned()
             }
-            _ => "a plugin is a `.lua`, a `.wasm`, a `.so`, a folder with `manifest.yaml`, or such a folder packed".to_owned(),
+            _ => "a plugin is a `.lua`, a `.wasm`, a `.so`, a folder with `manifest.yaml`, or such a folder packed"
+                .to_owned(),
         }
     }
 }
@@ -187,7 +186,7 @@ mod tests {
         assert_eq!(kind("x.so", b""), Kind::Empty);
         assert_eq!(kind("x.lua", b"\x7fELF\x02\x01"), Kind::Elf);
         assert_eq!(kind("x.so", b"\xca\xfe\xba\xbe\0\0\0\x02"), Kind::MachO);
-    
+
         assert_eq!(kind("x", b"\0asm\x0d\0\x01\0"), Kind::WasmComponent);
         assert_eq!(kind("x.lua", b"return 1"), Kind::Lua);
         assert_eq!(kind("x.yaml", b"name: x\nruntime: lua\n"), Kind::Manifest);

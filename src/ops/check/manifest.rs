@@ -95,7 +95,10 @@ fn engine(checked: &mut Checked, manifest: &Manifest) {
     if wanted.matches(&own) {
         checked.fine(format!("it wants Pocket {wanted}, this is {own}"));
     } else {
-        checked.problem(format!("it wants Pocket {wanted}, this is {own}"), "use another version of one of them".to_owned());
+        checked.problem(
+            format!("it wants Pocket {wanted}, this is {own}"),
+            "use another version of one of them".to_owned(),
+        );
     }
 }
 
@@ -122,7 +125,8 @@ fn schemas(checked: &mut Checked, node: &NodeSpec) {
         for (part, value, schema) in parts {
             let Some(schema) = schema.as_ref().filter(|_| !value.is_null()) else { continue };
             for refusal in refusals(schema, value).unwrap_or_default() {
-                let label = if example.name.is_empty() { format!("{}", number + 1) } else { format!("`{}`", example.name) };
+                let label =
+                    if example.name.is_empty() { format!("{}", number + 1) } else { format!("`{}`", example.name) };
                 let message = format!("the {part} of example {label} of `{}`: {refusal}", node.node_type);
                 checked.problem(message, "correct the example, or the schema".to_owned());
             }

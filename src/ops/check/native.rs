@@ -48,7 +48,9 @@ pub fn look(checked: &mut Checked, code: &Code<'_>) {
 
 fn what(file: &object::File<'_>) -> &'static str {
     match (file.format(), file.kind()) {
-        (BinaryFormat::Elf, ObjectKind::Dynamic) if file.section_by_name(".interp").is_none() => "an ELF shared library",
+        (BinaryFormat::Elf, ObjectKind::Dynamic) if file.section_by_name(".interp").is_none() => {
+            "an ELF shared library"
+        }
         (BinaryFormat::Elf, ObjectKind::Executable | ObjectKind::Dynamic) => "an ELF program",
         (BinaryFormat::Elf, ObjectKind::Relocatable) => "an ELF object file",
         (BinaryFormat::Elf, ObjectKind::Core) => "an ELF core dump",

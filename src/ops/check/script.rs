@@ -55,7 +55,8 @@ fn assigned(line: &str) -> Option<&str> {
 /// What a script without a manifest says of its nodes.
 fn named_nodes(source: &str) -> Vec<String> {
     let said = lua::describe(source, "script");
-    said.map(|said| said.nodes.iter().map(ToString::to_string).filter(|node| node != "script").collect()).unwrap_or_default()
+    said.map(|said| said.nodes.iter().map(ToString::to_string).filter(|node| node != "script").collect())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -64,7 +65,8 @@ mod tests {
 
     #[test]
     fn global_functions_are_seen_in_both_spellings() {
-        let source = "function a(x)\nlocal function hidden() end\n  b = function() end\nlocal c = function() end\nx = 1\n";
+        let source =
+            "function a(x)\nlocal function hidden() end\n  b = function() end\nlocal c = function() end\nx = 1\n";
         assert_eq!(functions(source), ["a", "b"]);
     }
 }

@@ -39,7 +39,10 @@ pub fn page(profiled: &Profiled) -> String {
     );
     let runs = if profiled.runs == 1 { "1 run".to_owned() } else { format!("{} runs", profiled.runs) };
     let all = time(profiled.root.time);
-    write(&mut html, format_args!("<p>{runs}, {all} together; the plugin's code was seen {} times. ", profiled.samples));
+    write(
+        &mut html,
+        format_args!("<p>{runs}, {all} together; the plugin's code was seen {} times. ", profiled.samples),
+    );
     html.push_str("A box is as wide as its time; what is below it happened in it. Rest on a box to read it.</p>\n");
     html.push_str("<p class=\"key\">");
     for (part, what) in [
@@ -147,7 +150,10 @@ mod tests {
         let root = Frame { children: vec![leaf("half", 5_000), leaf("speck", 1)], ..leaf("all", 10_000) };
         let mut html = String::new();
         frame(&mut html, &root, &root, 100.0, 0);
-        assert!(html.contains("style=\"width:50.000%\"><span class=\"label guest\" title=\"half: 5.0s, 50.0% of all"), "{html}");
+        assert!(
+            html.contains("style=\"width:50.000%\"><span class=\"label guest\" title=\"half: 5.0s, 50.0% of all"),
+            "{html}"
+        );
         assert!(!html.contains("speck"));
     }
 }

@@ -155,7 +155,14 @@ fn of_example<'a>(node: &'a NodeSpec, number: usize, example: &'a NodeExample) -
 fn allow(workspace: &Workspace, found: &Found, approver: &dyn Approver) -> Result<(), OpsError> {
     let Manifest { name, version, runtime, permissions, .. } = &found.manifest;
     let source = Source::Path(found.path.display().to_string());
-    Policy::of(workspace)?.check(Subject { name, version, source: &source, runtime: *runtime, permissions, signers: &[] })?;
+    Policy::of(workspace)?.check(Subject {
+        name,
+        version,
+        source: &source,
+        runtime: *runtime,
+        permissions,
+        signers: &[],
+    })?;
     let known = loaded::read(workspace.home(), workspace.root())?;
     let approved = known.at(&found.path).map_or_else(Permissions::default, |known| known.permissions.clone());
     let approved = sentences(&approved);

@@ -139,8 +139,7 @@ fn manifest_beside(file: &File<'_>) -> Result<Option<(PathBuf, Vec<u8>)>, OpsErr
 
 fn with_manifest(file: &File<'_>, place: &Path, text: Vec<u8>, content: Vec<u8>) -> Result<Vec<Entry>, OpsError> {
     let manifest = Manifest::parse(&text).map_err(|error| no_plugin(place, error.to_string()))?;
-    let binary = place_of(&manifest, &file.name)
-        .ok_or_else(|| unnamed(place, file))?;
+    let binary = place_of(&manifest, &file.name).ok_or_else(|| unnamed(place, file))?;
     let mut entries = vec![entry(entry_path(file.path, binary)?, content), entry(manifest_path(), text)];
     if let Some(readme) = &manifest.readme {
         let beside = file.path.with_file_name(readme);
