@@ -10,30 +10,36 @@ use std::time::Duration;
 /// 1 ms: often enough to see functions of a tenth of a second, seldom enough to cost a hundredth.
 const INTERVAL: Duration = Duration::from_millis(1);
 
-/// [`INTERVAL`] in seconds.
-pub const SAMPLE_SECONDS: f64 = 0.001;
-
 /// 10,000 different stacks are kept; a plugin that has more is told by those that were seen first.
 const MAX_STACKS: usize = 10_000;
 
-/// Stacks of functions, from the outermost inwards, and how often each was seen.
+/// Stacks of functions, from the outermost inwards, and what was seen of each.
 #[derive(Clone, Default)]
-pub struct Sampler(Arc<Mutex<BTreeMap<Vec<String>, u64>>>);
+pub struct Sampler(Arc<Mutex<BTreeMap<Vec<String>, Seen>>>);
+
+/// What was seen of a stack.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// How often the code was there.
+    pub count: u64,
+    /// The time since the looks before those, together.
+    pub time: Duration,
+}
 
 impl Sampler {
-    /// The code was seen there.
-    pub fn saw(&self, stack: Vec<String>) {
+    /// The code was seen there, and not looked at for `time` before.
+    pub fn saw(&self, stack: Vec<String>, time: Duration) {
         let mut stacks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let has_room = stacks.len() < MAX_STACKS;
-        match stacks.get_mut(&stack) {
-            Some(count) => *count += 1,
-            None if has_room && !stack.is_empty() => drop(stacks.insert(stack, 1)),
-            None => {}
+        if stack.is_empty() || (stacks.len() >= MAX_STACKS && !stacks.contains_key(&stack)) {
+            return;
         }
+        let seen = stacks.entry(stack).or_default();
+        seen.count += 1;
+        seen.time += time;
     }
 
     /// What was seen.
-    pub fn stacks(&self) -> BTreeMap<Vec<String>, u64> {
+    pub fn stacks(&self) -> BTreeMap<Vec<String>, Seen> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -82,10 +88,12 @@ mod tests {
     #[test]
     fn only_so_many_stacks_are_kept_and_known_ones_still_counted() {
         let sampler = Sampler::default();
-        (0..MAX_STACKS + 10).for_each(|number| sampler.saw(vec![number.to_string()]));
-        sampler.saw(vec!["0".to_owned()]);
-        sampler.saw(Vec::new());
+        let ms = Duration::from_millis(1);
+        (0..MAX_STACKS + 10).for_each(|number| sampler.saw(vec![number.to_string()], ms));
+        sampler.saw(vec!["0".to_owned()], ms);
+        sampler.saw(Vec::new(), ms);
         let stacks = sampler.stacks();
-        assert_eq!((stacks.len(), stacks[&vec!["0".to_owned()]]), (MAX_STACKS, 2));
+        let first = stacks[&vec!["0".to_owned()]];
+        assert_eq!((stacks.len(), first.count, first.time), (MAX_STACKS, 2, 2 * ms));
     }
 }

@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 use super::install::{refuse_seen, sentences};
 use super::local::LocalPlugin;
 use super::metrics::{Ended, Recorder};
+use super::networks::private_networks;
 use super::offered::{Kind, Offer, Offered, Standing};
 use super::permissions::{Grant, refuse_unapproved};
 use super::policy::Policy;
@@ -53,13 +54,12 @@ pub struct LazyPlugin {
     granted: GrantedWords,
     limits: Limits,
     engine: Arc<Engine>,
-    /// The folder that relative `filesystem` permissions start from.
-    base: PathBuf,
+    rights: Arc<Rights>,
     recorder: Arc<Recorder>,
     /// Whether its time is looked at call by call.
     looking: Looking,
     /// Joined when the plugin is used: one that is not may lack what it needs.
-    settings: OnceLock<Map<String, Value>>,
+    settings: OnceLock<Settings>,
     loaded: OnceLock<Result<Arc<Plugin>, CallError>>,
 }
 
@@ -97,7 +97,8 @@ impl<'a> Catalog<'a> {
             None => engine,
         };
         let (engine, recorder) = (Arc::new(engine), Arc::default());
-        let shared = Shared { workspace, engine, base: base(workspace)?, recorder, sampled };
+        let rights = Arc::new(Rights::of(workspace)?);
+        let shared = Shared { workspace, engine, rights, recorder, sampled };
         let is_used = |offer: &&Offer| offer.standing == Standing::Loaded && !disabled.contains(&offer.name);
         let mut plugins = Vec::new();
         for offer in offered.offers.iter().filter(is_used) {
@@ -170,7 +171,7 @@ impl<'a> Catalog<'a> {
         }
     }
 
-    fn settings(&self, plugin: &LazyPlugin) -> Result<Map<String, Value>, OpsError> {
+    fn settings(&self, plugin: &LazyPlugin) -> Result<Settings, OpsError> {
         let manifest = &plugin.manifest;
         let mut files = self.workspace.plugin_settings(&manifest.name)?;
         if let Files::Local(local) = &plugin.files {
@@ -183,7 +184,7 @@ impl<'a> Catalog<'a> {
             let text = format!("`{}` has no setting `{unknown}`; it is not passed on", manifest.name);
             (self.notify)(Notice::Warning(text));
         }
-        Ok(joined.values())
+        Ok(joined)
     }
 
     fn providers(&self, node_type: &str) -> Vec<&Arc<LazyPlugin>> {
@@ -217,7 +218,7 @@ impl Offer {
 struct Shared<'a> {
     workspace: &'a Workspace,
     engine: Arc<Engine>,
-    base: PathBuf,
+    rights: Arc<Rights>,
     recorder: Arc<Recorder>,
     sampled: Sampled<'a>,
 }
@@ -231,7 +232,7 @@ impl Shared<'_> {
             files,
             manifest,
             engine: Arc::clone(&self.engine),
-            base: self.base.clone(),
+            rights: Arc::clone(&self.rights),
             recorder: Arc::clone(&self.recorder),
             looking: match self.sampled {
                 Some((plugin, _)) if *plugin == name => Looking::AtEachCall,
@@ -345,7 +346,7 @@ impl LazyPlugin {
         let node = call.context.node.as_str();
         let span = tracing::debug_span!(target: trace::TARGET, "call", plugin = name, node);
         let _entered = span.enter();
-        let secrets = trace::Secrets::of(&self.manifest, self.settings.get());
+        let secrets = trace::Secrets::of(&self.manifest, self.settings.get().map(Settings::values).as_ref());
         trace::called(call, &secrets);
         // A process that is started by this call had no time before it.
         let before = match self.looking {
@@ -378,15 +379,14 @@ impl LazyPlugin {
 
     fn load_now(&self) -> Result<Arc<Plugin>, CallError> {
         let began = Instant::now();
-        let asked = rooted(&self.manifest.permissions, &self.base);
         let settings = self.settings.get().ok_or_else(|| CallError::load("its settings were not joined"))?;
-        let grants = Grants::new(&asked, &self.granted, settings)?;
+        let grants = self.rights.grants(&self.manifest.permissions, &self.granted, settings)?;
         let (root, tree) = match &self.files {
             Files::Locked { installed, .. } => (installed.root().to_owned(), Some(installed.tree())),
             Files::Local(local) => (local.root.clone(), None),
         };
         let files = PluginFiles { root, manifest: self.manifest.clone(), tree };
-        let loaded = self.engine.load(files, grants, settings.clone(), self.limits);
+        let loaded = self.engine.load(files, grants, settings.values(), self.limits);
         trace::loaded(
             &self.manifest,
             &sentences(&self.effective_permissions()),
@@ -397,8 +397,41 @@ impl LazyPlugin {
     }
 }
 
+/// What the grants of all plugins here have in common.
+pub struct Rights {
+    /// The folder that relative `filesystem` permissions start from.
+    base: PathBuf,
+    /// The private networks that hosts may lead to.
+    private_networks: Vec<ipnet::IpNet>,
+}
+
+impl Rights {
+    /// Those of a workspace.
+    ///
+    /// # Errors
+    /// The current folder cannot be found.
+    pub fn of(workspace: &Workspace) -> Result<Self, OpsError> {
+        Ok(Self { base: base(workspace)?, private_networks: private_networks(workspace) })
+    }
+
+    /// What a plugin may do that asks for this, was granted these words, and has these settings.
+    ///
+    /// # Errors
+    /// What it asks for is not well-formed, or takes a host from a setting that has none.
+    pub fn grants(
+        &self,
+        asked: &Permissions,
+        granted: &GrantedWords,
+        settings: &Settings,
+    ) -> Result<Grants, CallError> {
+        let grants = Grants::new(&rooted(asked, &self.base), granted, &settings.values())?;
+        let grants = grants.with_defaults(&settings.defaults());
+        Ok(grants.with_private_networks(self.private_networks.clone()).with_base(self.base.clone()))
+    }
+}
+
 /// A project's plugins use folders of the project, wherever in it `pocket` was started.
-pub fn base(workspace: &Workspace) -> Result<PathBuf, OpsError> {
+fn base(workspace: &Workspace) -> Result<PathBuf, OpsError> {
     if workspace.is_project() {
         return Ok(workspace.root().to_owned());
     }
@@ -406,7 +439,7 @@ pub fn base(workspace: &Workspace) -> Result<PathBuf, OpsError> {
 }
 
 /// The same permissions with folders that do not depend on where the process runs.
-pub fn rooted(permissions: &Permissions, base: &Path) -> Permissions {
+fn rooted(permissions: &Permissions, base: &Path) -> Permissions {
     let root = |entry: &String| match entry.split_once(':') {
         Some((access, path)) => format!("{access}:{}", base.join(path.trim_start_matches("./")).display()),
         None => entry.clone(),

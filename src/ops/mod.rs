@@ -16,6 +16,7 @@ pub mod list;
 pub mod local;
 pub mod metrics;
 pub mod monitor;
+mod networks;
 pub mod offered;
 pub mod organisation;
 pub mod pack;

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use crate::cli::arguments::{MetricsArguments, MetricsFormat};
 use crate::cli::output::Output;
 use crate::cli::table::table;
-use crate::engine::budget::Megabytes;
 use crate::home::metrics::{Metrics, NodeMetrics, PluginMetrics};
 use crate::ops::{OpsError, Scope, Workspace, metrics};
 
@@ -69,9 +68,13 @@ fn row(name: &str, plugin: &PluginMetrics, node: &str, counted: &NodeMetrics) ->
         p95,
         p99,
         time(counted.max_micros),
-        plugin.memory_peak.map_or_else(|| "-".to_owned(), |bytes| Megabytes(bytes).to_string()),
+        plugin.memory_peak.map_or_else(|| "-".to_owned(), memory),
         plugin.restarts.to_string(),
     ]
+}
+
+fn memory(bytes: u64) -> String {
+    format!("{:.1}MiB", bytes as f64 / f64::from(1 << 20))
 }
 
 fn time(micros: u64) -> String {
@@ -155,7 +158,7 @@ mod tests {
     fn people_see_a_row_for_each_node() {
         insta::assert_snapshot!(text(&counted()), @r"
         PLUGIN       NODE       CALLS  ERRORS     P50    P95     P99     MAX     MEMORY  RESTARTS
-        redis-cache  redis-get  2      1 timeout  4.0ms  20.0ms  20.0ms  20.0ms  3MiB    0
+        redis-cache  redis-get  2      1 timeout  4.0ms  20.0ms  20.0ms  20.0ms  3.0MiB  0
         ");
         assert_eq!(text(&Metrics::default()), "no call of a plugin was counted yet\n");
     }

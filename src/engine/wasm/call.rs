@@ -112,9 +112,11 @@ impl WasmPlugin {
         store.set_epoch_deadline(1);
         // The epoch moves whenever any call's time is up; a call ends only at its own deadline.
         let sampler = self.border.sampler.clone();
+        let mut looked = Instant::now();
         store.epoch_deadline_callback(move |state: StoreContextMut<'_, State>| {
             if let Some(sampler) = &sampler {
-                sampler.saw(functions(&WasmBacktrace::force_capture(&state)));
+                sampler.saw(functions(&WasmBacktrace::force_capture(&state)), looked.elapsed());
+                looked = Instant::now();
             }
             if Instant::now() >= state.data().deadline { Err(TimeIsUp.into()) } else { Ok(UpdateDeadline::Continue(1)) }
         });

@@ -123,11 +123,15 @@ fn one_file(workspace: &Workspace, path: &Path, bytes: &[u8]) -> Result<Checked,
     let mut checked = Checked::new(path, kind.describe());
     match kind.runtime() {
         Some(runtime) => {
-            if let Some(other) = kind.misnamed(path) {
-                checked.problem(other, None);
+            // Which functions a script needs is said by what describes it.
+            if runtime == Runtime::Lua {
+                checked.manifest = local::read(path, None).ok().map(|found| found.manifest);
             }
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             code(&mut checked, &Code { name: &name, bytes, runtime });
+            if let (true, Some(other)) = (checked.is_fine(), kind.misnamed(path)) {
+                checked.problem(other, "rename it".to_owned());
+            }
             standing_alone(workspace, &mut checked, path);
         }
         None if kind == Kind::Archive => in_archive(workspace, &mut checked, bytes)?,
@@ -166,6 +170,7 @@ fn folder(workspace: &Workspace, path: &Path) -> Result<Checked, OpsError> {
         let inside = local::plugins_in(path)?.len();
         let hint = match inside {
             0 => "a plugin is a folder with `manifest.yaml` and the file that it names as `binary`".to_owned(),
+            1 => "it has a plugin in it: check that one".to_owned(),
             _ => format!("it has {inside} plugins in it: check them one by one, or load all with `pocket plugin load`"),
         };
         checked.problem("it has no `manifest.yaml`", hint);

@@ -15,10 +15,8 @@ pub fn look(checked: &mut Checked, code: &Code<'_>) {
         Err(error) => checked.problem(format!("it does not compile: {error}"), None),
     }
     let functions = functions(source);
-    let nodes: Vec<String> = match &checked.manifest {
-        Some(manifest) => manifest.nodes.iter().map(|node| node.node_type.to_string()).collect(),
-        None => named_nodes(source),
-    };
+    let nodes: Vec<String> =
+        checked.manifest.iter().flat_map(|manifest| &manifest.nodes).map(|node| node.node_type.to_string()).collect();
     checked.exports = functions.clone();
     // Functions can be made in ways that are not seen in the text: so a missing one is worth knowing, and no problem.
     if functions.iter().any(|function| function == "process") {
@@ -50,13 +48,6 @@ fn assigned(line: &str) -> Option<&str> {
     let (name, value) = line.split_once('=')?;
     let is_name = name.trim().chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
     (is_name && value.trim_start().starts_with("function")).then_some(line)
-}
-
-/// What a script without a manifest says of its nodes.
-fn named_nodes(source: &str) -> Vec<String> {
-    let said = lua::describe(source, "script");
-    said.map(|said| said.nodes.iter().map(ToString::to_string).filter(|node| node != "script").collect())
-        .unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -42,7 +42,9 @@ pub fn read(path: &Path, known: Option<&LoadedPlugin>) -> Result<Found, OpsError
     if path.to_str().is_none() {
         return Err(LocalError::Path { path }.into());
     }
-    if path.is_dir() { folder(path) } else { file(path, known) }
+    let found = if path.is_dir() { folder(path) } else { file(path, known) }?;
+    tracing::debug!(plugin = %found.manifest.name, path = %found.path.display(), digest = %found.digest, "read");
+    Ok(found)
 }
 
 /// The plugins in a folder, sorted: the folder itself if it has a manifest, else every file and folder in it that is one.

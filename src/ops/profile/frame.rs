@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::engine::sampler::SAMPLE_SECONDS;
+use crate::engine::sampler::Seen;
 use crate::ops::metrics::NodeCalls;
 
 /// A part of a run's time, and what it consists of.
@@ -59,7 +59,7 @@ pub struct Measured {
     /// By node of the workflow: the calls of plugins.
     pub calls: BTreeMap<String, NodeCalls>,
     /// Where the plugin's code was: stacks from the outermost function inwards, and how often they were seen.
-    pub samples: BTreeMap<Vec<String>, u64>,
+    pub samples: BTreeMap<Vec<String>, Seen>,
 }
 
 impl Measured {
@@ -101,18 +101,17 @@ impl Measured {
 
     /// Sampled code. All nodes of a plugin share the samples, by their share of its time.
     fn guest(&self, time: Duration) -> Vec<Frame> {
-        let seen: u64 = self.samples.values().sum();
         let of_plugin = self.calls.values().filter(|calls| calls.plugin == self.plugin);
         let all: Duration = of_plugin.map(|calls| calls.time).sum();
-        if seen == 0 || all.is_zero() {
+        let seen: Duration = self.samples.values().map(|seen| seen.time).sum();
+        if seen.is_zero() || all.is_zero() {
             return Vec::new();
         }
-        // A sample stands for the time until the next one: a millisecond, or less where calls were shorter.
-        let one = (all.as_secs_f64() / seen as f64).min(SAMPLE_SECONDS);
-        let share = time.as_secs_f64() / all.as_secs_f64();
+        // What was seen is never more than what the calls took.
+        let share = (time.as_secs_f64() / all.as_secs_f64()) * (all.as_secs_f64() / seen.as_secs_f64()).min(1.0);
         let mut roots = Vec::new();
-        for (stack, count) in &self.samples {
-            grow(&mut roots, stack, *count, Duration::from_secs_f64(one * share * *count as f64));
+        for (stack, seen) in &self.samples {
+            grow(&mut roots, stack, seen.count, seen.time.mul_f64(share));
         }
         roots.iter_mut().for_each(sort_all);
         sort(&mut roots);
@@ -163,7 +162,11 @@ mod tests {
             elapsed: ms(100),
             steps: [("a".to_owned(), (2, ms(60))), ("b".to_owned(), (1, ms(20)))].into(),
             calls: [("a".to_owned(), calls("ours", ms(50))), ("b".to_owned(), calls("other", ms(19)))].into(),
-            samples: [(stack(&["run", "parse"]), 30), (stack(&["run"]), 10)].into(),
+            samples: [
+                (stack(&["run", "parse"]), Seen { count: 30, time: ms(30) }),
+                (stack(&["run"]), Seen { count: 10, time: ms(10) }),
+            ]
+            .into(),
         }
     }
 

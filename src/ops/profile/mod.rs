@@ -89,7 +89,7 @@ pub fn profile(workspace: &Workspace, profile: &Profile<'_>, notify: &dyn Fn(Not
         plugin: profile.plugin.clone(),
         workflow: plan.name.clone(),
         runs: profile.runs,
-        samples: measured.samples.values().sum(),
+        samples: measured.samples.values().map(|seen| seen.count).sum(),
         root: measured.frame(),
     })
 }

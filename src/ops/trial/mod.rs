@@ -11,9 +11,9 @@ use pocket_index::manifest::{Manifest, NodeExample, NodeSpec, Runtime};
 use pocket_index::name::{NodeType, PluginName};
 use pocket_index::permissions::Permissions;
 use semver::Version;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::catalog::{self, rooted};
+use super::catalog::{self, Rights};
 use super::install::{Approver, Ask, sentences};
 use super::local::{self, Found};
 use super::permissions::Grant;
@@ -21,7 +21,7 @@ use super::policy::{Policy, Subject};
 use super::settings::{Layer, Settings};
 use super::workspace::SettingsFile;
 use super::{OpsError, Workspace, limits};
-use crate::engine::{Call, CallContext, CallError, Grants, Plugin, PluginFiles, Reply};
+use crate::engine::{Call, CallContext, CallError, Plugin, PluginFiles, Reply};
 use crate::home::loaded;
 use crate::project::Source;
 
@@ -173,25 +173,25 @@ fn allow(workspace: &Workspace, found: &Found, approver: &dyn Approver) -> Resul
     approver.approve(&[Ask { name: name.clone(), version: version.clone(), sentences: asked }])
 }
 
-fn settings(workspace: &Workspace, manifest: &Manifest) -> Result<Map<String, Value>, OpsError> {
+fn settings(workspace: &Workspace, manifest: &Manifest) -> Result<Settings, OpsError> {
     let files = workspace.plugin_settings(&manifest.name)?;
     let layers: Vec<Layer<'_>> = files.iter().map(SettingsFile::layer).collect();
-    Ok(Settings::join(manifest, &layers, &|name| std::env::var(name).ok())?.values())
+    Settings::join(manifest, &layers, &|name| std::env::var(name).ok())
 }
 
 fn engine_load(
     workspace: &Workspace,
     found: Found,
-    settings: Map<String, Value>,
+    settings: Settings,
 ) -> Result<Result<Arc<Plugin>, CallError>, OpsError> {
     let Found { root, manifest, .. } = found;
     let engine = catalog::engine(workspace)?;
     let limits = limits::of(workspace, &manifest.name)?;
     let granted = Grant::of(workspace, &manifest.name).words();
-    let asked = rooted(&manifest.permissions, &catalog::base(workspace)?);
+    let rights = Rights::of(workspace)?;
     let load = || {
-        let grants = Grants::new(&asked, &granted, &settings)?;
-        engine.load(PluginFiles { root, manifest, tree: None }, grants, settings.clone(), limits)
+        let grants = rights.grants(&manifest.permissions, &granted, &settings)?;
+        engine.load(PluginFiles { root, manifest, tree: None }, grants, settings.values(), limits)
     };
     Ok(load())
 }
