@@ -22,8 +22,8 @@ pub use owner::{AcceptArguments, OwnerCommand};
 #[cfg(feature = "registry")]
 pub use registry::{DemoArguments, RegistryCommand};
 pub use run::{
-    BenchArguments, LoadArguments, MetricsArguments, MetricsFormat, ProfileArguments, RunArguments, TestArguments,
-    TrialArguments, UnloadArguments,
+    BenchArguments, CreateArguments, Language, LoadArguments, MetricsArguments, MetricsFormat, ProfileArguments,
+    RunArguments, TestArguments, TrialArguments, UnloadArguments,
 };
 
 /// A package manager for plugins, and the engine that runs them.
@@ -127,6 +127,8 @@ pub enum PluginCommand {
         /// Any file or folder
         path: PathBuf,
     },
+    /// Make a folder with a new plugin that builds, loads and works as it is
+    Create(CreateArguments),
     /// Call a plugin's nodes with the examples of its manifest, or with an input; exit code 5 if something else comes out
     Test(TestArguments),
     /// Measure how fast a plugin's nodes are

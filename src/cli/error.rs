@@ -148,6 +148,10 @@ fn hint(error: &OpsError) -> Option<String> {
         OpsError::Direct(error) => direct::hint(error),
         OpsError::Local(error) => local::hint(error),
         OpsError::NothingCounted { near, .. } if !near.is_empty() => Some(format!("did you mean {}?", quoted(near))),
+        OpsError::NoTemplate { .. } => Some(
+            "there are templates for `--type lua`, `--type native --lang go|rust|c` and `--type wasm --lang rust`"
+                .to_owned(),
+        ),
         OpsError::NoExamples { .. } => {
             Some("give --input FILE, or write `examples` below the node in manifest.yaml".to_owned())
         }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use pocket_index::archive::ArchiveError;
+use pocket_index::manifest::Runtime;
 use pocket_index::name::{NodeType, PluginName, RegistryName, Target};
 use pocket_index::package::PackageError;
 use pocket_index::verify::VerifyError;
@@ -263,6 +264,14 @@ pub enum OpsError {
         node: NodeType,
         /// What it has.
         known: Vec<NodeType>,
+    },
+    /// A kind of plugin that nothing makes.
+    #[error("there is no template for a {runtime} plugin in {language}")]
+    NoTemplate {
+        /// What was to run it.
+        runtime: Runtime,
+        /// What it was to be written in.
+        language: &'static str,
     },
     /// A workflow that does not use the plugin that is looked at.
     #[error("`{}` does not use the plugin `{plugin}`", workflow.display())]

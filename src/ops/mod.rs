@@ -5,6 +5,7 @@ pub mod audit;
 pub mod cache;
 mod catalog;
 pub mod check;
+pub mod create;
 mod error;
 mod forges;
 pub mod graph;

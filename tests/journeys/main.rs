@@ -5,6 +5,7 @@
 mod archives;
 mod bad_input;
 mod chain;
+mod create;
 mod demo;
 mod documents;
 mod faults;
@@ -24,5 +25,6 @@ mod run;
 mod sources;
 mod store;
 mod support;
+mod tools;
 mod transport;
 mod views;

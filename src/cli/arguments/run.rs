@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, ValueEnum};
+use pocket_index::manifest::Runtime;
 use pocket_index::name::{NodeType, PluginName};
 use pocket_index::permissions::parse_duration;
 
@@ -141,4 +142,29 @@ pub struct ProfileArguments {
     /// Where the page goes [default: profile-NAME.html]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct CreateArguments {
+    /// The plugin's name, and its folder's
+    pub name: PluginName,
+    /// What runs it: native, wasm or lua
+    #[arg(long = "type", value_name = "TYPE")]
+    pub runtime: Runtime,
+    /// What it is written in [default: go for native, rust for wasm]
+    #[arg(long, value_enum, value_name = "LANGUAGE")]
+    pub lang: Option<Language>,
+}
+
+/// What a plugin is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Language {
+    /// Native plugins.
+    Go,
+    /// Native and WebAssembly plugins.
+    Rust,
+    /// Native plugins.
+    C,
+    /// Scripts.
+    Lua,
 }

@@ -4,6 +4,7 @@ mod announce;
 mod audit;
 mod cache;
 mod check;
+mod create;
 #[cfg(feature = "registry")]
 mod demo;
 mod info;
@@ -72,6 +73,7 @@ fn plugin(command: PluginCommand, output: &Output) -> Result<ExitCode, OpsError>
         PluginCommand::Cache(command) => cache::run(command, output),
         PluginCommand::List { scope } => list::run(scope, output),
         PluginCommand::Check { path } => return check::run(&path, output),
+        PluginCommand::Create(arguments) => create::run(&arguments, output),
         PluginCommand::Test(arguments) => return trial::test(&arguments, output),
         PluginCommand::Bench(arguments) => trial::bench(&arguments, output),
         PluginCommand::Profile(arguments) => profile::run(&arguments, output),

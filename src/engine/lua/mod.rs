@@ -7,6 +7,7 @@ pub mod describe;
 mod failure;
 mod interrupt;
 mod library;
+mod look;
 mod script;
 mod state;
 mod value;
@@ -39,7 +40,9 @@ impl LuaPlugin {
     }
 
     fn compile(name: &str, source: &str, border: Border) -> Result<Self, CallError> {
-        let script = Script::compile(name, source, border.limits)?.with_log(border.log.clone());
+        let script = Script::compile(name, source, border.limits)?
+            .with_log(border.log.clone())
+            .with_sampler(border.sampler.clone());
         Ok(Self { script, border })
     }
 

@@ -16,6 +16,7 @@ use crate::engine::envelope;
 use crate::engine::error::{CallError, CallErrorKind};
 use crate::engine::log::PluginLog;
 use crate::engine::plugin::Reply;
+use crate::engine::sampler::Sampler;
 
 /// States that are kept between calls. More calls at once make more states, which are dropped afterwards.
 const MAX_IDLE_STATES: usize = 8;
@@ -35,6 +36,8 @@ pub struct Script {
     idle: Mutex<Vec<State>>,
     /// The most bytes that a state had when a call ended; 0 before the first.
     peak: AtomicU64,
+    /// What keeps where the script is seen; none if nobody looks.
+    sampler: Option<Sampler>,
 }
 
 /// A plugin's function and what it is given.
@@ -60,7 +63,15 @@ impl Script {
             log: PluginLog::default(),
             idle: Mutex::default(),
             peak: AtomicU64::new(0),
+            sampler: None,
         })
+    }
+
+    /// The same script, which is looked at while it runs.
+    #[must_use]
+    pub(super) fn with_sampler(mut self, sampler: Option<Sampler>) -> Self {
+        self.sampler = sampler;
+        self
     }
 
     /// The same script with another place for what it prints.
@@ -141,7 +152,9 @@ impl Script {
         let started = Instant::now();
         let state = self.take_state().map_err(|error| self.error(who, error.into()))?;
         let interrupt = state.interrupt_at(deadline);
+        let look = self.sampler.as_ref().map(|sampler| state.look(sampler));
         let result = run(&state);
+        drop(look);
         drop(interrupt);
         self.peak.fetch_max(state.lua().used_memory() as u64, Ordering::Relaxed);
         match result {

@@ -11,8 +11,10 @@ use mlua::{Function, Lua, LuaOptions, MultiValue, StdLib, Table, Value as LuaVal
 use super::failure::{self, Failure};
 use super::interrupt::Interrupt;
 use super::library::{self, LogFunction};
+use super::look::Look;
 use super::value::Marks;
 use crate::engine::budget::Limits;
+use crate::engine::sampler::Sampler;
 
 const PRELUDE: &str = include_str!("prelude.luau");
 
@@ -90,6 +92,11 @@ impl State {
     /// From now on the script ends at `deadline`.
     pub(super) fn interrupt_at(&self, deadline: Instant) -> Interrupt<'_> {
         Interrupt::at(deadline, &self.lua)
+    }
+
+    /// From now on somebody looks where the script is.
+    pub(super) fn look(&self, sampler: &Sampler) -> Look<'_> {
+        Look::start(&self.lua, sampler)
     }
 
     /// Readies the state for the next call.
