@@ -78,7 +78,10 @@ fn a_native_plugin_is_go_with_the_files_that_are_documented() {
 fn a_go_plugin_builds_and_runs() {
     let go = toolchain("go", "bin");
     let path = format!("{}:{}", go.display(), std::env::var("PATH").unwrap());
-    let sandbox = created(&["--type", "native"], |command, _| drop(command.env("PATH", &path)));
+    let with_go = |command: &mut Command, _: &str| {
+        command.env("PATH", &path);
+    };
+    let sandbox = created(&["--type", "native"], with_go);
     assert_eq!(greeting(&sandbox, "{\"name\": \"Ada\"}")["text"], "Hello, Ada!");
     sandbox.write("data.json", "{\"name\": \"Bob\"}");
     let tested = sandbox.pocket(&["plugin", "test", "./my-plugin/my-plugin.so", "--input", "data.json"]).success();
