@@ -5,6 +5,8 @@ mod owner;
 #[cfg(feature = "registry")]
 mod registry;
 mod run;
+#[cfg(feature = "registry")]
+mod witness;
 
 use std::path::PathBuf;
 
@@ -25,6 +27,8 @@ pub use run::{
     BenchArguments, CreateArguments, Language, LoadArguments, MetricsArguments, MetricsFormat, ProfileArguments,
     RunArguments, TestArguments, TrialArguments, UnloadArguments,
 };
+#[cfg(feature = "registry")]
+pub use witness::{LogCommand, WitnessCommand};
 
 /// A package manager for plugins, and the engine that runs them.
 #[derive(Debug, Parser)]
@@ -72,6 +76,10 @@ pub enum Command {
     #[cfg(feature = "registry")]
     #[command(subcommand)]
     Registry(RegistryCommand),
+    /// Watch registries for others: cosign what only grew
+    #[cfg(feature = "registry")]
+    #[command(subcommand)]
+    Witness(WitnessCommand),
     /// See all of it work: a registry, a key, a publish, installs, a workflow, a refusal
     #[cfg(feature = "registry")]
     Demo(DemoArguments),

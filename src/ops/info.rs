@@ -10,11 +10,11 @@ use super::list::{self, Status as Standing};
 use super::offered::{self, Kind, Offer, Offered};
 use super::recovery::{Notice, notices};
 use super::settings::{Layer, Settings};
-use super::time::now;
 use super::trace::MASK;
 use super::workspace::SettingsFile;
 use super::{OpsError, Reach, Workspace, limits, plugins};
 use crate::engine::Limits;
+use crate::registry::now;
 
 /// What is known of a plugin.
 #[derive(Debug, Clone)]

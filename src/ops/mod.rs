@@ -32,12 +32,13 @@ pub mod run;
 pub mod search;
 pub mod settings;
 pub mod sources;
-pub mod time;
 pub mod trace;
 pub mod trial;
 pub mod uninstall;
 pub mod update;
 pub mod verify;
+#[cfg(feature = "registry")]
+pub mod witness;
 mod workspace;
 
 pub use error::OpsError;

@@ -18,11 +18,11 @@ use crate::ops::install::sentences;
 use crate::ops::recovery::Notice;
 use crate::ops::{OpsError, Scope, Workspace};
 
-use super::{block_on, reach};
+use super::{look, reach};
 
 pub fn run(arguments: &InfoArguments, output: &Output) -> Result<(), OpsError> {
     let workspace = Workspace::open(Scope::Nearest)?;
-    match block_on(info::info(&workspace, &arguments.name, &reach(&arguments.registry)))? {
+    match look(&workspace, output, info::info(&workspace, &arguments.name, &reach(&arguments.registry)))? {
         Info::Installed(installed) => output.result(&installed_document(&installed), || {
             if arguments.verbose { all_text(&installed) } else { installed_text(&installed) }
         }),
