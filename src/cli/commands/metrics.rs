@@ -165,6 +165,26 @@ mod tests {
 
     #[test]
     fn prometheus_reads_what_is_printed() {
-        insta::assert_snapshot!(prometheus(&counted()), @"");
+        insta::assert_snapshot!(prometheus(&counted()), @r#"
+        # HELP pocket_plugin_calls_total Calls of a plugin's node, failed ones too.
+        # TYPE pocket_plugin_calls_total counter
+        pocket_plugin_calls_total{plugin="redis-cache",node="redis-get"} 2
+        # HELP pocket_plugin_errors_total Failed calls by kind.
+        # TYPE pocket_plugin_errors_total counter
+        pocket_plugin_errors_total{plugin="redis-cache",node="redis-get",kind="timeout"} 1
+        # HELP pocket_plugin_call_duration_seconds How long calls took.
+        # TYPE pocket_plugin_call_duration_seconds summary
+        pocket_plugin_call_duration_seconds{plugin="redis-cache",node="redis-get",quantile="0.5"} 0.004031
+        pocket_plugin_call_duration_seconds{plugin="redis-cache",node="redis-get",quantile="0.95"} 0.02
+        pocket_plugin_call_duration_seconds{plugin="redis-cache",node="redis-get",quantile="0.99"} 0.02
+        pocket_plugin_call_duration_seconds_sum{plugin="redis-cache",node="redis-get"} 0.024
+        pocket_plugin_call_duration_seconds_count{plugin="redis-cache",node="redis-get"} 2
+        # HELP pocket_plugin_memory_peak_bytes The most memory that was seen in use.
+        # TYPE pocket_plugin_memory_peak_bytes gauge
+        pocket_plugin_memory_peak_bytes{plugin="redis-cache"} 3145728
+        # HELP pocket_plugin_restarts_total Starts of a plugin's process after it died.
+        # TYPE pocket_plugin_restarts_total counter
+        pocket_plugin_restarts_total{plugin="redis-cache"} 0
+        "#);
     }
 }

@@ -43,10 +43,18 @@ pub(super) enum Looking {
     NotAtAll,
 }
 
+/// An installed plugin as a lock has it.
+pub(super) struct Unpacked {
+    pub(super) locked: LockedPlugin,
+    pub(super) installed: InstalledPlugin,
+    /// The lock.
+    pub(super) lock: PathBuf,
+}
+
 /// Where a plugin's files are, and who vouches for them.
 pub(super) enum Files {
     /// Unpacked; the lock says what they must be.
-    Locked { locked: LockedPlugin, installed: InstalledPlugin, lock: PathBuf },
+    Locked(Box<Unpacked>),
     /// Where they stand.
     Local(Box<LocalPlugin>),
 }
@@ -92,7 +100,8 @@ impl LazyPlugin {
     /// # Errors
     /// The files are others than those that were installed, or the plugin cannot be loaded.
     pub fn verify_and_load(&self) -> Result<(), OpsError> {
-        if let Files::Locked { locked, installed, .. } = &self.files {
+        if let Files::Locked(unpacked) = &self.files {
+            let Unpacked { locked, installed, .. } = &**unpacked;
             installed.verify()?;
             // The plan was made from the manifest as it stood before the files were verified.
             if installed.manifest()? != self.manifest {
@@ -159,7 +168,7 @@ impl LazyPlugin {
         let settings = self.settings.get().ok_or_else(|| CallError::load("its settings were not joined"))?;
         let grants = self.rights.grants(&self.manifest.permissions, &self.granted, settings)?;
         let (root, tree) = match &self.files {
-            Files::Locked { installed, .. } => (installed.root().to_owned(), Some(installed.tree())),
+            Files::Locked(unpacked) => (unpacked.installed.root().to_owned(), Some(unpacked.installed.tree())),
             Files::Local(local) => (local.root.clone(), None),
         };
         let files = PluginFiles { root, manifest: self.manifest.clone(), tree };

@@ -24,7 +24,7 @@ use super::{OpsError, Workspace, limits};
 use crate::engine::{Engine, EngineOptions, Sampler};
 use crate::project::Exec;
 use crate::workflow::{Found, NodeCatalog};
-use lazy::{Files, Looking};
+use lazy::{Files, Looking, Unpacked};
 
 pub use lazy::LazyPlugin;
 pub use rights::Rights;
@@ -126,7 +126,8 @@ impl<'a> Catalog<'a> {
 
     fn allow(&self, files: &Files) -> Result<(), OpsError> {
         match files {
-            Files::Locked { locked, lock, .. } => {
+            Files::Locked(unpacked) => {
+                let Unpacked { locked, lock, .. } = &**unpacked;
                 let (lock, _) = Workspace::read_lock_at(lock)?.unwrap_or_default();
                 refuse_seen(self.workspace, locked, &lock)?;
                 self.policy.check_locked(locked, &lock)
@@ -174,7 +175,8 @@ impl Offer {
             Kind::Locked { plugin, lock } => {
                 let installed = plugin.installed.clone()?;
                 let manifest = installed.manifest().map_err(OpsError::from);
-                Some((Files::Locked { locked: plugin.locked.clone(), installed, lock: lock.clone() }, manifest))
+                let unpacked = Unpacked { locked: plugin.locked.clone(), installed, lock: lock.clone() };
+                Some((Files::Locked(Box::new(unpacked)), manifest))
             }
             Kind::Local(plugin) => Some((Files::Local(plugin.clone()), Ok(plugin.manifest.clone()))),
         }

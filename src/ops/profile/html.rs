@@ -91,7 +91,7 @@ fn frame(html: &mut String, one: &Frame, root: &Frame, width: f64, depth: usize)
 fn table(root: &Frame) -> String {
     let mut own = Vec::new();
     collect(root, &mut own);
-    own.sort_by(|one, other| other.2.cmp(&one.2));
+    own.sort_by_key(|(_, _, time)| std::cmp::Reverse(*time));
     let mut html = "<table>\n<tr><th>What<th>Part<th class=\"n\">Own time<th class=\"n\">Share</tr>\n".to_owned();
     let all = root.time.as_secs_f64().max(f64::MIN_POSITIVE);
     for (label, part, time_alone) in own.into_iter().take(20) {
