@@ -1,8 +1,12 @@
 //! Native plugins in their own process: what they can do, and that what they must not do ends with its cause.
 #![cfg(target_os = "linux")]
 
+#[path = "native/attacks.rs"]
+mod attacks;
 #[path = "native/confinement.rs"]
 mod confinement;
+#[path = "native/endings.rs"]
+mod endings;
 #[path = "native/interface.rs"]
 mod interface;
 #[path = "native/redis_cache.rs"]

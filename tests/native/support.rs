@@ -126,9 +126,9 @@ impl Held {
         self.log.lock().expect("no sink panics").clone()
     }
 
-    /// Lets the plugin stop.
-    pub fn stop(&self) {
-        self.plugin.stop(Instant::now() + Duration::from_secs(5));
+    /// Lets the plugin end its calls and stop.
+    pub fn unload(&self) {
+        self.plugin.unload(Instant::now() + Duration::from_secs(5));
     }
 }
 

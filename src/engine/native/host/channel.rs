@@ -1,18 +1,23 @@
 //! The host's end of the socket, shared by the main thread and by whatever thread of the plugin calls a host function.
 
+use std::collections::VecDeque;
 use std::ffi::{c_char, c_int, c_uint};
+use std::io::{ErrorKind, Write};
 use std::os::fd::{IntoRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::super::descriptor;
-use super::super::frame::{FrameError, read_frame, write_frame};
+use super::super::frame::{Arrivals, FrameError, encode};
 use super::super::message::{FromHost, ToHost};
 use super::HostError;
 use super::abi::{self, CONNECT_UNAVAILABLE, Host, Text};
 
 /// Longer log texts are cut: the engine takes no longer lines anyway.
 const MAX_LOG_BYTES: usize = 8 << 10;
+
+/// The number of what answers no question.
+const NO_QUESTION: u32 = 0;
 
 /// C functions have no `self`, so the host functions find the channel here.
 static CHANNEL: OnceLock<Channel> = OnceLock::new();
@@ -24,6 +29,22 @@ pub static HOST: Host = Host { size: size_of::<Host>(), log: host_log, connect: 
 pub struct Channel {
     socket: UnixStream,
     turn: Mutex<Turn>,
+    inbox: Mutex<Inbox>,
+}
+
+/// What came from the engine and was not taken yet.
+#[derive(Default)]
+struct Inbox {
+    arrivals: Arrivals,
+    descriptors: VecDeque<OwnedFd>,
+}
+
+/// A message of the engine's, not yet decoded, and the descriptor that came with it.
+pub struct Received {
+    /// The message.
+    pub body: Vec<u8>,
+    /// The descriptor.
+    pub descriptor: Option<OwnedFd>,
 }
 
 /// Who reads the socket.
@@ -40,27 +61,37 @@ impl Channel {
     pub fn open(socket: OwnedFd) -> Result<&'static Self, HostError> {
         let socket = UnixStream::from(socket);
         socket.local_addr().map_err(|_| HostError::ByHand)?;
-        Ok(CHANNEL.get_or_init(|| Self { socket, turn: Mutex::new(Turn::Engine) }))
-    }
-
-    /// The socket itself.
-    pub fn socket(&self) -> &UnixStream {
-        &self.socket
+        Ok(CHANNEL.get_or_init(|| Self { socket, turn: Mutex::new(Turn::Engine), inbox: Mutex::default() }))
     }
 
     /// The engine's next message. The engine is trusted with its length.
-    pub fn read(&self) -> Result<Vec<u8>, FrameError> {
-        read_frame(&mut &self.socket, u32::MAX as usize)
+    pub fn read(&self) -> Result<Received, FrameError> {
+        let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        let Inbox { arrivals, descriptors } = &mut *inbox;
+        loop {
+            if let Some(body) = arrivals.take(u32::MAX as usize)? {
+                return Ok(Received { body, descriptor: descriptors.pop_front() });
+            }
+            arrivals.fill(|room| {
+                loop {
+                    match descriptor::receive(&self.socket, room, descriptors) {
+                        Err(error) if error.kind() == ErrorKind::Interrupted => {} // a signal of the plugin's
+                        received => return received,
+                    }
+                }
+            })?;
+        }
     }
 
-    /// Writes a message.
-    pub fn send(&self, message: &FromHost<'_>) -> Result<(), FrameError> {
-        self.send_in(&self.turn(), message)
+    /// Answers the question of that number.
+    pub fn send(&self, number: u32, message: &FromHost<'_>) -> Result<(), FrameError> {
+        self.send_in(&self.turn(), number, message)
     }
 
     /// Runs `work` while the engine serves the plugin's requests, then sends what `answer` makes of its result.
     pub fn during_call<T>(
         &self,
+        number: u32,
         work: impl FnOnce() -> T,
         answer: impl for<'a> FnOnce(&'a T) -> FromHost<'a>,
     ) -> Result<(), FrameError> {
@@ -68,11 +99,12 @@ impl Channel {
         let result = work();
         let mut turn = self.turn();
         *turn = Turn::Engine;
-        self.send_in(&turn, &answer(&result))
+        self.send_in(&turn, number, &answer(&result))
     }
 
-    fn send_in(&self, _turn: &MutexGuard<'_, Turn>, message: &FromHost<'_>) -> Result<(), FrameError> {
-        message.with_fields(|tag, fields| write_frame(&mut &self.socket, tag, fields))
+    fn send_in(&self, _turn: &MutexGuard<'_, Turn>, number: u32, message: &FromHost<'_>) -> Result<(), FrameError> {
+        let bytes = message.with_fields(|tag, fields| encode(number, tag, fields))?;
+        Ok((&self.socket).write_all(&bytes)?)
     }
 
     fn turn(&self) -> MutexGuard<'_, Turn> {
@@ -86,11 +118,11 @@ impl Channel {
             return Err(unavailable("connections are made during a call only".to_owned()));
         }
         let gone = |error: FrameError| unavailable(error.to_string());
-        self.send_in(&turn, &FromHost::Connect { host, port }).map_err(gone)?;
-        let body = self.read().map_err(gone)?;
-        match ToHost::decode(&body).map_err(gone)? {
-            ToHost::Connected => descriptor::receive(&self.socket).map_err(|error| unavailable(error.to_string())),
-            ToHost::NotConnected { code, reason } => Err((-c_int::from(code), reason.to_owned())),
+        self.send_in(&turn, NO_QUESTION, &FromHost::Connect { host, port }).map_err(gone)?;
+        let Received { body, descriptor } = self.read().map_err(gone)?;
+        match (ToHost::decode(&body).map_err(gone)?.1, descriptor) {
+            (ToHost::Connected, Some(connection)) => Ok(connection),
+            (ToHost::NotConnected { code, reason }, _) => Err((-c_int::from(code), reason.to_owned())),
             _ => Err(unavailable("the engine does not follow the protocol".to_owned())),
         }
     }
@@ -107,7 +139,7 @@ unsafe extern "C" fn host_log(level: c_int, text: Text) {
     let level = level.clamp(0, 3) as u8; // just clamped
     if let Some(channel) = CHANNEL.get() {
         // When the engine is gone there is nobody to tell.
-        let _ = channel.send(&FromHost::Log { level, text: &text });
+        let _ = channel.send(NO_QUESTION, &FromHost::Log { level, text: &text });
     }
 }
 

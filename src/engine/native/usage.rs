@@ -1,0 +1,60 @@
+//! What a host process uses, as the kernel counts it, and what it may use.
+
+use std::fs;
+
+/// What a process may use at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowance {
+    /// Bytes of memory of its own.
+    pub memory: u64,
+    /// Threads.
+    pub threads: u64,
+}
+
+/// What a process used more of than it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overuse {
+    /// Memory.
+    Memory,
+    /// Threads: this many are allowed.
+    Threads(u64),
+}
+
+impl Allowance {
+    /// What the process uses too much of. A process that is gone uses nothing.
+    pub fn exceeded_by(self, pid: u32) -> Option<Overuse> {
+        self.exceeded(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?)
+    }
+
+    fn exceeded(self, status: &str) -> Option<Overuse> {
+        // `RssAnon`: without files that are mapped, which other processes share.
+        let memory = number_after(status, "RssAnon:").map(|kilobytes| kilobytes << 10);
+        if memory.is_some_and(|used| used > self.memory) {
+            return Some(Overuse::Memory);
+        }
+        let threads = number_after(status, "Threads:");
+        threads.is_some_and(|count| count > self.threads).then_some(Overuse::Threads(self.threads))
+    }
+}
+
+fn number_after(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_counts_is_compared_with_what_is_allowed() {
+        let status = "Name:\tx\nVmRSS:\t9999 kB\nRssAnon:\t    2048 kB\nThreads:\t12\n";
+        let exceeded = |memory, threads| Allowance { memory, threads }.exceeded(status);
+        assert_eq!(exceeded(2 << 20, 12), None);
+        assert_eq!(exceeded((2 << 20) - 1, 12), Some(Overuse::Memory));
+        assert_eq!(exceeded(2 << 20, 11), Some(Overuse::Threads(11)));
+        let nothing = Allowance { memory: 0, threads: 0 };
+        assert_eq!(nothing.exceeded_by(std::process::id()), Some(Overuse::Memory));
+        assert_eq!(nothing.exceeded_by(u32::MAX), None);
+    }
+}
