@@ -25,14 +25,55 @@ pub fn root() -> &'static Path {
 
 /// The shared library of a C file under `fixtures/plugins`.
 pub fn c_library(source: &str) -> PathBuf {
+    built(source, |library| {
+        let mut gcc = compiler("gcc", library);
+        gcc.arg("-pthread").arg(root().join("fixtures/plugins").join(source));
+        gcc
+    })
+}
+
+/// The shared library of a C++ file under `fixtures`.
+pub fn cpp_library(source: &str) -> PathBuf {
+    built(source, |library| {
+        let mut gcc = compiler("g++", library);
+        gcc.arg(root().join("fixtures").join(source));
+        gcc
+    })
+}
+
+/// The shared library of a Go package under `fixtures/plugins-native`.
+pub fn go_library(package: &str) -> PathBuf {
+    built(package, |library| {
+        let mut go = Command::new(toolchain("go/bin/go"));
+        go.current_dir(root().join("fixtures/plugins-native").join(package)).env("CGO_ENABLED", "1");
+        go.args(["build", "-trimpath", "-buildmode=c-shared", "-o"]).arg(library).arg(".");
+        go
+    })
+}
+
+/// A compiler's program, as `fixtures/toolchains/install` puts it down.
+pub fn toolchain(program: &str) -> PathBuf {
+    let variable = |name| std::env::var_os(name).map(PathBuf::from);
+    let caches = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
+    let folder = variable("POCKET_TOOLCHAINS").or_else(|| Some(caches?.join("pocket-toolchains")));
+    let program = folder.expect("there is a home").join(program);
+    assert!(program.exists(), "`{}` is missing: run fixtures/toolchains/install", program.display());
+    program
+}
+
+fn compiler(name: &str, library: &Path) -> Command {
+    let mut compiler = Command::new(name);
+    compiler.args(["-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-I"]).arg(root().join("sdk/c"));
+    compiler.arg("-o").arg(library);
+    compiler
+}
+
+fn built(source: &str, command: impl FnOnce(&Path) -> Command) -> PathBuf {
     let _one_at_a_time = COMPILER.lock().unwrap_or_else(PoisonError::into_inner);
-    let name = source.replace(['/', '.'], "-");
-    let library = BUILT.path().join(format!("lib{name}.so"));
+    let library = BUILT.path().join(format!("lib{}.so", source.replace(['/', '.'], "-")));
     if !library.exists() {
-        let mut gcc = Command::new("gcc");
-        gcc.args(["-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-pthread", "-I"]).arg(root().join("sdk/c"));
-        gcc.arg("-o").arg(&library).arg(root().join("fixtures/plugins").join(source));
-        assert!(gcc.status().expect("gcc is installed").success(), "`{source}` compiles");
+        let status = command(&library).status().expect("the compiler is installed");
+        assert!(status.success(), "`{source}` compiles");
     }
     library
 }
@@ -59,6 +100,8 @@ pub struct Setup {
     pub granted: GrantedWords,
     pub settings: Map<String, Value>,
     pub limits: Limits,
+    /// More lines of the manifest.
+    pub manifest: &'static str,
 }
 
 impl Default for Setup {
@@ -68,6 +111,7 @@ impl Default for Setup {
             granted: GrantedWords::all(),
             settings: Map::new(),
             limits: Limits::default(),
+            manifest: "",
         }
     }
 }
@@ -81,16 +125,16 @@ impl Setup {
             grants: Grants::new(&self.asked, &self.granted, &self.settings).expect("the permissions are well-formed"),
             identity: Identity { plugin: "held".to_owned(), version: "1.0.0".to_owned(), settings: self.settings },
             limits: self.limits,
-            log: PluginLog::new(move |line| sink.lock().expect("no sink panics").push(line.text.to_owned())),
+            log: PluginLog::new(move |line| sink.lock().expect("no sink panics").push(format!("{}{}", line.severity.prefix(), line.text))),
         };
         (border, log)
     }
 
     /// Holds the plugin with that library.
     pub fn hold(self, library: &Path) -> Held {
-        let limits = self.limits;
+        let (limits, manifest) = (self.limits, self.manifest);
         let (border, log) = self.border();
-        let plugin = NativePlugin::load(&files(library), border, options()).expect("the library is there");
+        let plugin = NativePlugin::load(&files_with(library, manifest), border, options()).expect("the library is there");
         Held { plugin, log, limits }
     }
 }
@@ -121,6 +165,11 @@ impl Held {
         }
     }
 
+    /// The plugin itself.
+    pub fn plugin(&self) -> &NativePlugin {
+        &self.plugin
+    }
+
     /// What the plugin logged so far.
     pub fn log(&self) -> Vec<String> {
         self.log.lock().expect("no sink panics").clone()
@@ -128,14 +177,19 @@ impl Held {
 
     /// Lets the plugin end its calls and stop.
     pub fn unload(&self) {
-        self.plugin.unload(Instant::now() + Duration::from_secs(5));
+        self.plugin.unload(Instant::now() + Duration::from_secs(30));
     }
 }
 
 /// The files of a plugin that is one library.
 pub fn files(library: &Path) -> PluginFiles {
+    files_with(library, "")
+}
+
+/// The same with more lines in its manifest.
+fn files_with(library: &Path, more: &str) -> PluginFiles {
     let name = library.file_name().expect("it is a file").display();
-    let manifest = format!("name: held\nversion: 1.0.0\nruntime: native\nbinary: {name}\nnodes:\n- type: any\n");
+    let manifest = format!("name: held\nversion: 1.0.0\nruntime: native\nbinary: {name}\nnodes:\n- type: any\n{more}");
     let manifest = Manifest::parse(manifest.as_bytes()).expect("it is well-formed");
     PluginFiles { root: library.parent().expect("it is in a folder").to_owned(), manifest, tree: None }
 }

@@ -8,6 +8,7 @@ use super::fault::Fault;
 use super::syscalls;
 use super::usage::Overuse;
 use super::watch::Death;
+use crate::engine::budget::Limits;
 use crate::engine::error::{CallError, CallErrorKind};
 
 /// What memory exhaustion looks like in the last words of Rust, Go, C++ and C programs.
@@ -15,9 +16,11 @@ const OUT_OF_MEMORY_WORDS: [&str; 5] =
     ["memory allocation of", "out of memory", "std::bad_alloc", "cannot allocate memory", "Cannot allocate memory"];
 
 /// The error of a call during which the process died. `symbol` names what is at a place in the plugin's library.
-pub fn error_of(death: &Death, node_type: &str, memory: u64, symbol: impl FnOnce(u64) -> Option<String>) -> CallError {
+pub fn error_of(death: &Death, node_type: &str, limits: Limits, symbol: impl FnOnce(u64) -> Option<String>) -> CallError {
     let mut error = if ran_out_of_memory(death) {
-        CallError::out_of_memory(node_type, memory)
+        CallError::out_of_memory(node_type, limits.memory)
+    } else if death.overuse == Some(Overuse::Threads) {
+        CallError::too_many_threads(node_type, limits.threads)
     } else {
         CallError::new(CallErrorKind::Crashed, format!("`{node_type}` {}", sentence(death)))
     };
@@ -38,9 +41,6 @@ pub fn hung_up(node_type: &str) -> CallError {
 }
 
 fn sentence(death: &Death) -> String {
-    if let Some(Overuse::Threads(most)) = death.overuse {
-        return format!("was ended because it started more than {most} threads, which is the limit of a native plugin");
-    }
     if let Some(refused) = death.refused.and_then(syscalls::refused) {
         return format!("was ended at the system call `{}`: {}", refused.name, refused.purpose.advice());
     }
@@ -147,7 +147,8 @@ mod tests {
     }
 
     fn error_of(death: &Death, node_type: &str, memory: u64) -> CallError {
-        super::error_of(death, node_type, memory, |place| Some(format!("at_{place:x}")))
+        let limits = Limits { memory, ..Limits::default() };
+        super::error_of(death, node_type, limits, |place| Some(format!("at_{place:x}")))
     }
 
     #[test]
@@ -167,9 +168,9 @@ mod tests {
         let mut death = death(libc::SIGKILL, None, &["last"]);
         death.overuse = Some(Overuse::Memory);
         assert_eq!(error_of(&death, "n", 1).kind, CallErrorKind::OutOfMemory);
-        death.overuse = Some(Overuse::Threads(256));
+        death.overuse = Some(Overuse::Threads);
         let error = error_of(&death, "n", 1);
-        assert!(error.message.contains("more than 256 threads"), "{}", error.message);
+        assert_eq!(error.message, "`n` needs more than its limit of 256 threads; its last words: last");
     }
 
     #[test]

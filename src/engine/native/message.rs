@@ -14,6 +14,8 @@ pub struct LoadOrder {
     pub memory: u64,
     /// Bytes that a result may have.
     pub output: u64,
+    /// Files and connections that may be open.
+    pub open_files: u32,
     /// Environment variables with their values.
     pub env: Vec<(String, String)>,
     /// Files and folders to read.
@@ -35,6 +37,7 @@ impl LoadOrder {
         Self {
             memory: border.limits.memory,
             output: border.limits.output,
+            open_files: border.limits.open_files,
             env: grants.env_values().collect(),
             read: folders(Access::Read),
             write: folders(Access::Write),
@@ -145,7 +148,7 @@ impl Confined {
             (true, false) => "makes any system call: this kernel has no seccomp",
             (false, false) => "does whatever you may: this kernel has neither Landlock nor seccomp",
         };
-        Some(format!("warning: `{plugin}` is not confined, as your pocket.yaml allows, and {what}"))
+        Some(format!("`{plugin}` is not confined, as your pocket.yaml allows, and {what}"))
     }
 }
 

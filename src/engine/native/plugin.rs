@@ -14,6 +14,7 @@ use super::pool::{NoPlace, Place, Pool};
 use super::session::{Failure, Session, Terms, unexpected};
 use crate::engine::envelope::{decode_error, decode_reply};
 use crate::engine::error::{CallError, CallErrorKind};
+use crate::engine::log::Severity;
 use crate::engine::plugin::{Border, Call, PluginFiles, Reply};
 
 /// How native plugins are held.
@@ -109,7 +110,8 @@ impl NativePlugin {
         let border = &self.holding.border;
         if let Some(death) = place.as_ref().and_then(Session::has_died) {
             let error = self.holding.death_error(&death, &border.identity.plugin);
-            border.log.write(&border.identity.plugin, &format!("between two calls, {}", error.message));
+            let message = format!("between two calls, {}", error.message);
+            border.log.write_as(Severity::Error, &border.identity.plugin, &message);
             self.history.died(&error, Instant::now());
             **place = None;
         }
@@ -195,7 +197,7 @@ impl Holding {
         let confined =
             loaded.map_err(|reason| CallError::load(format!("cannot load the native plugin `{plugin}`: {reason}")))?;
         if let Some(warning) = confined.warning(plugin) {
-            self.border.log.write(plugin, &warning);
+            self.border.log.write_as(Severity::Warning, plugin, &warning);
         }
         Ok(())
     }
@@ -221,7 +223,7 @@ impl Holding {
     }
 
     fn death_error(&self, death: &super::watch::Death, node_type: &str) -> CallError {
-        death::error_of(death, node_type, self.border.limits.memory, |place| self.library.symbol_at(place))
+        death::error_of(death, node_type, self.border.limits, |place| self.library.symbol_at(place))
     }
 }
 

@@ -13,6 +13,7 @@ use super::message::{Confined, FromHost, LoadOrder, ToHost};
 use super::process::HostProcess;
 use super::usage::Allowance;
 use super::watch::Death;
+use crate::engine::log::Severity;
 use crate::engine::plugin::Border;
 
 /// 1 MiB: what a message may have at least, so that a manifest or an error fits where outputs must be small.
@@ -20,9 +21,6 @@ const MIN_FRAME_LIMIT: u64 = 1 << 20;
 
 /// 8 MiB for the host itself: what it needs to hold a call's texts and its result beside the plugin.
 const HOST_MEMORY: u64 = 8 << 20;
-
-/// 256 threads: more than a pool of any kind has, too few to take the machine's process numbers.
-const MAX_THREADS: u64 = 256;
 
 /// How long a plugin has to stop: what the header promises.
 const STOPPING_TIME: Duration = Duration::from_secs(1);
@@ -73,7 +71,7 @@ impl Session {
     /// Starts a host process for the plugin of `border`. Nothing of the plugin is loaded yet.
     pub fn start(program: &Path, border: &Border) -> io::Result<Self> {
         let memory = border.limits.memory.saturating_add(HOST_MEMORY);
-        let allowance = Allowance { memory, threads: MAX_THREADS };
+        let allowance = Allowance { memory, threads: border.limits.threads.into() };
         let (process, socket) = HostProcess::start(program, &border.identity.plugin, border.log.clone(), allowance)?;
         Ok(Self { process, link: Link::new(socket), asked: 0 })
     }
@@ -197,11 +195,11 @@ pub fn unexpected(answer: &FromHost<'_>) -> Failure {
 }
 
 fn log(border: &Border, level: u8, text: &str) {
-    let prefix = match level {
-        0 => "debug: ",
-        2 => "warning: ",
-        3 => "error: ",
-        _ => "",
+    let severity = match level {
+        0 => Severity::Debug,
+        2 => Severity::Warning,
+        3 => Severity::Error,
+        _ => Severity::Info,
     };
-    border.log.write(&border.identity.plugin, &format!("{prefix}{text}"));
+    border.log.write_as(severity, &border.identity.plugin, text);
 }

@@ -16,8 +16,8 @@ pub struct Allowance {
 pub enum Overuse {
     /// Memory.
     Memory,
-    /// Threads: this many are allowed.
-    Threads(u64),
+    /// Threads.
+    Threads,
 }
 
 impl Allowance {
@@ -33,7 +33,7 @@ impl Allowance {
             return Some(Overuse::Memory);
         }
         let threads = number_after(status, "Threads:");
-        threads.is_some_and(|count| count > self.threads).then_some(Overuse::Threads(self.threads))
+        threads.is_some_and(|count| count > self.threads).then_some(Overuse::Threads)
     }
 }
 
@@ -52,7 +52,7 @@ mod tests {
         let exceeded = |memory, threads| Allowance { memory, threads }.exceeded(status);
         assert_eq!(exceeded(2 << 20, 12), None);
         assert_eq!(exceeded((2 << 20) - 1, 12), Some(Overuse::Memory));
-        assert_eq!(exceeded(2 << 20, 11), Some(Overuse::Threads(11)));
+        assert_eq!(exceeded(2 << 20, 11), Some(Overuse::Threads));
         let nothing = Allowance { memory: 0, threads: 0 };
         assert_eq!(nothing.exceeded_by(std::process::id()), Some(Overuse::Memory));
         assert_eq!(nothing.exceeded_by(u32::MAX), None);

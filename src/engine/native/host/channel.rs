@@ -122,10 +122,19 @@ impl Channel {
         let Received { body, descriptor } = self.read().map_err(gone)?;
         match (ToHost::decode(&body).map_err(gone)?.1, descriptor) {
             (ToHost::Connected, Some(connection)) => Ok(connection),
+            (ToHost::Connected, None) => {
+                Err(unavailable(format!("no descriptor is free for the connection to `{host}:{port}`: {}", open_files())))
+            }
             (ToHost::NotConnected { code, reason }, _) => Err((-c_int::from(code), reason.to_owned())),
             _ => Err(unavailable("the engine does not follow the protocol".to_owned())),
         }
     }
+}
+
+fn open_files() -> String {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let limit = limit.map_or_else(|| "all that there are".to_owned(), |limit| limit.to_string());
+    format!("{limit} are open, which is the plugin's limit `open_files`")
 }
 
 /// `log` of `pocket_host`.

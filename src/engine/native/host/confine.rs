@@ -10,9 +10,6 @@ use rustix::thread::{CapabilitySet, CapabilitySets};
 use super::super::message::{Confined, Confinement, LoadOrder};
 use super::{HostError, crash, files, filter, trap};
 
-/// 256 open files: enough for connection pools, too few to exhaust the machine.
-const MAX_OPEN_FILES: u64 = 256;
-
 /// 8 MiB that stay in memory, the usual limit of a user: secrets have room.
 const MAX_LOCKED_BYTES: u64 = 8 << 20;
 
@@ -39,7 +36,7 @@ pub fn settle() -> Result<OwnedFd, HostError> {
 /// Everything else, just before the library is loaded. The process has one thread.
 pub fn confine(order: &LoadOrder) -> Result<Confined, HostError> {
     drop_capabilities().map_err(failed("drop capabilities"))?;
-    limit_resources(order.memory).map_err(failed("limit resources"))?;
+    limit_resources(order).map_err(failed("limit resources"))?;
     for (name, value) in &order.env {
         // SAFETY: the process has one thread, so nobody reads the environment meanwhile. The dynamic loader read its own
         // variables (`LD_PRELOAD`) when the process started, so a granted one of that name has no power any more.
@@ -84,12 +81,12 @@ fn drop_capabilities() -> io::Result<()> {
 
 /// No `RLIMIT_NPROC`: it counts all processes of the user, so that any number would depend on what else runs. Processes are
 /// refused by the filter, and the engine counts threads.
-fn limit_resources(memory: u64) -> io::Result<()> {
+fn limit_resources(order: &LoadOrder) -> io::Result<()> {
     // `RLIMIT_DATA` counts private writable mappings. `RLIMIT_AS` would count reservations too, and Go reserves gigabytes.
-    let data = own_data_bytes()?.saturating_add(MAPPED_ALLOWANCE).saturating_add(memory.saturating_mul(2));
+    let data = own_data_bytes()?.saturating_add(MAPPED_ALLOWANCE).saturating_add(order.memory.saturating_mul(2));
     for (resource, limit) in [
         (Resource::Data, data),
-        (Resource::Nofile, MAX_OPEN_FILES),
+        (Resource::Nofile, order.open_files.into()),
         (Resource::Core, 0),
         (Resource::Sigpending, MAX_PENDING_SIGNALS),
         (Resource::Memlock, MAX_LOCKED_BYTES),
