@@ -9,10 +9,12 @@ mod confinement;
 mod endings;
 #[path = "native/interface.rs"]
 mod interface;
-#[path = "native/lifecycle.rs"]
-mod lifecycle;
 #[path = "native/languages.rs"]
 mod languages;
+#[path = "native/lifecycle.rs"]
+mod lifecycle;
+#[path = "native/old_kernels.rs"]
+mod old_kernels;
 #[path = "native/redis_cache.rs"]
 mod redis_cache;
 #[path = "native/support.rs"]

@@ -35,6 +35,17 @@ impl Holdings {
         }
     }
 
+    /// What is held when nothing ends any more.
+    fn settled() -> Self {
+        loop {
+            let before = Self::now();
+            std::thread::sleep(Duration::from_secs(1));
+            if Self::now() == before {
+                return before;
+            }
+        }
+    }
+
     /// Waits until no more is held than `before`: a watching thread ends a moment after its process.
     fn assert_back_at(before: Self, what: &str) {
         let patience = Instant::now() + Duration::from_secs(20);
@@ -62,7 +73,7 @@ const DEADLY: [(&str, &[&str]); 4] = [
 fn no_descriptor_thread_or_process_is_left_behind() {
     // The compiler and the first plugin start what stays: the standard library's own.
     assert_eq!(hold("endings.c", "").output("count", json!(null)), 1);
-    let before = Holdings::now();
+    let before = Holdings::settled();
     for (source, attacks) in DEADLY {
         for attack in attacks {
             let plugin = hold(source, "");
@@ -81,6 +92,7 @@ fn no_descriptor_thread_or_process_is_left_behind() {
         }
     });
     several.unload();
+    assert!(several.log().is_empty(), "nothing died: {:?}", several.log());
     drop(several);
     Holdings::assert_back_at(before, "several processes");
 }

@@ -1,11 +1,13 @@
 //! A loaded plugin, whatever runs it, and the engine that loads it.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use pocket_index::digest::TreeDigest;
 use pocket_index::manifest::{Binary, Manifest, Runtime};
+use pocket_index::name::PluginName;
 use serde_json::{Map, Value};
 
 use super::budget::{Limit, Limits};
@@ -91,19 +93,27 @@ pub struct Engine {
     options: EngineOptions,
     wasm: WasmEngine,
     log: PluginLog,
+    unconfined: BTreeSet<PluginName>,
 }
 
 impl Engine {
     /// An engine whose plugins log to standard error. Nothing is started before a plugin needs it.
     pub fn new(options: EngineOptions) -> Self {
         let wasm = WasmEngine::new(options.cache_dir.clone());
-        Self { options, wasm, log: PluginLog::default() }
+        Self { options, wasm, log: PluginLog::default(), unconfined: BTreeSet::new() }
     }
 
     /// The same engine with another place for log lines.
     #[must_use]
     pub fn with_log(mut self, log: PluginLog) -> Self {
         self.log = log;
+        self
+    }
+
+    /// The same engine, which runs these native plugins also where the kernel cannot confine them: their user said so.
+    #[must_use]
+    pub fn with_unconfined(mut self, plugins: BTreeSet<PluginName>) -> Self {
+        self.unconfined = plugins;
         self
     }
 
@@ -124,14 +134,18 @@ impl Engine {
         let code = match files.manifest.runtime {
             Runtime::Lua => Code::Lua(Box::new(LuaPlugin::load(&files, border)?)),
             Runtime::Wasm => Code::Wasm(Box::new(self.wasm.load(&files, border)?)),
-            Runtime::Native => Code::Native(Box::new(NativePlugin::load(&files, border, self.native_options())?)),
+            Runtime::Native => Code::Native(Box::new(self.native(&files, border)?)),
         };
         Ok(Arc::new(Plugin { manifest: files.manifest, limits, code }))
     }
 
-    fn native_options(&self) -> NativeOptions {
+    fn native(&self, files: &PluginFiles, border: Border) -> Result<NativePlugin, CallError> {
         let host_program = self.options.host_program.clone();
-        NativeOptions { host_program, library_digest: None, confinement: Confinement::Required }
+        let confinement = match self.unconfined.contains(&files.manifest.name) {
+            true => Confinement::AllowUnconfined,
+            false => Confinement::Required,
+        };
+        NativePlugin::load(files, border, NativeOptions { host_program, library_digest: None, confinement })
     }
 }
 
@@ -177,6 +191,14 @@ impl Plugin {
     /// What each of its calls may use.
     pub fn limits(&self) -> Limits {
         self.limits
+    }
+
+    /// Refuses further calls of a plugin that has processes, waits until those that run have ended or the deadline has passed, and
+    /// ends the processes. Other plugins have nothing to end.
+    pub fn unload(&self, deadline: Instant) {
+        if let Code::Native(plugin) = &self.code {
+            plugin.unload(deadline);
+        }
     }
 
     /// Runs one call to its end or its deadline, on the caller's thread.

@@ -68,6 +68,13 @@ impl<'a> Catalog<'a> {
         warn: &'a dyn Fn(String),
     ) -> Result<Self, OpsError> {
         let engine = Arc::new(engine(workspace)?);
+        if workspace.is_project() && !workspace.project().plugins.security.unconfined.is_empty() {
+            let file = workspace.root().join("pocket.yaml");
+            warn(format!(
+                "`plugins.security.unconfined` in `{}` has no effect: only your own file can say so",
+                file.display()
+            ));
+        }
         let base = base(workspace)?;
         let private_networks = private_networks(workspace);
         let mut lazy = Vec::new();
@@ -291,7 +298,9 @@ fn rooted(permissions: &Permissions, base: &Path) -> Permissions {
 
 fn engine(workspace: &Workspace) -> Result<Engine, OpsError> {
     let program = std::env::current_exe().map_err(OpsError::io("find this program from", workspace.root()))?;
-    Ok(Engine::new(EngineOptions { cache_dir: workspace.home().cache().join("compiled"), host_program: program }))
+    let options = EngineOptions { cache_dir: workspace.home().cache().join("compiled"), host_program: program };
+    // A project, which comes from elsewhere, cannot say of its plugins that they need not be confined.
+    Ok(Engine::new(options).with_unconfined(workspace.user().plugins.security.unconfined.clone()))
 }
 
 fn settings(

@@ -119,9 +119,8 @@ fn threads_end_at_their_limit() {
     let plugin = attacker("processes.c");
     let error = plugin.error("thread-bomb", "");
     assert_eq!(error.kind, CallErrorKind::Crashed);
-    let expected =
-        "`thread-bomb` was ended because it started more than 256 threads, which is the limit of a native plugin";
-    assert_eq!(error.message, expected);
+    assert_eq!(error.message, "`thread-bomb` needs more than its limit of 256 threads");
+    assert_eq!(error.limit, Some(Limit::Threads));
     assert_works_anew(&plugin);
 }
 
@@ -132,9 +131,7 @@ fn files_are_out_of_reach_by_every_route() {
     std::fs::write(&secret, "keep this").expect("the folder is writable");
     let secret = secret.to_str().expect("it is UTF-8");
     let plugin = attacker("files.c");
-    for attack in
-        ["open", "open-write", "open-old", "open-by-path-descriptor", "open-below", "delete", "rename"]
-    {
+    for attack in ["open", "open-write", "open-old", "open-by-path-descriptor", "open-below", "delete", "rename"] {
         assert_refused(&plugin, attack, secret, "Permission denied");
     }
     for attack in [
@@ -316,7 +313,7 @@ fn strange_arguments_and_unasked_descriptors_do_nothing() {
 fn output_without_end_and_without_lines_is_read_and_bounded() {
     let plugin = attacker("transport.c");
     for attack in ["flood-output", "flood-error", "flood-log", "endless-line"] {
-        assert!(plugin.output(attack, "").as_u64() > Some(1000), "{attack}");
+        assert!(plugin.output(attack, "").as_u64() >= Some(256), "{attack}");
     }
     assert!(plugin.log().iter().all(|line| line.len() <= 4096));
     assert_eq!(plugin.output("close-output", ""), 0);

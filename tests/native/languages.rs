@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -10,12 +11,42 @@ use pocket::engine::{CallErrorKind, GrantedWords, Limits};
 use pocket_index::permissions::Permissions;
 use serde_json::{Value, json};
 
-use crate::support::{Setup, c_library, cpp_library, go_library, options, root, toolchain};
+use crate::support::{Held, Setup, built, c_library, compiler, options, root};
+
+/// The shared library of a C++ file under `fixtures`.
+fn cpp_library(source: &str) -> PathBuf {
+    built(source, |library| {
+        let mut gcc = compiler("g++", library);
+        gcc.arg(root().join("fixtures").join(source));
+        gcc
+    })
+}
+
+/// The shared library of a Go package under `fixtures/plugins-native`.
+fn go_library(package: &str) -> PathBuf {
+    built(package, |library| {
+        let mut go = Command::new(toolchain("go/bin/go"));
+        go.current_dir(root().join("fixtures/plugins-native").join(package)).env("CGO_ENABLED", "1");
+        go.args(["build", "-trimpath", "-buildmode=c-shared", "-o"]).arg(library).arg(".");
+        go
+    })
+}
+
+/// A compiler's program, as `fixtures/toolchains/install` puts it down.
+fn toolchain(program: &str) -> PathBuf {
+    let variable = |name| std::env::var_os(name).map(PathBuf::from);
+    let caches = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
+    let folder = variable("POCKET_TOOLCHAINS").or_else(|| Some(caches?.join("pocket-toolchains")));
+    let program = folder.expect("there is a home").join(program);
+    assert!(program.exists(), "`{}` is missing: run fixtures/toolchains/install", program.display());
+    program
+}
 
 #[test]
 fn the_header_and_the_example_are_c89_for_every_compiler() {
     let zig = toolchain("zig/bin/zig").display().to_string();
-    let [c, cpp] = [(&["c89", "c17"], "fixtures/plugins/c-echo/echo.c"), (&["c++98", "c++20"], "sdk/c/pocket_plugin.h")];
+    let [c, cpp] =
+        [(&["c89", "c17"], "fixtures/plugins/c-echo/echo.c"), (&["c++98", "c++20"], "sdk/c/pocket_plugin.h")];
     for (compiler, (standards, source)) in [
         (vec!["gcc"], c),
         (vec!["clang"], c),
@@ -49,9 +80,8 @@ fn a_plugin_in_c_plus_plus_throws_and_catches() {
     assert_eq!(plugin.error("join", json!(null)).message, "there is nothing to join");
     let error = plugin.error("throw", json!(null));
     assert_eq!(error.kind, CallErrorKind::Crashed);
-    let expected =
-        "`throw` crashed with SIGABRT (it gave up by itself); its last words:   what():  nobody catches this";
-    assert_eq!(error.message, expected);
+    assert!(error.message.starts_with("`throw` crashed with SIGABRT (it gave up by itself)"), "{error}");
+    assert!(error.message.contains("foreign exceptions"), "{error}");
     assert_eq!(plugin.output("join", json!("c")), json!(["c"]));
 }
 
@@ -125,6 +155,41 @@ fn a_plugin_in_go_is_confined_like_any_other() {
     assert_eq!(call("ask", json!(port)).expect("it is granted").output, "pong");
     answering.join().expect("it does not panic");
     assert_eq!(call("ask", json!(1)).expect_err("it is not granted").kind, CallErrorKind::Denied);
+}
+
+#[test]
+fn an_http_request_goes_through_the_engine_where_it_was_granted() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let port = listener.local_addr().expect("it is bound").port();
+    let asked = Permissions { http: vec![format!("127.0.0.1:{port}")], ..Permissions::default() };
+    let held = |granted| {
+        let asked = asked.clone();
+        Setup { asked, granted, ..Setup::default() }.hold(&go_library("go-greeter"))
+    };
+    let fetch = |plugin: &Held, url: String| plugin.call_with("fetch", json!({}), url);
+    let answering = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("the engine connects");
+        let mut request = Vec::new();
+        while !request.ends_with(b"\0ping") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).expect("the engine writes");
+            request.push(byte[0]);
+        }
+        stream.write_all(b"HTTP/1.1 201 Created\r\nContent-Length: 4\r\n\r\npong").expect("the engine reads");
+        String::from_utf8(request).expect("it is UTF-8")
+    });
+    let plugin = held(GrantedWords::all());
+    let reply = fetch(&plugin, format!("http://127.0.0.1:{port}/path")).expect("it is granted");
+    assert_eq!(reply.output, json!({"status": 201, "body": "pong"}));
+    let request = answering.join().expect("it does not panic");
+    assert!(request.starts_with("POST /path HTTP/1.1\r\n") && request.contains("x-greeting: hello"), "{request}");
+
+    let error = fetch(&plugin, "http://127.0.0.1:1/".to_owned()).expect_err("it is not asked for");
+    assert_eq!(error.kind, CallErrorKind::Denied);
+    let ungranted = held(GrantedWords::none());
+    let error = fetch(&ungranted, format!("http://127.0.0.1:{port}/")).expect_err("it is not granted");
+    assert_eq!(error.kind, CallErrorKind::Denied);
+    assert!(error.message.contains("`http_client` was not granted"), "{error}");
 }
 
 #[test]

@@ -32,43 +32,16 @@ pub fn c_library(source: &str) -> PathBuf {
     })
 }
 
-/// The shared library of a C++ file under `fixtures`.
-pub fn cpp_library(source: &str) -> PathBuf {
-    built(source, |library| {
-        let mut gcc = compiler("g++", library);
-        gcc.arg(root().join("fixtures").join(source));
-        gcc
-    })
-}
-
-/// The shared library of a Go package under `fixtures/plugins-native`.
-pub fn go_library(package: &str) -> PathBuf {
-    built(package, |library| {
-        let mut go = Command::new(toolchain("go/bin/go"));
-        go.current_dir(root().join("fixtures/plugins-native").join(package)).env("CGO_ENABLED", "1");
-        go.args(["build", "-trimpath", "-buildmode=c-shared", "-o"]).arg(library).arg(".");
-        go
-    })
-}
-
-/// A compiler's program, as `fixtures/toolchains/install` puts it down.
-pub fn toolchain(program: &str) -> PathBuf {
-    let variable = |name| std::env::var_os(name).map(PathBuf::from);
-    let caches = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
-    let folder = variable("POCKET_TOOLCHAINS").or_else(|| Some(caches?.join("pocket-toolchains")));
-    let program = folder.expect("there is a home").join(program);
-    assert!(program.exists(), "`{}` is missing: run fixtures/toolchains/install", program.display());
-    program
-}
-
-fn compiler(name: &str, library: &Path) -> Command {
+/// A compiler of C or C++ that makes a library.
+pub fn compiler(name: &str, library: &Path) -> Command {
     let mut compiler = Command::new(name);
     compiler.args(["-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-I"]).arg(root().join("sdk/c"));
     compiler.arg("-o").arg(library);
     compiler
 }
 
-fn built(source: &str, command: impl FnOnce(&Path) -> Command) -> PathBuf {
+/// The library that `command` builds from `source`, once.
+pub fn built(source: &str, command: impl FnOnce(&Path) -> Command) -> PathBuf {
     let _one_at_a_time = COMPILER.lock().unwrap_or_else(PoisonError::into_inner);
     let library = BUILT.path().join(format!("lib{}.so", source.replace(['/', '.'], "-")));
     if !library.exists() {
@@ -125,16 +98,23 @@ impl Setup {
             grants: Grants::new(&self.asked, &self.granted, &self.settings).expect("the permissions are well-formed"),
             identity: Identity { plugin: "held".to_owned(), version: "1.0.0".to_owned(), settings: self.settings },
             limits: self.limits,
-            log: PluginLog::new(move |line| sink.lock().expect("no sink panics").push(format!("{}{}", line.severity.prefix(), line.text))),
+            log: PluginLog::new(move |line| {
+                sink.lock().expect("no sink panics").push(format!("{}{}", line.severity.prefix(), line.text))
+            }),
         };
         (border, log)
     }
 
     /// Holds the plugin with that library.
     pub fn hold(self, library: &Path) -> Held {
+        self.hold_as(library, options())
+    }
+
+    /// The same with other options.
+    pub fn hold_as(self, library: &Path, options: NativeOptions) -> Held {
         let (limits, manifest) = (self.limits, self.manifest);
         let (border, log) = self.border();
-        let plugin = NativePlugin::load(&files_with(library, manifest), border, options()).expect("the library is there");
+        let plugin = NativePlugin::load(&files(library, manifest), border, options).expect("the library is there");
         Held { plugin, log, limits }
     }
 }
@@ -165,11 +145,6 @@ impl Held {
         }
     }
 
-    /// The plugin itself.
-    pub fn plugin(&self) -> &NativePlugin {
-        &self.plugin
-    }
-
     /// What the plugin logged so far.
     pub fn log(&self) -> Vec<String> {
         self.log.lock().expect("no sink panics").clone()
@@ -177,17 +152,17 @@ impl Held {
 
     /// Lets the plugin end its calls and stop.
     pub fn unload(&self) {
-        self.plugin.unload(Instant::now() + Duration::from_secs(30));
+        self.unload_within(Duration::from_secs(30));
+    }
+
+    /// The same with so much time.
+    pub fn unload_within(&self, time: Duration) {
+        self.plugin.unload(Instant::now() + time);
     }
 }
 
-/// The files of a plugin that is one library.
-pub fn files(library: &Path) -> PluginFiles {
-    files_with(library, "")
-}
-
-/// The same with more lines in its manifest.
-fn files_with(library: &Path, more: &str) -> PluginFiles {
+/// The files of a plugin that is one library, with more lines in its manifest.
+pub fn files(library: &Path, more: &str) -> PluginFiles {
     let name = library.file_name().expect("it is a file").display();
     let manifest = format!("name: held\nversion: 1.0.0\nruntime: native\nbinary: {name}\nnodes:\n- type: any\n{more}");
     let manifest = Manifest::parse(manifest.as_bytes()).expect("it is well-formed");

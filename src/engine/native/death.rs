@@ -16,7 +16,12 @@ const OUT_OF_MEMORY_WORDS: [&str; 5] =
     ["memory allocation of", "out of memory", "std::bad_alloc", "cannot allocate memory", "Cannot allocate memory"];
 
 /// The error of a call during which the process died. `symbol` names what is at a place in the plugin's library.
-pub fn error_of(death: &Death, node_type: &str, limits: Limits, symbol: impl FnOnce(u64) -> Option<String>) -> CallError {
+pub fn error_of(
+    death: &Death,
+    node_type: &str,
+    limits: Limits,
+    symbol: impl FnOnce(u64) -> Option<String>,
+) -> CallError {
     let mut error = if ran_out_of_memory(death) {
         CallError::out_of_memory(node_type, limits.memory)
     } else if death.overuse == Some(Overuse::Threads) {

@@ -7,6 +7,7 @@ use super::library::SealedLibrary;
 use super::message::{FromHost, ToHost};
 use super::plugin::{Holding, NativeOptions};
 use super::session::{Failure, Session, Terms, unexpected};
+use crate::engine::access::HttpClient;
 use crate::engine::budget::Limits;
 use crate::engine::envelope::Identity;
 use crate::engine::error::CallError;
@@ -25,7 +26,7 @@ pub fn describe(library: &Path, options: &NativeOptions) -> Result<Option<String
     let identity = Identity { plugin: name.clone(), version: String::new(), settings: serde_json::Map::new() };
     let border = Border { identity, grants: Grants::default(), limits: Limits::default(), log: PluginLog::default() };
     let NativeOptions { host_program, confinement, .. } = options.clone();
-    let holding = Holding { border, library, host_program, confinement };
+    let holding = Holding { border, http: HttpClient::default(), library, host_program, confinement };
     let mut session = holding.start_process()?;
     match ask(&holding, &mut session) {
         Ok(described) => described,
@@ -34,7 +35,12 @@ pub fn describe(library: &Path, options: &NativeOptions) -> Result<Option<String
 }
 
 fn ask(holding: &Holding, session: &mut Session) -> Result<Result<Option<String>, CallError>, Failure> {
-    let mut terms = Terms { border: &holding.border, deadline: Instant::now() + DESCRIBING_TIME, denied: None };
+    let mut terms = Terms {
+        border: &holding.border,
+        http: &holding.http,
+        deadline: Instant::now() + DESCRIBING_TIME,
+        denied: None,
+    };
     let loaded = session.load(&holding.order(), &holding.library, &mut terms)?;
     if let Err(error) = holding.accept(loaded) {
         return Ok(Err(error));

@@ -156,15 +156,6 @@ impl<'a> Fields<'a> {
         self.take()?.try_into().map_err(|_| FrameError::Malformed("a field has another length than it must have"))
     }
 
-    /// All fields that are left, as texts.
-    pub fn texts(&mut self) -> Result<Vec<&'a str>, FrameError> {
-        let mut texts = Vec::new();
-        while !self.rest.is_empty() {
-            texts.push(self.text()?);
-        }
-        Ok(texts)
-    }
-
     /// Makes sure that nothing is left.
     pub fn end(self) -> Result<(), FrameError> {
         if self.rest.is_empty() { Ok(()) } else { Err(FrameError::Malformed("bytes follow the last field")) }

@@ -79,8 +79,15 @@ pub enum ToHost<'a> {
     },
     /// The connection that was asked for; its descriptor comes with it.
     Connected,
-    /// There is no such connection.
-    NotConnected {
+    /// The answer to an HTTP request.
+    Answered {
+        /// Its status, address and headers as JSON.
+        head: &'a str,
+        /// What followed them.
+        body: &'a [u8],
+    },
+    /// What was asked of the engine is not done.
+    Refused {
         /// One of the header's `POCKET_CONNECT_` codes without its sign.
         code: u8,
         /// What to tell the plugin.
@@ -101,8 +108,9 @@ impl<'a> ToHost<'a> {
                 (4, [node, config, input, context].iter().map(|text| text.as_bytes()).collect())
             }
             Self::Connected => (5, vec![]),
-            Self::NotConnected { code, reason } => (6, vec![std::slice::from_ref(code), reason.as_bytes()]),
+            Self::Refused { code, reason } => (6, vec![std::slice::from_ref(code), reason.as_bytes()]),
             Self::Stop => (7, vec![]),
+            Self::Answered { head, body } => (8, vec![head.as_bytes(), body]),
         }
     }
 
@@ -121,8 +129,9 @@ impl<'a> ToHost<'a> {
                 context: fields.text()?,
             },
             5 => Self::Connected,
-            6 => Self::NotConnected { code: u8::from_be_bytes(fields.exact()?), reason: fields.text()? },
+            6 => Self::Refused { code: u8::from_be_bytes(fields.exact()?), reason: fields.text()? },
             7 => Self::Stop,
+            8 => Self::Answered { head: fields.text()?, body: fields.take()? },
             _ => return Err(FrameError::Malformed("its tag is unknown")),
         };
         fields.end()?;
@@ -178,6 +187,13 @@ pub enum FromHost<'a> {
         /// What.
         text: &'a str,
     },
+    /// The plugin asks for an HTTP request.
+    Http {
+        /// The request as JSON.
+        request: &'a str,
+        /// What is sent after it.
+        body: &'a [u8],
+    },
     /// The plugin asks for a connection.
     Connect {
         /// Where to.
@@ -200,6 +216,7 @@ impl<'a> FromHost<'a> {
             Self::Unusable(reason) => write(7, &[reason.as_bytes()]),
             Self::Log { level, text } => write(8, &[&[*level], text.as_bytes()]),
             Self::Connect { host, port } => write(9, &[host.as_bytes(), &port.to_be_bytes()]),
+            Self::Http { request, body } => write(11, &[request.as_bytes(), body]),
             Self::Confined(Confined { files, system_calls }) => {
                 write(10, &[&[u8::from(*files), u8::from(*system_calls)]])
             }
@@ -220,6 +237,7 @@ impl<'a> FromHost<'a> {
             7 => Self::Unusable(fields.text()?),
             8 => Self::Log { level: u8::from_be_bytes(fields.exact()?), text: fields.text()? },
             9 => Self::Connect { host: fields.text()?, port: u16::from_be_bytes(fields.exact()?) },
+            11 => Self::Http { request: fields.text()?, body: fields.take()? },
             10 => {
                 let [files, system_calls] = fields.exact()?;
                 Self::Confined(Confined { files: files == 1, system_calls: system_calls == 1 })
@@ -248,8 +266,9 @@ mod tests {
             ToHost::Describe,
             ToHost::Call { node: "n", config: "{}", input: "null", context: "{}" },
             ToHost::Connected,
-            ToHost::NotConnected { code: 2, reason: "refused" },
+            ToHost::Refused { code: 2, reason: "refused" },
             ToHost::Stop,
+            ToHost::Answered { head: "{}", body: b"\xff" },
         ] {
             let (tag, fields) = message.fields();
             assert_eq!(ToHost::decode(&body(tag, &fields)).expect("it was just encoded"), (5, message));
@@ -268,6 +287,7 @@ mod tests {
             FromHost::Unusable("why"),
             FromHost::Log { level: 2, text: "careful" },
             FromHost::Connect { host: "localhost", port: 6379 },
+            FromHost::Http { request: "{}", body: b"\xff" },
             FromHost::Confined(Confined { files: true, system_calls: false }),
         ] {
             let body = message.with_fields(body);

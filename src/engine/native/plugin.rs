@@ -12,6 +12,7 @@ use super::library::{self, SealedLibrary};
 use super::message::{Confined, Confinement, FromHost, LoadOrder, ToHost};
 use super::pool::{NoPlace, Place, Pool};
 use super::session::{Failure, Session, Terms, unexpected};
+use crate::engine::access::HttpClient;
 use crate::engine::envelope::{decode_error, decode_reply};
 use crate::engine::error::{CallError, CallErrorKind};
 use crate::engine::log::Severity;
@@ -39,6 +40,7 @@ pub struct NativePlugin {
 /// What every process of a plugin is started with.
 pub(super) struct Holding {
     pub(super) border: Border,
+    pub(super) http: HttpClient,
     pub(super) library: SealedLibrary,
     pub(super) host_program: PathBuf,
     pub(super) confinement: Confinement,
@@ -60,14 +62,14 @@ impl NativePlugin {
             SealedLibrary::open(&path, options.library_digest).map_err(|error| CallError::load(error.to_string()))?;
         let history = History::new(&border.identity.plugin, files.manifest.failure);
         let NativeOptions { host_program, confinement, .. } = options;
-        let holding = Holding { border, library, host_program, confinement };
+        let holding = Holding { border, http: HttpClient::default(), library, host_program, confinement };
         Ok(Self { holding, history, sessions: Pool::new(usize::from(files.manifest.instances)) })
     }
 
     /// Runs one call to its end or its deadline. Calls wait for each other when all processes are busy.
     pub fn call(&self, call: &Call<'_>) -> Result<Reply, CallError> {
         let border = &self.holding.border;
-        let mut terms = Terms { border, deadline: call.context.deadline, denied: None };
+        let mut terms = Terms { border, http: &self.holding.http, deadline: call.context.deadline, denied: None };
         let mut place = self.place(call.node_type, terms.deadline)?;
         self.start_if_needed(&mut place, call.node_type, &mut terms)?;
         let (config, input) = (call.config.to_string(), call.input.to_string());
@@ -84,7 +86,7 @@ impl NativePlugin {
     pub fn unload(&self, deadline: Instant) {
         let mut sessions = self.sessions.close(deadline);
         sessions.iter_mut().for_each(Session::stop);
-        sessions.into_iter().for_each(Session::end);
+        sessions.into_iter().for_each(|session| session.end(&self.holding.border));
     }
 
     fn place(&self, node_type: &str, deadline: Instant) -> Result<Place<'_, Session>, CallError> {

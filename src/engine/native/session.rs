@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::broker::{self, ConnectCode};
+use super::broker::{Broker, Refusal, RefusalCode};
 use super::frame::{FrameError, OVERHEAD};
 use super::library::SealedLibrary;
 use super::link::Link;
@@ -13,6 +13,7 @@ use super::message::{Confined, FromHost, LoadOrder, ToHost};
 use super::process::HostProcess;
 use super::usage::Allowance;
 use super::watch::Death;
+use crate::engine::access::HttpClient;
 use crate::engine::log::Severity;
 use crate::engine::plugin::Border;
 
@@ -37,10 +38,18 @@ pub struct Session {
 pub struct Terms<'a> {
     /// What the plugin may do and use.
     pub border: &'a Border,
+    /// The plugin's connections to web servers.
+    pub http: &'a HttpClient,
     /// When the answer must be there.
     pub deadline: Instant,
     /// What was denied to the plugin meanwhile, last.
     pub denied: Option<String>,
+}
+
+impl<'a> Terms<'a> {
+    fn broker(&self) -> Broker<'a> {
+        Broker { border: self.border, http: self.http, deadline: self.deadline }
+    }
 }
 
 /// Why there is no answer. The session is of no use any more.
@@ -135,21 +144,30 @@ impl Session {
         let _ = self.link.send(self.asked, &ToHost::Stop, Instant::now() + STOPPING_TIME);
     }
 
-    /// Waits for the process of a stopped plugin to end, and ends it.
-    pub fn end(self) {
-        if self.process.wait(STOPPING_TIME).is_none() {
+    /// Waits for the process of a stopped plugin to end, writing down what it says meanwhile, and ends it.
+    pub fn end(mut self, border: &Border) {
+        let deadline = Instant::now() + STOPPING_TIME;
+        while let Ok(body) = self.link.receive(usize::try_from(MIN_FRAME_LIMIT).unwrap_or(usize::MAX), deadline) {
+            // Nothing else is served any more.
+            if let Ok((_, FromHost::Log { level, text })) = FromHost::decode(&body) {
+                log(border, level, text);
+            }
+        }
+        if self.process.wait(deadline.saturating_duration_since(Instant::now())).is_none() {
             self.process.kill();
         }
     }
 
     fn answer<T>(&mut self, terms: &mut Terms<'_>, read: impl FnOnce(FromHost<'_>) -> T) -> Result<T, Failure> {
-        let limit = terms.border.limits.output.max(MIN_FRAME_LIMIT);
+        // A request to the host may carry more than a result.
+        let limit = terms.border.limits.output.max(terms.border.limits.transfer).max(MIN_FRAME_LIMIT);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX).saturating_add(OVERHEAD);
         loop {
             let body = self.link.receive(limit, terms.deadline)?;
             match FromHost::decode(&body)? {
                 (_, FromHost::Log { level, text }) => log(terms.border, level, text),
                 (_, FromHost::Connect { host, port }) => self.connect(host, port, terms)?,
+                (_, FromHost::Http { request, body }) => self.http(request, body, terms)?,
                 (number, answer) if number == self.asked => return Ok(read(answer)),
                 (_, answer) => return Err(unexpected(&answer)),
             }
@@ -157,17 +175,26 @@ impl Session {
     }
 
     fn connect(&mut self, host: &str, port: u16, terms: &mut Terms<'_>) -> Result<(), Failure> {
-        match broker::connect(&terms.border.grants, host, port, terms.deadline) {
-            Ok(stream) => {
-                self.link.send_with(self.asked, &ToHost::Connected, stream.as_fd(), terms.deadline)?;
+        match terms.broker().connect(host, port) {
+            Ok(stream) => Ok(self.link.send_with(self.asked, &ToHost::Connected, stream.as_fd(), terms.deadline)?),
+            Err(refusal) => self.refuse(refusal, terms),
+        }
+    }
+
+    fn http(&mut self, request: &str, body: &[u8], terms: &mut Terms<'_>) -> Result<(), Failure> {
+        match terms.broker().send(request, body) {
+            Ok((head, body)) => {
+                Ok(self.link.send(self.asked, &ToHost::Answered { head: &head, body: &body }, terms.deadline)?)
             }
-            Err(refusal) => {
-                let message = ToHost::NotConnected { code: refusal.code as u8, reason: &refusal.reason };
-                self.link.send(self.asked, &message, terms.deadline)?;
-                if refusal.code == ConnectCode::Denied {
-                    terms.denied = Some(refusal.reason);
-                }
-            }
+            Err(refusal) => self.refuse(refusal, terms),
+        }
+    }
+
+    fn refuse(&mut self, refusal: Refusal, terms: &mut Terms<'_>) -> Result<(), Failure> {
+        let message = ToHost::Refused { code: refusal.code as u8, reason: &refusal.reason };
+        self.link.send(self.asked, &message, terms.deadline)?;
+        if refusal.code == RefusalCode::Denied {
+            terms.denied = Some(refusal.reason);
         }
         Ok(())
     }
@@ -189,7 +216,7 @@ pub fn unexpected(answer: &FromHost<'_>) -> Failure {
         FromHost::Confined(_) => "`confined`",
         FromHost::Described(_) => "a description",
         FromHost::Returned(_) | FromHost::Raised(_) | FromHost::TooLarge | FromHost::Unusable(_) => "a result",
-        FromHost::Log { .. } | FromHost::Connect { .. } => "a request",
+        FromHost::Log { .. } | FromHost::Connect { .. } | FromHost::Http { .. } => "a request",
     };
     Failure::Broken(format!("{kind} came out of turn"))
 }

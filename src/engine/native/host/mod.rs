@@ -11,6 +11,7 @@ mod crash;
 mod files;
 mod filter;
 mod library;
+mod table;
 mod trap;
 
 use std::process::ExitCode;
@@ -99,7 +100,7 @@ fn answer_all(channel: &Channel, library: &PluginLibrary) -> Result<(), HostErro
                 library.stop();
                 return Ok(());
             }
-            ToHost::Load(_) | ToHost::Connected | ToHost::NotConnected { .. } => {
+            ToHost::Load(_) | ToHost::Connected | ToHost::Answered { .. } | ToHost::Refused { .. } => {
                 return Err(HostError::Protocol("a message came out of turn".to_owned()));
             }
         }
