@@ -45,7 +45,13 @@ fn load(folder: &Path) -> NativePlugin {
     let manifest = Manifest::parse(manifest.as_bytes()).expect("it is well-formed");
     let files = PluginFiles { root: folder.to_owned(), manifest, tree: None };
     let identity = Identity::new(&files, Map::new());
-    let border = Border { identity, grants: Grants::default(), limits: Limits::default(), log: PluginLog::default() };
+    let border = Border {
+        identity,
+        grants: Grants::default(),
+        limits: Limits::default(),
+        log: PluginLog::default(),
+        sampler: None,
+    };
     let host_program = env!("CARGO_BIN_EXE_pocket").into();
     let options = NativeOptions { host_program, library_digest: None, confinement: Confinement::Required };
     NativePlugin::load(&files, border, options).expect("the library is there")

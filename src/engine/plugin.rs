@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pocket_index::digest::TreeDigest;
 use pocket_index::manifest::{Binary, Manifest, Runtime};
@@ -17,6 +17,7 @@ use super::grants::Grants;
 use super::log::PluginLog;
 use super::lua::LuaPlugin;
 use super::native::{Confinement, NativeOptions, NativePlugin};
+use super::sampler::Sampler;
 use super::wasm::{WasmEngine, WasmPlugin};
 
 /// A plugin's files on disk: an installed folder, or a local one.
@@ -93,6 +94,8 @@ pub struct Engine {
     options: EngineOptions,
     wasm: WasmEngine,
     log: PluginLog,
+    /// The plugin whose code is looked at while it runs, and what keeps what is seen.
+    sampled: Option<(PluginName, Sampler)>,
     unconfined: BTreeSet<PluginName>,
 }
 
@@ -100,13 +103,20 @@ impl Engine {
     /// An engine whose plugins log to standard error. Nothing is started before a plugin needs it.
     pub fn new(options: EngineOptions) -> Self {
         let wasm = WasmEngine::new(options.cache_dir.clone());
-        Self { options, wasm, log: PluginLog::default(), unconfined: BTreeSet::new() }
+        Self { options, wasm, log: PluginLog::default(), sampled: None, unconfined: BTreeSet::new() }
     }
 
     /// The same engine with another place for log lines.
     #[must_use]
     pub fn with_log(mut self, log: PluginLog) -> Self {
         self.log = log;
+        self
+    }
+
+    /// The same engine, which looks where the code of one plugin is while it runs.
+    #[must_use]
+    pub fn with_sampler(mut self, plugin: PluginName, sampler: Sampler) -> Self {
+        self.sampled = Some((plugin, sampler));
         self
     }
 
@@ -130,7 +140,9 @@ impl Engine {
             .map_err(|error| CallError::load(format!("the manifest of `{}`: {error}", files.manifest.name)))?;
         let identity = Identity::new(&files, settings);
         let log = self.log.clone().limited(&identity.plugin, limits);
-        let border = Border { identity, grants, limits, log };
+        let sampled = self.sampled.as_ref().filter(|(plugin, _)| *plugin == files.manifest.name);
+        let sampler = sampled.map(|(_, sampler)| sampler.clone());
+        let border = Border { identity, grants, limits, log, sampler };
         let code = match files.manifest.runtime {
             Runtime::Lua => Code::Lua(Box::new(LuaPlugin::load(&files, border)?)),
             Runtime::Wasm => Code::Wasm(Box::new(self.wasm.load(&files, border)?)),
@@ -160,6 +172,19 @@ pub struct Border {
     pub limits: Limits,
     /// Where it writes its log.
     pub log: PluginLog,
+    /// What keeps where its code is seen; none if nobody looks.
+    pub sampler: Option<Sampler>,
+}
+
+/// What a plugin used since it was loaded, as far as its runtime tells.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// The most bytes of memory that were seen in use.
+    pub memory_peak: Option<u64>,
+    /// How often its process was started again.
+    pub restarts: u64,
+    /// The time that its process had on a processor.
+    pub processor: Option<Duration>,
 }
 
 /// A loaded plugin.
@@ -191,6 +216,15 @@ impl Plugin {
     /// What each of its calls may use.
     pub fn limits(&self) -> Limits {
         self.limits
+    }
+
+    /// What it used so far.
+    pub fn usage(&self) -> Usage {
+        match &self.code {
+            Code::Lua(plugin) => Usage { memory_peak: plugin.memory_peak(), ..Usage::default() },
+            Code::Wasm(plugin) => Usage { memory_peak: plugin.memory_peak(), ..Usage::default() },
+            Code::Native(plugin) => plugin.usage(),
+        }
     }
 
     /// Refuses further calls of a plugin that has processes, waits until those that run have ended or the deadline has passed, and
@@ -240,8 +274,6 @@ impl Plugin {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use serde_json::json;
 
     use super::*;

@@ -101,6 +101,7 @@ impl Setup {
             log: PluginLog::new(move |line| {
                 sink.lock().expect("no sink panics").push(format!("{}{}", line.severity.prefix(), line.text))
             }),
+            sampler: None,
         };
         (border, log)
     }

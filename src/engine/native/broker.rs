@@ -166,7 +166,7 @@ mod tests {
         let asked = Permissions { network: vec![network.to_owned()], ..Permissions::default() };
         let grants = Grants::new(&asked, words, &Map::new()).expect("it is well-formed");
         let identity = Identity { plugin: "p".to_owned(), version: "1.0.0".to_owned(), settings: Map::new() };
-        let border = Border { identity, grants, limits: Limits::default(), log: PluginLog::default() };
+        let border = Border { identity, grants, limits: Limits::default(), log: PluginLog::default(), sampler: None };
         Broker { border: &border, http: &HttpClient::default(), deadline }.connect("127.0.0.1", port)
     }
 

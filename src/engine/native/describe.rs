@@ -24,7 +24,13 @@ pub fn describe(library: &Path, options: &NativeOptions) -> Result<Option<String
     let library =
         SealedLibrary::open(library, options.library_digest).map_err(|error| CallError::load(error.to_string()))?;
     let identity = Identity { plugin: name.clone(), version: String::new(), settings: serde_json::Map::new() };
-    let border = Border { identity, grants: Grants::default(), limits: Limits::default(), log: PluginLog::default() };
+    let border = Border {
+        identity,
+        grants: Grants::default(),
+        limits: Limits::default(),
+        log: PluginLog::default(),
+        sampler: None,
+    };
     let NativeOptions { host_program, confinement, .. } = options.clone();
     let holding = Holding { border, http: HttpClient::default(), library, host_program, confinement };
     let mut session = holding.start_process()?;

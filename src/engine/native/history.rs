@@ -55,6 +55,11 @@ impl History {
         }
     }
 
+    /// Whether a process died since a call succeeded last.
+    pub fn has_deaths(&self) -> bool {
+        self.lock().in_a_row > 0
+    }
+
     /// When the next process may start, if it may before `deadline`.
     pub fn next_start(&self, now: Instant, deadline: Instant) -> Result<Instant, CallError> {
         let deaths = self.lock();

@@ -2,6 +2,7 @@
 //! replaced when they die.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use pocket_index::digest::Digest;
@@ -16,7 +17,7 @@ use crate::engine::access::HttpClient;
 use crate::engine::envelope::{decode_error, decode_reply};
 use crate::engine::error::{CallError, CallErrorKind};
 use crate::engine::log::Severity;
-use crate::engine::plugin::{Border, Call, PluginFiles, Reply};
+use crate::engine::plugin::{Border, Call, PluginFiles, Reply, Usage};
 
 /// How native plugins are held.
 #[derive(Debug, Clone)]
@@ -35,6 +36,8 @@ pub struct NativePlugin {
     history: History,
     /// A process has one call at a time: a deadline ends it, and must not end another's call with it.
     sessions: Pool<Session>,
+    /// How often a process took the place of one that had ended.
+    restarts: AtomicU64,
 }
 
 /// What every process of a plugin is started with.
@@ -63,7 +66,8 @@ impl NativePlugin {
         let history = History::new(&border.identity.plugin, files.manifest.failure);
         let NativeOptions { host_program, confinement, .. } = options;
         let holding = Holding { border, http: HttpClient::default(), library, host_program, confinement };
-        Ok(Self { holding, history, sessions: Pool::new(usize::from(files.manifest.instances)) })
+        let sessions = Pool::new(usize::from(files.manifest.instances));
+        Ok(Self { holding, history, sessions, restarts: AtomicU64::new(0) })
     }
 
     /// Runs one call to its end or its deadline. Calls wait for each other when all processes are busy.
@@ -87,6 +91,16 @@ impl NativePlugin {
         let mut sessions = self.sessions.close(deadline);
         sessions.iter_mut().for_each(Session::stop);
         sessions.into_iter().for_each(|session| session.end(&self.holding.border));
+    }
+
+    /// What its processes used so far. Those that have a call are not asked.
+    pub fn usage(&self) -> Usage {
+        let used = self.sessions.idle(Session::usage);
+        Usage {
+            restarts: self.restarts.load(Ordering::Relaxed),
+            memory_peak: used.iter().filter_map(|usage| usage.memory_peak).max(),
+            processor: used.iter().filter_map(|usage| usage.processor).reduce(|one, other| one + other),
+        }
     }
 
     fn place(&self, node_type: &str, deadline: Instant) -> Result<Place<'_, Session>, CallError> {
@@ -122,6 +136,9 @@ impl NativePlugin {
         }
         let now = Instant::now();
         let start = self.history.next_start(now, terms.deadline)?;
+        if self.history.has_deaths() {
+            self.restarts.fetch_add(1, Ordering::Relaxed);
+        }
         std::thread::sleep(start - now);
         let settings = serde_json::to_string(&border.identity.settings).expect("JSON values always serialize");
         **place = Some(self.holding.start_process()?);

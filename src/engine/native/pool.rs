@@ -57,6 +57,11 @@ impl<T> Pool<T> {
         }
     }
 
+    /// What the values say that nobody uses now.
+    pub fn idle<U>(&self, ask: impl Fn(&T) -> U) -> Vec<U> {
+        self.lock().idle.iter().map(ask).collect()
+    }
+
     /// Gives out no more places, and waits until those that are out are back or the deadline has passed. Returns the values.
     pub fn close(&self, deadline: Instant) -> Vec<T> {
         let mut state = self.lock();

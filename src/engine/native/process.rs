@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use rustix::process::{Signal, pidfd_send_signal};
 
-use super::usage::Allowance;
+use super::usage::{self, Allowance};
 use super::watch::{Death, Watched};
 use crate::engine::log::PluginLog;
+use crate::engine::plugin::Usage;
 
 /// The hidden subcommand that turns the program into a plugin's host.
 pub const HOST_ARGUMENT: &str = "__plugin-host";
@@ -24,6 +25,7 @@ const DYING_TIME: Duration = Duration::from_secs(1);
 /// A running host process. It is killed when this is dropped.
 pub struct HostProcess {
     handle: OwnedFd,
+    pid: u32,
     deaths: Receiver<Death>,
 }
 
@@ -43,8 +45,8 @@ impl HostProcess {
         thread::Builder::new()
             .name(format!("plugin {plugin}"))
             .spawn(move || watched.start_and_watch(command, output, &started, &died))?;
-        let handle = starts.recv().map_err(|_| io::Error::other("the thread that starts the host ended"))??;
-        Ok((Self { handle, deaths }, ours))
+        let (handle, pid) = starts.recv().map_err(|_| io::Error::other("the thread that starts the host ended"))??;
+        Ok((Self { handle, pid, deaths }, ours))
     }
 
     /// How the process ended, if it has.
@@ -54,6 +56,11 @@ impl HostProcess {
             Err(TryRecvError::Empty) => None,
             Err(TryRecvError::Disconnected) => Some(Death::default()),
         }
+    }
+
+    /// What the process used so far, as far as the system says.
+    pub fn usage(&self) -> Usage {
+        usage::of(self.pid)
     }
 
     /// Waits for the process to end by itself; `None` if it lives on after `patience`.

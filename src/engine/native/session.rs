@@ -15,7 +15,7 @@ use super::usage::Allowance;
 use super::watch::Death;
 use crate::engine::access::HttpClient;
 use crate::engine::log::Severity;
-use crate::engine::plugin::Border;
+use crate::engine::plugin::{Border, Usage};
 
 /// 1 MiB: what a message may have at least, so that a manifest or an error fits where outputs must be small.
 const MIN_FRAME_LIMIT: u64 = 1 << 20;
@@ -120,6 +120,11 @@ impl Session {
         self.asked = self.asked.wrapping_add(1);
         self.link.send(self.asked, message, terms.deadline)?;
         self.answer(terms, read)
+    }
+
+    /// What the process used so far.
+    pub fn usage(&self) -> Usage {
+        self.process.usage()
     }
 
     /// How the process ended, if it has.

@@ -1,6 +1,11 @@
 //! What a host process uses, as the kernel counts it, and what it may use.
 
 use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::engine::plugin::Usage;
 
 /// What a process may use at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +23,24 @@ pub enum Overuse {
     Memory,
     /// Threads.
     Threads,
+}
+
+/// What a process used so far, as far as the system says.
+pub fn of(pid: u32) -> Usage {
+    let folder = PathBuf::from(format!("/proc/{pid}"));
+    let status = fs::read_to_string(folder.join("status")).unwrap_or_default();
+    let memory_peak = number_after(&status, "VmHWM:").map(|kilobytes| kilobytes << 10);
+    Usage { memory_peak, processor: processor_time(&folder), ..Usage::default() }
+}
+
+/// The time that all of a process's threads had on a processor. `schedstat` counts in nanoseconds, `stat` in hundredths of a second.
+fn processor_time(folder: &Path) -> Option<Duration> {
+    let threads = fs::read_dir(folder.join("task")).ok()?;
+    let of_thread = |thread: io::Result<fs::DirEntry>| {
+        let text = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+        text.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
+    };
+    threads.map(of_thread).sum()
 }
 
 impl Allowance {

@@ -62,12 +62,12 @@ struct Process {
 }
 
 impl Watched {
-    /// Starts `command`, tells `started` a handle of the process, and `died` how it ended.
+    /// Starts `command`, tells `started` a handle and the number of the process, and `died` how it ended.
     pub fn start_and_watch(
         self,
         mut command: Command,
         output: PipeReader,
-        started: &Sender<io::Result<OwnedFd>>,
+        started: &Sender<io::Result<(OwnedFd, u32)>>,
         died: &Sender<Death>,
     ) {
         let process = command.spawn().and_then(Process::new);
@@ -76,7 +76,7 @@ impl Watched {
             Ok(both) => both,
             Err(error) => return drop(started.send(Err(error))),
         };
-        if started.send(Ok(handle)).is_err() {
+        if started.send(Ok((handle, process.child.id()))).is_err() {
             return process.end();
         }
         let _ = died.send(self.watch(process, output));
