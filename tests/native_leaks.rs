@@ -57,7 +57,7 @@ impl Holdings {
 }
 
 fn hold(source: &str, manifest: &'static str) -> Held {
-    let limits = Limits { timeout: Duration::from_millis(500), memory: 64 << 20, ..Limits::default() };
+    let limits = Limits { timeout: Duration::from_secs(2), memory: 64 << 20, ..Limits::default() };
     Setup { limits, manifest, ..Setup::default() }.hold(&c_library(&format!("c-hostile/{source}")))
 }
 

@@ -290,7 +290,7 @@ fn a_plugin_that_breaks_its_transport_costs_its_own_call() {
 
 #[test]
 fn a_plugin_that_steals_its_own_questions_is_a_timeout() {
-    let limits = Limits { timeout: Duration::from_millis(500), ..Limits::default() };
+    let limits = Limits { timeout: Duration::from_secs(2), ..Limits::default() };
     let plugin = Setup { limits, ..Setup::default() }.hold(&c_library("c-hostile/transport.c"));
     assert_eq!(plugin.output("steal", ""), 0);
     // Thread and host read the same socket: the question may reach either.

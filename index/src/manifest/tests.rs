@@ -193,3 +193,24 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn what_follows_a_death_and_how_many_processes_there_are_is_for_native_plugins() {
+    let parse = |runtime: &str, more: &str| {
+        Manifest::parse(format!("name: x\nversion: 1.0.0\nruntime: {runtime}\nbinary: f\n{more}\n").as_bytes())
+    };
+    let manifest = parse("native", "").expect("neither must be there");
+    assert_eq!((manifest.failure, manifest.instances), (FailurePolicy::Restart, 1));
+    let manifest = parse("native", "failure: break\ninstances: 16").expect("both are well-formed");
+    assert_eq!((manifest.failure, manifest.instances), (FailurePolicy::Break, 16));
+    for (runtime, more, expected) in [
+        ("native", "failure: never", "expected one of `fail`, `restart`, `break`; found `never`"),
+        ("native", "instances: 0", "expected a number from 1 to 16, found `0`"),
+        ("native", "instances: 17", "expected a number from 1 to 16, found `17`"),
+        ("native", "instances: many", "expected a number from 1 to 16, found `\"many\"`"),
+        ("lua", "failure: fail", "only `native` plugins run in processes of their own, this one is `lua`"),
+        ("wasm", "instances: 2", "only `native` plugins run in processes of their own, this one is `wasm`"),
+    ] {
+        assert_eq!(parse(runtime, more).expect_err("it is refused").message, expected, "{more}");
+    }
+}
