@@ -2,8 +2,12 @@
 
 mod key;
 mod owner;
+#[cfg(feature = "registry")]
+mod registry;
+mod run;
+#[cfg(feature = "registry")]
+mod witness;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -17,6 +21,14 @@ pub use key::KeyCommand;
 #[cfg(feature = "registry")]
 pub use owner::RecoverArguments;
 pub use owner::{AcceptArguments, OwnerCommand};
+#[cfg(feature = "registry")]
+pub use registry::{DemoArguments, RegistryCommand};
+pub use run::{
+    BenchArguments, CreateArguments, Language, LoadArguments, MetricsArguments, MetricsFormat, ProfileArguments,
+    RunArguments, TestArguments, TrialArguments, UnloadArguments,
+};
+#[cfg(feature = "registry")]
+pub use witness::{LogCommand, WitnessCommand};
 
 /// A package manager for plugins, and the engine that runs them.
 #[derive(Debug, Parser)]
@@ -64,33 +76,16 @@ pub enum Command {
     #[cfg(feature = "registry")]
     #[command(subcommand)]
     Registry(RegistryCommand),
+    /// Watch registries for others: cosign what only grew
+    #[cfg(feature = "registry")]
+    #[command(subcommand)]
+    Witness(WitnessCommand),
     /// See all of it work: a registry, a key, a publish, installs, a workflow, a refusal
     #[cfg(feature = "registry")]
     Demo(DemoArguments),
     /// The child process that native plugins run in; the engine starts it
     #[command(name = "__plugin-host", hide = true)]
     PluginHost,
-}
-
-#[derive(Debug, Args)]
-pub struct RunArguments {
-    /// The workflow: a YAML or JSON file
-    pub workflow: PathBuf,
-    /// The run's input as JSON
-    #[arg(long, value_name = "JSON", conflicts_with = "input_file", allow_hyphen_values = true)]
-    pub input: Option<String>,
-    /// The run's input from a JSON file; `-` reads the standard input
-    #[arg(long, value_name = "FILE")]
-    pub input_file: Option<PathBuf>,
-    /// Print the plan and run nothing
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Print each node as it starts and ends
-    #[arg(long, short)]
-    pub verbose: bool,
-    /// Leave a plugin out; may be given several times
-    #[arg(long, value_name = "NAME")]
-    pub disable_plugin: Vec<PluginName>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -131,13 +126,27 @@ pub enum PluginCommand {
         #[command(flatten)]
         scope: ScopeArguments,
     },
-    /// Show a plugin: its nodes, settings and permissions
-    Info {
-        /// The plugin
-        name: PluginName,
-        #[command(flatten)]
-        registry: RegistryArguments,
+    /// Use a plugin where it stands, without installing it
+    Load(LoadArguments),
+    /// Use a plugin no more, without uninstalling it
+    Unload(UnloadArguments),
+    /// Tell what a file is, what keeps it from being a plugin here, and what to do; exit code 5 if it cannot be used
+    Check {
+        /// Any file or folder
+        path: PathBuf,
     },
+    /// Make a folder with a new plugin that builds, loads and works as it is
+    Create(CreateArguments),
+    /// Call a plugin's nodes with the examples of its manifest, or with an input; exit code 5 if something else comes out
+    Test(TestArguments),
+    /// Measure how fast a plugin's nodes are
+    Bench(BenchArguments),
+    /// Show a plugin: its nodes and settings
+    Info(InfoArguments),
+    /// Run a workflow and draw where its time went, in a plugin and around it
+    Profile(ProfileArguments),
+    /// Show how often plugins were called, how long that took and how it ended
+    Metrics(MetricsArguments),
     /// Show what a plugin asks for, what was approved and granted, and what it may do
     Permissions {
         /// The plugin, installed or in a registry
@@ -184,6 +193,17 @@ pub struct RegistryArguments {
     /// Use nothing but what is on this machine
     #[arg(long, env = "POCKET_OFFLINE", value_parser = clap::builder::FalseyValueParser::new())]
     pub offline: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct InfoArguments {
+    /// The plugin
+    pub name: PluginName,
+    #[command(flatten)]
+    pub registry: RegistryArguments,
+    /// Also show where each setting's value comes from, permissions, limits, licence and source
+    #[arg(long, short)]
+    pub verbose: bool,
 }
 
 #[derive(Debug, Args)]
@@ -411,53 +431,6 @@ fn release(text: &str) -> Result<(PluginName, Version), String> {
     let name = name.parse().map_err(|error: pocket_index::name::NameError| error.to_string())?;
     let version = version.parse().map_err(|error: semver::Error| format!("`{version}`: {error}"))?;
     Ok((name, version))
-}
-
-#[cfg(feature = "registry")]
-#[derive(Debug, Subcommand)]
-pub enum RegistryCommand {
-    /// Serve a registry over HTTP
-    Serve {
-        /// The registry's folder; an empty or missing one becomes a new registry [default: a copy of the bundled one that is
-        /// gone when the server stops]
-        #[arg(long, value_name = "FOLDER")]
-        dir: Option<PathBuf>,
-        /// Start a new registry with the plugins of the bundled one
-        #[arg(long, requires = "dir")]
-        with_bundled: bool,
-        /// Where to listen; port 0 takes a free one
-        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7878")]
-        addr: SocketAddr,
-        /// Listen on an address that other machines reach: a proxy in front does TLS
-        #[arg(long)]
-        behind_proxy: bool,
-        /// How long a recovery that is sent to it must wait at least before its owners count
-        #[arg(long, value_name = "DELAY", default_value = "7d", value_parser = pocket_registry::parse_recovery_delay, env = "POCKET_RECOVERY_DELAY")]
-        recovery_delay: u64,
-    },
-    /// Name other owners for a plugin whose owners lost their keys; they count after a delay that everybody sees. No server may
-    /// use the folder meanwhile
-    Recover(RecoverArguments),
-    /// Read a whole registry and see that everything in it fits together: exit code 6 if something does not
-    Verify {
-        /// Its URL, its name from pocket.yaml, `bundled`, or the folder of its files
-        #[arg(value_name = "URL|FOLDER")]
-        registry: String,
-        /// Do not read the archives
-        #[arg(long)]
-        no_archives: bool,
-    },
-}
-
-#[cfg(feature = "registry")]
-#[derive(Debug, Args)]
-pub struct DemoArguments {
-    /// Where the demo works, and leaves everything to look at [default: a temporary folder that is removed]
-    #[arg(long, value_name = "FOLDER")]
-    pub dir: Option<PathBuf>,
-    /// Where Redis answers
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:6379")]
-    pub redis: String,
 }
 
 #[cfg(test)]

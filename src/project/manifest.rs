@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 use pocket_index::digest::Digest;
+use pocket_index::log::WitnessDemand;
 use pocket_index::manifest::Runtime;
 use pocket_index::name::{PluginName, RegistryName, Target};
 use pocket_index::pattern::NamePattern;
@@ -14,6 +15,7 @@ use semver::VersionReq;
 use serde_json::{Map, Value};
 
 use super::expand::{ExpandError, expand};
+use super::limits::LimitSettings;
 
 /// A `pocket.yaml`: a project's, or the user's own.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -45,6 +47,8 @@ pub struct PluginSettings {
     pub dependencies: BTreeMap<PluginName, Dependency>,
     /// Plugins' settings as written, `${NAME}` not yet replaced.
     pub config: BTreeMap<PluginName, Map<String, Value>>,
+    /// What plugins may use.
+    pub limits: LimitSettings,
     /// What plugins may do.
     pub security: Security,
 }
@@ -108,6 +112,8 @@ pub struct RegistrySettings {
     pub signing: Signing,
     /// How old a version must be before it is picked, in seconds.
     pub min_release_age: Option<u64>,
+    /// How old its checkpoint may be, in seconds; none is the usual limit.
+    pub max_age: Option<u64>,
     /// Bytes that a plugin's files may have together; none is the usual limit.
     pub max_unpacked: Option<u64>,
 }
@@ -132,6 +138,8 @@ pub struct Security {
     pub permissions: BTreeMap<PluginName, BTreeSet<Word>>,
     /// Whether workflows may start programs.
     pub allow_exec: Option<Exec>,
+    /// The native plugins that may run where the kernel cannot confine them. Only the user's own file can say so.
+    pub unconfined: BTreeSet<PluginName>,
     /// Runtimes that must not be used.
     pub denied_runtimes: BTreeSet<Runtime>,
     /// Permissions that no plugin may ask for.
@@ -140,6 +148,8 @@ pub struct Security {
     pub private_networks: Option<Vec<IpNet>>,
     /// Whose signature a plugin of such a name must have: one of these keys.
     pub required_signers: BTreeMap<NamePattern, Vec<PublicKey>>,
+    /// Who must have seen a registry's checkpoint before it counts.
+    pub witnesses: Option<WitnessDemand>,
 }
 
 /// Whether workflows may start programs.

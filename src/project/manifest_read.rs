@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use pocket_index::age::parse_age;
+use pocket_index::log::WitnessDemand;
 use pocket_index::name::PluginName;
 use pocket_index::permissions::{Word, parse_memory};
 use pocket_index::repository::Repository;
@@ -12,6 +13,7 @@ use pocket_index::signature::PublicKey;
 use semver::VersionReq;
 use serde_json::{Map, Value};
 
+use super::limits::LimitSettings;
 use super::manifest::{
     Autoload, Dependency, DependencySource, Exec, ForgeSettings, LogLevel, PluginSettings, ProjectManifest,
     RegistrySettings, Security, Signing,
@@ -28,6 +30,13 @@ const LOG_LEVELS: [(&str, LogLevel); 6] = [
     ("debug", LogLevel::Debug),
     ("trace", LogLevel::Trace),
 ];
+
+impl LogLevel {
+    /// The level that a word names.
+    pub fn parse(word: &str) -> Option<Self> {
+        LOG_LEVELS.into_iter().find(|(known, _)| *known == word).map(|(_, level)| level)
+    }
+}
 
 impl ProjectManifest {
     /// Reads the text of a `pocket.yaml`; an empty one sets nothing.
@@ -55,7 +64,7 @@ impl ProjectManifest {
 }
 
 fn plugins(field: &Field<'_>) -> Read<PluginSettings> {
-    let known = ["directories", "autoload", "targets", "vendor", "dependencies", "config", "security"];
+    let known = ["directories", "autoload", "targets", "vendor", "dependencies", "config", "limits", "security"];
     let fields = field.keys(&known)?;
     let folder = |field: &Field<'_>| field.text().map(str::to_owned);
     let autoload = |field: &Field<'_>| Ok(if field.flag()? { Autoload::On } else { Autoload::Off });
@@ -66,6 +75,7 @@ fn plugins(field: &Field<'_>) -> Read<PluginSettings> {
         vendor: fields.get("vendor").map(folder).transpose()?,
         dependencies: fields.get("dependencies").map(|field| field.named(dependency)).transpose()?.unwrap_or_default(),
         config: fields.get("config").map(|field| field.named(settings)).transpose()?.unwrap_or_default(),
+        limits: fields.get("limits").map(LimitSettings::read).transpose()?.unwrap_or_default(),
         security: fields.get("security").map(security).transpose()?.unwrap_or_default(),
     })
 }
@@ -113,6 +123,18 @@ pub(super) fn url(field: &Field<'_>) -> Read<String> {
     }
 }
 
+/// Reads a file of settings alone: a mapping, `${NAME}` not yet replaced.
+///
+/// # Errors
+/// The text is not YAML, or no mapping.
+pub fn read_settings(text: &str) -> Read<Map<String, Value>> {
+    let Some(root) = yaml::parse(text)? else { return Ok(Map::new()) };
+    if !matches!(root.value, Yaml::Map(_)) {
+        return Err(ManifestError::at(&root, "expected a mapping with the plugin's settings"));
+    }
+    settings(&Field { path: String::new(), node: &root })
+}
+
 fn settings(field: &Field<'_>) -> Read<Map<String, Value>> {
     let entries = field.entries()?;
     Ok(entries.into_iter().map(|(key, field)| (key.value.clone(), field.node.value.to_json())).collect())
@@ -123,10 +145,12 @@ fn security(field: &Field<'_>) -> Read<Security> {
         "default_permissions",
         "permissions",
         "allow_exec",
+        "unconfined",
         "denied_runtimes",
         "denied_permissions",
         "private_networks",
         "required_signers",
+        "witnesses",
     ];
     let fields = field.keys(&known)?;
     let exec = |field: &Field<'_>| Ok(if field.flag()? { Exec::Allowed } else { Exec::Refused });
@@ -140,6 +164,7 @@ fn security(field: &Field<'_>) -> Read<Security> {
             .transpose()?
             .unwrap_or_default(),
         allow_exec: fields.get("allow_exec").map(exec).transpose()?,
+        unconfined: names(fields.get("unconfined"))?,
         denied_runtimes: fields
             .get("denied_runtimes")
             .map(runtimes)
@@ -150,6 +175,7 @@ fn security(field: &Field<'_>) -> Read<Security> {
         denied_permissions: fields.get("denied_permissions").map(word_list).transpose()?.unwrap_or_default(),
         private_networks: fields.get("private_networks").map(|field| field.list(network)).transpose()?,
         required_signers: fields.get("required_signers").map(signers).transpose()?.unwrap_or_default(),
+        witnesses: fields.get("witnesses").map(witnesses).transpose()?,
     })
 }
 
@@ -166,10 +192,24 @@ fn network(field: &Field<'_>) -> Read<IpNet> {
     }
 }
 
+fn names(field: Option<&Field<'_>>) -> Read<BTreeSet<PluginName>> {
+    let names: Option<Vec<PluginName>> = field.map(|field| field.list(Field::parsed)).transpose()?;
+    Ok(names.unwrap_or_default().into_iter().collect())
+}
+
 /// At least one key.
 pub(super) fn keys(field: &Field<'_>) -> Read<Vec<PublicKey>> {
     let keys: Vec<PublicKey> = field.list(Field::parsed)?;
     if keys.is_empty() { Err(field.error("expected at least one public key")) } else { Ok(keys) }
+}
+
+/// Keys of witnesses, and how many of them must have cosigned. The number is not guessed.
+pub(super) fn witnesses(field: &Field<'_>) -> Read<WitnessDemand> {
+    let fields = field.keys(&["keys", "threshold"])?;
+    let keys = fields.get("keys").ok_or_else(|| field.error("`keys` is missing"))?.list(Field::parsed)?;
+    let missing = "`threshold` is missing: how many of the keys must have cosigned";
+    let threshold = fields.get("threshold").ok_or_else(|| field.error(missing))?.parsed()?;
+    WitnessDemand::new(keys, threshold).map_err(|error| field.error(error.to_string()))
 }
 
 /// A list of words.
@@ -195,10 +235,11 @@ fn registry(field: &Field<'_>) -> Read<RegistrySettings> {
             url: url(field)?,
             signing: Signing::OnFirstUse,
             min_release_age: None,
+            max_age: None,
             max_unpacked: None,
         });
     }
-    let fields = field.keys(&["url", "key", "unsigned", "min_release_age", "max_unpacked"])?;
+    let fields = field.keys(&["url", "key", "unsigned", "min_release_age", "max_age", "max_unpacked"])?;
     let Some(address) = fields.get("url") else { return Err(field.error("`url` is missing")) };
     let unsigned = fields.get("unsigned").map(Field::flag).transpose()?.unwrap_or(false);
     let signing = match fields.get("key") {
@@ -211,6 +252,7 @@ fn registry(field: &Field<'_>) -> Read<RegistrySettings> {
         url: url(address)?,
         signing,
         min_release_age: fields.get("min_release_age").map(age).transpose()?,
+        max_age: fields.get("max_age").map(age).transpose()?,
         max_unpacked: fields.get("max_unpacked").map(bytes).transpose()?,
     })
 }
@@ -294,7 +336,7 @@ plugins:
     private_networks: [10.0.0.0/8, 192.168.1.7, "fd00::/8"]
 registries:
   bundled: https://plugins.example.com
-  corp: { url: "https://corp.example.com/index", unsigned: true, min_release_age: 7d, max_unpacked: 1GiB }
+  corp: { url: "https://corp.example.com/index", unsigned: true, min_release_age: 7d, max_age: 36h, max_unpacked: 1GiB }
 forges:
   git.example.com: { api: "https://git.example.com/api/v1" }
   Other.example.com:3000: http://other.example.com:3000/api
@@ -329,6 +371,7 @@ log_level: debug
         let networks = ["10.0.0.0/8", "192.168.1.7/32", "fd00::/8"].map(|text| text.parse().unwrap()).to_vec();
         assert_eq!(plugins.security.private_networks, Some(networks));
         assert_eq!(manifest.registries["corp"].min_release_age, Some(7 * 86_400));
+        assert_eq!(manifest.registries["corp"].max_age, Some(36 * 3_600));
         assert_eq!(manifest.registries["corp"].max_unpacked, Some(1 << 30));
         assert_eq!(manifest.registries["corp"].signing, Signing::Unsigned);
         assert_eq!(manifest.log_level, Some(LogLevel::Debug));
@@ -381,6 +424,7 @@ log_level: debug
             "plugins:\n  security:\n    private_networks: [10.0.0.5/8]",
             "plugins:\n  security:\n    private_networks: [intranet]",
             "registries:\n  corp: { url: https://x.example, min_release_age: 7 }",
+            "registries:\n  corp: { url: https://x.example, max_age: never }",
             "log_level: [",
             "- a\n- b",
         ];
@@ -404,6 +448,7 @@ log_level: debug
         line 3, column 24: `plugins.security.private_networks[0]`: `10.0.0.5/8` is no network: expected an address alone, or `10.0.0.0/8`
         line 3, column 24: `plugins.security.private_networks[0]`: `intranet` is no network: expected one such as `10.0.0.0/8` or `fd00::/8`
         line 2, column 52: `registries.corp.min_release_age`: expected an age such as `7d`, `12h`, `30m` or `0`
+        line 2, column 44: `registries.corp.max_age`: expected an age such as `7d`, `12h`, `30m` or `0`
         line 1, column 12: unclosed bracket '['
         line 1, column 1: expected a mapping with `plugins`, `registries`, `forges`, `trust_key` or `log_level`
         ");

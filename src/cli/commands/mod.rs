@@ -3,25 +3,33 @@
 mod announce;
 mod audit;
 mod cache;
+mod check;
+mod create;
 #[cfg(feature = "registry")]
 mod demo;
 mod info;
 mod install;
 mod key;
 mod list;
+mod load;
+mod metrics;
 mod outdated;
 mod pack;
 mod permissions;
+mod profile;
 mod publish;
 #[cfg(feature = "registry")]
 mod registry;
 mod run;
 mod search;
 mod tree;
+mod trial;
 mod uninstall;
 mod vendor;
 mod verify;
 mod why;
+#[cfg(feature = "registry")]
+mod witness;
 
 use std::process::ExitCode;
 
@@ -31,6 +39,7 @@ use crate::home::keys;
 use crate::ops::{OpsError, Reach, Workspace};
 use crate::registry::Network;
 
+use super::approval::Approval;
 use super::arguments::{Cli, Command, PluginCommand, RegistryArguments, ScopeArguments};
 use super::output::Output;
 use super::passphrase::Passphrases;
@@ -45,6 +54,8 @@ pub fn run(cli: Cli, output: &Output) -> Result<ExitCode, OpsError> {
         Command::Key(command) => key::run(&command, output),
         #[cfg(feature = "registry")]
         Command::Registry(command) => return registry::run(command, output),
+        #[cfg(feature = "registry")]
+        Command::Witness(command) => witness::run(command, output),
         #[cfg(feature = "registry")]
         Command::Demo(arguments) => demo::run(&arguments, output),
         Command::PluginHost => return Ok(crate::engine::native::run_host()),
@@ -65,7 +76,15 @@ fn plugin(command: PluginCommand, output: &Output) -> Result<ExitCode, OpsError>
         PluginCommand::Audit(arguments) => return audit::run(&arguments, output),
         PluginCommand::Cache(command) => cache::run(command, output),
         PluginCommand::List { scope } => list::run(scope, output),
-        PluginCommand::Info { name, registry } => info::run(&name, &registry, output),
+        PluginCommand::Check { path } => return check::run(&path, output),
+        PluginCommand::Create(arguments) => create::run(&arguments, output),
+        PluginCommand::Test(arguments) => return trial::test(&arguments, output),
+        PluginCommand::Bench(arguments) => trial::bench(&arguments, output),
+        PluginCommand::Profile(arguments) => profile::run(&arguments, output),
+        PluginCommand::Load(arguments) => load::run(&arguments, output),
+        PluginCommand::Unload(arguments) => load::unload(&arguments, output),
+        PluginCommand::Info(arguments) => info::run(&arguments, output),
+        PluginCommand::Metrics(arguments) => metrics::run(&arguments, output),
         PluginCommand::Permissions { name, registry } => permissions::run(&name, &registry, output),
         PluginCommand::Search { words, registry } => search::run(&words, &registry, output),
         PluginCommand::Pack(arguments) => pack::run(&arguments, output),
@@ -86,6 +105,11 @@ fn reach(arguments: &RegistryArguments) -> Reach {
     Reach { registry: arguments.registry.clone(), network }
 }
 
+/// Who says yes to permissions: `--yes` did, or the person at the terminal is asked.
+fn approval(is_given: bool, output: &Output) -> Approval<'_> {
+    if is_given { Approval::Given(output) } else { Approval::Asked(output) }
+}
+
 /// The nearest project's files or the user's own, with the right to change them.
 fn open_to_change(scope: ScopeArguments, output: &Output) -> Result<Workspace, OpsError> {
     Workspace::open_to_change(scope.scope(), &|| output.step("Waiting", "another process changes the same project"))
@@ -101,6 +125,17 @@ fn secrets(workspace: &Workspace, names: &[String], output: &Output) -> Result<V
 /// The nearest project's files or the user's own, to look at.
 fn open_to_read(scope: ScopeArguments) -> Result<Workspace, OpsError> {
     Workspace::open(scope.scope())
+}
+
+/// The same for a verb that looks at registries, and tells what a person should know of them: also where it failed.
+fn look<T>(
+    workspace: &Workspace,
+    output: &Output,
+    verb: impl Future<Output = Result<T, OpsError>>,
+) -> Result<T, OpsError> {
+    let done = block_on(verb);
+    workspace.notices().iter().for_each(|notice| output.warning(notice.to_string()));
+    done
 }
 
 /// Runs a verb that waits for the network, on this thread.
