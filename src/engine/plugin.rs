@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn an_error_of_a_limit_says_how_it_is_raised() {
         let hungry = "function step() return string.rep('a', 1000000000) end";
-        let error = call(&*load(MANIFEST, hungry).expect("it loads"), "step").expect_err("it needs too much");
+        let error = call(&load(MANIFEST, hungry).expect("it loads"), "step").expect_err("it needs too much");
         insta::assert_snapshot!(error, @"`step` needs more than its memory limit of 256MiB; `plugins.limits.sample.memory` in pocket.yaml raises it");
         let plugin = load(MANIFEST, "function step() while true do end end").expect("it loads");
         let hasty = Limits { timeout: Duration::from_millis(20), ..Limits::default() };
