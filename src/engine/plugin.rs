@@ -1,11 +1,13 @@
 //! A loaded plugin, whatever runs it, and the engine that loads it.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pocket_index::digest::TreeDigest;
 use pocket_index::manifest::{Binary, Manifest, Runtime};
+use pocket_index::name::PluginName;
 use serde_json::{Map, Value};
 
 use super::budget::{Limit, Limits};
@@ -15,6 +17,7 @@ use super::grants::Grants;
 use super::log::PluginLog;
 use super::lua::LuaPlugin;
 use super::native::{Confinement, NativeOptions, NativePlugin};
+use super::sampler::Sampler;
 use super::wasm::{WasmEngine, WasmPlugin};
 
 /// A plugin's files on disk: an installed folder, or a local one.
@@ -91,19 +94,36 @@ pub struct Engine {
     options: EngineOptions,
     wasm: WasmEngine,
     log: PluginLog,
+    /// The plugin whose code is looked at while it runs, and what keeps what is seen.
+    sampled: Option<(PluginName, Sampler)>,
+    unconfined: BTreeSet<PluginName>,
 }
 
 impl Engine {
     /// An engine whose plugins log to standard error. Nothing is started before a plugin needs it.
     pub fn new(options: EngineOptions) -> Self {
         let wasm = WasmEngine::new(options.cache_dir.clone());
-        Self { options, wasm, log: PluginLog::default() }
+        Self { options, wasm, log: PluginLog::default(), sampled: None, unconfined: BTreeSet::new() }
     }
 
     /// The same engine with another place for log lines.
     #[must_use]
     pub fn with_log(mut self, log: PluginLog) -> Self {
         self.log = log;
+        self
+    }
+
+    /// The same engine, which looks where the code of one plugin is while it runs.
+    #[must_use]
+    pub fn with_sampler(mut self, plugin: PluginName, sampler: Sampler) -> Self {
+        self.sampled = Some((plugin, sampler));
+        self
+    }
+
+    /// The same engine, which runs these native plugins also where the kernel cannot confine them: their user said so.
+    #[must_use]
+    pub fn with_unconfined(mut self, plugins: BTreeSet<PluginName>) -> Self {
+        self.unconfined = plugins;
         self
     }
 
@@ -120,18 +140,24 @@ impl Engine {
             .map_err(|error| CallError::load(format!("the manifest of `{}`: {error}", files.manifest.name)))?;
         let identity = Identity::new(&files, settings);
         let log = self.log.clone().limited(&identity.plugin, limits);
-        let border = Border { identity, grants, limits, log };
+        let sampled = self.sampled.as_ref().filter(|(plugin, _)| *plugin == files.manifest.name);
+        let sampler = sampled.map(|(_, sampler)| sampler.clone());
+        let border = Border { identity, grants, limits, log, sampler };
         let code = match files.manifest.runtime {
             Runtime::Lua => Code::Lua(Box::new(LuaPlugin::load(&files, border)?)),
             Runtime::Wasm => Code::Wasm(Box::new(self.wasm.load(&files, border)?)),
-            Runtime::Native => Code::Native(Box::new(NativePlugin::load(&files, border, self.native_options())?)),
+            Runtime::Native => Code::Native(Box::new(self.native(&files, border)?)),
         };
         Ok(Arc::new(Plugin { manifest: files.manifest, limits, code }))
     }
 
-    fn native_options(&self) -> NativeOptions {
+    fn native(&self, files: &PluginFiles, border: Border) -> Result<NativePlugin, CallError> {
         let host_program = self.options.host_program.clone();
-        NativeOptions { host_program, library_digest: None, confinement: Confinement::Required }
+        let confinement = match self.unconfined.contains(&files.manifest.name) {
+            true => Confinement::AllowUnconfined,
+            false => Confinement::Required,
+        };
+        NativePlugin::load(files, border, NativeOptions { host_program, library_digest: None, confinement })
     }
 }
 
@@ -146,6 +172,19 @@ pub struct Border {
     pub limits: Limits,
     /// Where it writes its log.
     pub log: PluginLog,
+    /// What keeps where its code is seen; none if nobody looks.
+    pub sampler: Option<Sampler>,
+}
+
+/// What a plugin used since it was loaded, as far as its runtime tells.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// The most bytes of memory that were seen in use.
+    pub memory_peak: Option<u64>,
+    /// How often its process was started again.
+    pub restarts: u64,
+    /// The time that its process had on a processor.
+    pub processor: Option<Duration>,
 }
 
 /// A loaded plugin.
@@ -177,6 +216,23 @@ impl Plugin {
     /// What each of its calls may use.
     pub fn limits(&self) -> Limits {
         self.limits
+    }
+
+    /// What it used so far.
+    pub fn usage(&self) -> Usage {
+        match &self.code {
+            Code::Lua(plugin) => Usage { memory_peak: plugin.memory_peak(), ..Usage::default() },
+            Code::Wasm(plugin) => Usage { memory_peak: plugin.memory_peak(), ..Usage::default() },
+            Code::Native(plugin) => plugin.usage(),
+        }
+    }
+
+    /// Refuses further calls of a plugin that has processes, waits until those that run have ended or the deadline has passed, and
+    /// ends the processes. Other plugins have nothing to end.
+    pub fn unload(&self, deadline: Instant) {
+        if let Code::Native(plugin) = &self.code {
+            plugin.unload(deadline);
+        }
     }
 
     /// Runs one call to its end or its deadline, on the caller's thread.
@@ -218,8 +274,6 @@ impl Plugin {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use serde_json::json;
 
     use super::*;

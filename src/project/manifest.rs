@@ -15,6 +15,7 @@ use semver::VersionReq;
 use serde_json::{Map, Value};
 
 use super::expand::{ExpandError, expand};
+use super::limits::LimitSettings;
 
 /// A `pocket.yaml`: a project's, or the user's own.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -46,6 +47,8 @@ pub struct PluginSettings {
     pub dependencies: BTreeMap<PluginName, Dependency>,
     /// Plugins' settings as written, `${NAME}` not yet replaced.
     pub config: BTreeMap<PluginName, Map<String, Value>>,
+    /// What plugins may use.
+    pub limits: LimitSettings,
     /// What plugins may do.
     pub security: Security,
 }
@@ -135,6 +138,8 @@ pub struct Security {
     pub permissions: BTreeMap<PluginName, BTreeSet<Word>>,
     /// Whether workflows may start programs.
     pub allow_exec: Option<Exec>,
+    /// The native plugins that may run where the kernel cannot confine them. Only the user's own file can say so.
+    pub unconfined: BTreeSet<PluginName>,
     /// Runtimes that must not be used.
     pub denied_runtimes: BTreeSet<Runtime>,
     /// Permissions that no plugin may ask for.

@@ -215,8 +215,8 @@ impl Index {
     /// The path of the only archive of a plugin's newest release.
     pub fn archive_of(&self, plugin: &str) -> String {
         let lines = self.lines(plugin);
-        let releases = lines.iter().filter(|line| line.contains(r#""kind":"release""#));
-        let line: serde_json::Value = serde_json::from_str(releases.last().unwrap()).unwrap();
+        let mut releases = lines.iter().filter(|line| line.contains(r#""kind":"release""#));
+        let line: serde_json::Value = serde_json::from_str(releases.next_back().unwrap()).unwrap();
         let digest: Digest = line["event"]["archives"][0]["sha256"].as_str().unwrap().parse().unwrap();
         layout::archive(&digest)
     }

@@ -6,7 +6,7 @@ use pocket_index::layout;
 use pocket_index::package::release_of;
 use pocket_index::record::Event;
 
-use crate::index::{ALICE, AT, Index, MALLORY, ORIGIN, key, lua, path, sign};
+use crate::index::{ALICE, AT, Index, MALLORY, ORIGIN, lua, path, sign};
 use crate::scene::{Fault, Scene};
 
 const INSTALL: &[&str] = &["plugin", "install", "geo"];
@@ -298,12 +298,11 @@ fn a_checkpoint_without_a_signature() {
 }
 
 #[test]
-fn a_checkpoint_with_a_text_of_signature_lines() {
+fn a_checkpoint_with_an_extension_that_nobody_signed() {
     // The signature of the honest text, in a note whose text is another one.
     let attack = |index: &mut Index| {
         let text = String::from_utf8(index.files[layout::CHECKPOINT].clone()).unwrap();
-        let (_, signature) = text.split_once("\n\n").unwrap();
-        let forged = text.replace("\n9\n", "\n10\n").replace("\n\n", "\n\nextension\n\n").replace(signature, signature);
+        let forged = text.replace("\n9\n", "\n10\n").replace("\n\n", "\n\nextension\n\n");
         index.put(layout::CHECKPOINT, forged);
     };
     assert_snapshot!(Scene::new(Index::honest()).refused_from_a_mirror(attack, INSTALL), @"
@@ -355,7 +354,6 @@ fn signatures_of_strangers_beside_the_logs_are_no_harm() {
     index.put(layout::CHECKPOINT, text + &"— somebody AAAAAAAA\n".repeat(98));
     let scene = Scene::new(index);
     scene.user.pocket(INSTALL).success();
-    assert!(key(ALICE).public() != key(MALLORY).public() && scene.requests("/log/checkpoint") == 1);
 }
 
 #[test]

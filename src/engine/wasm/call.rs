@@ -1,5 +1,6 @@
 //! One call: a fresh store, a deadline, a memory limit, and what went wrong in words.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use wasmtime::component::{Instance, TypedFunc};
@@ -10,6 +11,7 @@ use super::wasi::World;
 use crate::engine::envelope;
 use crate::engine::error::{CallError, CallErrorKind};
 use crate::engine::plugin::{Border, Call, Reply};
+use crate::engine::sampler::Ticker;
 use crate::engine::timer::Alarm;
 
 /// A table entry is a pointer and its type.
@@ -25,6 +27,10 @@ pub struct WasmPlugin {
     engine: Engine,
     linked: Linked,
     border: Border,
+    /// The most bytes that a call's instances had; 0 before the first.
+    peak: AtomicU64,
+    /// Moves the epoch each millisecond while somebody looks where the code is.
+    _ticker: Option<Ticker>,
 }
 
 /// What belongs to one call.
@@ -64,7 +70,14 @@ impl<'a> Arguments<'a> {
 
 impl WasmPlugin {
     pub(super) fn new(engine: Engine, linked: Linked, border: Border) -> Self {
-        Self { engine, linked, border }
+        let ticking = engine.clone();
+        let ticker = border.sampler.as_ref().map(|_| Ticker::start(move || ticking.increment_epoch()));
+        Self { engine, linked, border, peak: AtomicU64::new(0), _ticker: ticker }
+    }
+
+    /// The most bytes of memory that were seen in use.
+    pub fn memory_peak(&self) -> Option<u64> {
+        Some(self.peak.load(Ordering::Relaxed)).filter(|peak| *peak > 0)
     }
 
     /// Runs one call.
@@ -79,6 +92,7 @@ impl WasmPlugin {
             Needs::Wasi => wait_for(self.run_waiting(&mut store, &arguments), call.context.deadline),
         };
         drop(alarm);
+        self.peak.fetch_max(store.data().memory.used as u64, Ordering::Relaxed);
         if let Some(world) = &store.data().world {
             self.border.log.write(&self.border.identity.plugin, &world.printed());
         }
@@ -97,7 +111,13 @@ impl WasmPlugin {
         store.limiter(|state| &mut state.memory);
         store.set_epoch_deadline(1);
         // The epoch moves whenever any call's time is up; a call ends only at its own deadline.
-        store.epoch_deadline_callback(|state: StoreContextMut<'_, State>| {
+        let sampler = self.border.sampler.clone();
+        let mut looked = Instant::now();
+        store.epoch_deadline_callback(move |state: StoreContextMut<'_, State>| {
+            if let Some(sampler) = &sampler {
+                sampler.saw(functions(&WasmBacktrace::force_capture(&state)), looked.elapsed());
+                looked = Instant::now();
+            }
             if Instant::now() >= state.data().deadline { Err(TimeIsUp.into()) } else { Ok(UpdateDeadline::Continue(1)) }
         });
         store
@@ -146,6 +166,14 @@ fn wait_for<T>(future: impl Future<Output = wasmtime::Result<T>>, deadline: Inst
     let grace = Duration::from_millis(5);
     let timed = async { tokio::time::timeout_at((deadline + grace).into(), future).await };
     runtime.block_on(timed).unwrap_or_else(|_| Err(TimeIsUp.into()))
+}
+
+/// The functions that are running, from the outermost inwards.
+fn functions(backtrace: &WasmBacktrace) -> Vec<String> {
+    let name = |frame: &wasmtime::FrameInfo| {
+        frame.func_name().map_or_else(|| format!("function {}", frame.func_index()), str::to_owned)
+    };
+    backtrace.frames().iter().rev().map(name).collect()
 }
 
 /// Where in the plugin a crash happened, as far as names were compiled in.
