@@ -1,43 +1,52 @@
-//! One call: a fresh store, a deadline, a memory limit, and what went wrong in words.
+//! One call: an instance, a deadline, a memory limit, and what went wrong in words.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use pocket_index::manifest::InstancePolicy;
+use serde_json::json;
 use wasmtime::component::{Instance, TypedFunc};
-use wasmtime::{Engine, ResourceLimiter, Store, StoreContextMut, Trap, UpdateDeadline, WasmBacktrace};
+use wasmtime::{Engine, Store, StoreContextMut, Trap, UpdateDeadline, WasmBacktrace};
 
-use super::component::{Linked, Needs};
+use super::Waiter;
+use super::link::{HostWorld, Linked};
+use super::preview1::Surroundings;
+use super::state::{Ended, MemoryLimit, Printed, Refusal, State};
+use super::waiting::Waiting;
 use super::wasi::World;
 use crate::engine::envelope;
 use crate::engine::error::{CallError, CallErrorKind};
 use crate::engine::plugin::{Border, Call, Reply};
 use crate::engine::timer::Alarm;
 
-/// A table entry is a pointer and its type.
-const TABLE_ENTRY_BYTES: usize = 16;
-
 /// Functions are named in a crash from the innermost outwards; more than this many are left out.
 const MAX_NAMED_FRAMES: usize = 5;
 
+/// 1 s: an instance has nothing to wait for when it is stopped.
+const TIME_TO_STOP: Duration = Duration::from_secs(1);
+
 type Run<'a> = TypedFunc<(&'a str, &'a str, &'a str, &'a str), (Result<String, String>,)>;
+type Start<'a> = TypedFunc<(&'a str,), (Result<(), String>,)>;
+type Stop = TypedFunc<(), ()>;
+
+/// What a function of the plugin returned.
+type Returned = Result<String, String>;
 
 /// A loaded WebAssembly plugin.
 pub struct WasmPlugin {
     engine: Engine,
     linked: Linked,
-    border: Border,
+    border: Arc<Border>,
+    waiter: Waiter,
+    waiting: Waiting<Resident>,
 }
 
-/// What belongs to one call.
-pub(super) struct State {
-    memory: MemoryLimit,
-    deadline: Instant,
-    pub(super) world: Option<World>,
+/// An instance in its store.
+struct Resident {
+    store: Store<State>,
+    /// None before its first call.
+    instance: Option<Instance>,
 }
-
-/// Why a call was ended from outside.
-#[derive(Debug, thiserror::Error)]
-#[error("the call's time is up")]
-struct TimeIsUp;
 
 /// A call's parameters as texts.
 struct Arguments<'a> {
@@ -63,66 +72,174 @@ impl<'a> Arguments<'a> {
 }
 
 impl WasmPlugin {
-    pub(super) fn new(engine: Engine, linked: Linked, border: Border) -> Self {
-        Self { engine, linked, border }
+    pub(super) fn new(
+        engine: Engine,
+        linked: Linked,
+        border: Border,
+        waiter: Waiter,
+        policy: InstancePolicy,
+    ) -> Result<Self, String> {
+        let plugin = Self { engine, linked, border: Arc::new(border), waiter, waiting: Waiting::new(policy) };
+        // What would keep every call from starting is known when the plugin is loaded.
+        plugin.world(&Printed::default())?;
+        Ok(plugin)
     }
 
     /// Runs one call.
     pub fn call(&self, call: &Call<'_>) -> Result<Reply, CallError> {
         let allowed = call.context.deadline.saturating_duration_since(Instant::now());
+        let timeout = || CallError::timeout(call.node_type, allowed);
         let arguments = Arguments::new(call, &self.border);
-        let mut store = self.store(call.context.deadline);
+        let deadline = call.context.deadline;
+        let mut seat = self.waiting.seat(&call.context.run_id, deadline).ok_or_else(timeout)?;
+        if let Some(dropped) = seat.dropped.take() {
+            self.stop(dropped);
+        }
+        let mut resident = match seat.instance.take() {
+            Some(waited) => waited,
+            None => self.resident().map_err(|reason| CallError::load(format!("`{}`: {reason}", call.node_type)))?,
+        };
+        let result = self.within(&mut resident, deadline, &arguments);
+        let refusal = resident.store.data().refusal.take();
+        let returned = match result {
+            Ok(returned) => returned,
+            Err(error) if matches!(error.downcast_ref(), Some(Ended::TimeIsUp)) => return Err(timeout()),
+            Err(error) => return Err(because_of(refusal, self.failure(&resident.store, call, &error))),
+        };
+        if resident.store.data().memory.is_half_used() {
+            self.stop(resident);
+        } else {
+            seat.instance = Some(resident);
+        }
+        drop(seat);
+        match returned {
+            Ok(reply) => envelope::decode_reply(call.node_type, &reply, self.border.limits.output),
+            Err(error) => Err(because_of(refusal, envelope::decode_error(&error))),
+        }
+    }
+
+    /// Stops the instance that was kept for a run.
+    pub fn end_run(&self, run_id: &str) {
+        if let Some(resident) = self.waiting.end_run(run_id) {
+            self.stop(resident);
+        }
+    }
+
+    /// Runs `run` under a deadline, and writes what it printed to the log.
+    fn within(
+        &self,
+        resident: &mut Resident,
+        deadline: Instant,
+        arguments: &Arguments<'_>,
+    ) -> wasmtime::Result<Returned> {
+        resident.store.data_mut().deadline = deadline;
+        resident.store.set_epoch_deadline(1);
         let engine = self.engine.clone();
-        let alarm = Alarm::at(call.context.deadline, move || engine.increment_epoch());
-        let result = match self.linked.needs {
-            Needs::Nothing => self.run(&mut store, &arguments),
-            Needs::Wasi => wait_for(self.run_waiting(&mut store, &arguments), call.context.deadline),
+        let alarm = Alarm::at(deadline, move || engine.increment_epoch());
+        let result = match self.linked.host {
+            HostWorld::Own => self.run(resident, arguments),
+            HostWorld::Wasi => self.waiter.wait_for(self.run_waiting(resident, arguments), deadline),
         };
         drop(alarm);
-        if let Some(world) = &store.data().world {
-            self.border.log.write(&self.border.identity.plugin, &world.printed());
-        }
-        match result {
-            Ok(Ok(reply)) => envelope::decode_reply(call.node_type, &reply, self.border.limits.output),
-            Ok(Err(error)) => Err(envelope::decode_error(&error)),
-            Err(error) if error.is::<TimeIsUp>() => Err(CallError::timeout(call.node_type, allowed)),
-            Err(error) => Err(self.failure(&store, call, &error)),
-        }
+        let printed = resident.store.data().printed.take();
+        self.border.log.write(&self.border.identity.plugin, &printed);
+        result
     }
 
-    fn store(&self, deadline: Instant) -> Store<State> {
-        let world = (self.linked.needs == Needs::Wasi).then(|| World::new(&self.border));
-        let state = State { memory: MemoryLimit::new(self.border.limits.memory), deadline, world };
-        let mut store = Store::new(&self.engine, state);
-        store.limiter(|state| &mut state.memory);
-        store.set_epoch_deadline(1);
-        // The epoch moves whenever any call's time is up; a call ends only at its own deadline.
-        store.epoch_deadline_callback(|state: StoreContextMut<'_, State>| {
-            if Instant::now() >= state.data().deadline { Err(TimeIsUp.into()) } else { Ok(UpdateDeadline::Continue(1)) }
-        });
-        store
-    }
-
-    fn run(&self, store: &mut Store<State>, call: &Arguments<'_>) -> wasmtime::Result<Result<String, String>> {
-        let instance = self.linked.instance.instantiate(&mut *store)?;
-        Ok(self.function(&instance, store)?.call(store, call.texts())?.0)
+    fn run(&self, resident: &mut Resident, call: &Arguments<'_>) -> wasmtime::Result<Returned> {
+        let store = &mut resident.store;
+        let instance = match resident.instance {
+            Some(instance) => instance,
+            None => {
+                let instance = self.linked.instance.instantiate(&mut *store)?;
+                if let Some(start) = self.linked.exports.start {
+                    let start: Start<'_> = instance.get_typed_func(&mut *store, start)?;
+                    if let (Err(error),) = start.call(&mut *store, (&self.border.identity.settings_text(),))? {
+                        return Ok(Err(error));
+                    }
+                }
+                *resident.instance.insert(instance)
+            }
+        };
+        let run: Run<'_> = instance.get_typed_func(&mut *store, self.linked.exports.run)?;
+        Ok(run.call(store, call.texts())?.0)
     }
 
     /// The same for a component that may wait inside a function of its host.
-    async fn run_waiting(
-        &self,
-        store: &mut Store<State>,
-        call: &Arguments<'_>,
-    ) -> wasmtime::Result<Result<String, String>> {
-        let instance = self.linked.instance.instantiate_async(&mut *store).await?;
-        Ok(self.function(&instance, store)?.call_async(store, call.texts()).await?.0)
+    async fn run_waiting(&self, resident: &mut Resident, call: &Arguments<'_>) -> wasmtime::Result<Returned> {
+        let store = &mut resident.store;
+        let instance = match resident.instance {
+            Some(instance) => instance,
+            None => {
+                let instance = self.linked.instance.instantiate_async(&mut *store).await?;
+                if let Some(start) = self.linked.exports.start {
+                    let start: Start<'_> = instance.get_typed_func(&mut *store, start)?;
+                    let settings = self.border.identity.settings_text();
+                    if let (Err(error),) = start.call_async(&mut *store, (&settings,)).await? {
+                        return Ok(Err(error));
+                    }
+                }
+                *resident.instance.insert(instance)
+            }
+        };
+        let run: Run<'_> = instance.get_typed_func(&mut *store, self.linked.exports.run)?;
+        Ok(run.call_async(store, call.texts()).await?.0)
     }
 
-    fn function<'a>(&self, instance: &Instance, store: &mut Store<State>) -> wasmtime::Result<Run<'a>> {
-        instance.get_typed_func(store, self.linked.run)
+    /// A store with nothing in it yet.
+    fn resident(&self) -> Result<Resident, String> {
+        let printed = Printed::default();
+        let now = Instant::now();
+        let state = State {
+            memory: MemoryLimit::new(self.border.limits.memory),
+            deadline: now,
+            started: now,
+            world: self.world(&printed)?,
+            printed,
+            surroundings: Surroundings::new(self.border.grants.env_values()),
+            border: Arc::clone(&self.border),
+            refusal: Refusal::default(),
+        };
+        let mut store = Store::new(&self.engine, state);
+        store.limiter(|state| &mut state.memory);
+        // The epoch moves whenever any call's time is up; a call ends only at its own deadline.
+        store.epoch_deadline_callback(|state: StoreContextMut<'_, State>| {
+            let is_over = Instant::now() >= state.data().deadline;
+            if is_over { Err(Ended::TimeIsUp.into()) } else { Ok(UpdateDeadline::Continue(1)) }
+        });
+        Ok(Resident { store, instance: None })
+    }
+
+    fn world(&self, printed: &Printed) -> Result<Option<World>, String> {
+        (self.linked.host == HostWorld::Wasi).then(|| World::new(&self.border, printed)).transpose()
+    }
+
+    /// Tells an instance that it was used for the last time. What it prints then is its last word; what goes wrong then no
+    /// call can be told.
+    fn stop(&self, mut resident: Resident) {
+        let (Some(instance), Some(stop)) = (resident.instance, self.linked.exports.stop) else { return };
+        let store = &mut resident.store;
+        let deadline = Instant::now() + TIME_TO_STOP;
+        store.data_mut().deadline = deadline;
+        store.set_epoch_deadline(1);
+        let engine = self.engine.clone();
+        let _alarm = Alarm::at(deadline, move || engine.increment_epoch());
+        let stop = instance.get_typed_func(&mut *store, stop);
+        let stopped = stop.and_then(|stop: Stop| match self.linked.host {
+            HostWorld::Own => stop.call(&mut *store, ()),
+            HostWorld::Wasi => self.waiter.wait_for(stop.call_async(&mut *store, ()), deadline),
+        });
+        let printed = store.data().printed.take();
+        self.border.log.write(&self.border.identity.plugin, &printed);
+        if let Err(error) = stopped {
+            self.border.log.write(&self.border.identity.plugin, &format!("`stop` failed: {}", error.root_cause()));
+        }
     }
 
     fn failure(&self, store: &Store<State>, call: &Call<'_>, error: &wasmtime::Error) -> CallError {
+        if let Some(Ended::Because(reason)) = error.downcast_ref() {
+            return reason.clone();
+        }
         if store.data().memory.refused {
             return CallError::out_of_memory(call.node_type, self.border.limits.memory);
         }
@@ -138,14 +255,22 @@ impl WasmPlugin {
     }
 }
 
-/// Runs a future on this thread until it is ready or its time is up.
-fn wait_for<T>(future: impl Future<Output = wasmtime::Result<T>>, deadline: Instant) -> wasmtime::Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-    // The epoch stops code that computes; this stops code that waits. The grace lets the epoch be first, whose error
-    // unwinds the plugin's own stack.
-    let grace = Duration::from_millis(5);
-    let timed = async { tokio::time::timeout_at((deadline + grace).into(), future).await };
-    runtime.block_on(timed).unwrap_or_else(|_| Err(TimeIsUp.into()))
+impl Drop for WasmPlugin {
+    fn drop(&mut self) {
+        for resident in self.waiting.drain() {
+            self.stop(resident);
+        }
+    }
+}
+
+/// A call that was refused something and then failed, failed because of that: WASI has no words for why.
+fn because_of(refusal: Option<CallError>, error: CallError) -> CallError {
+    match refusal {
+        Some(refusal) if error.kind != CallErrorKind::Denied => {
+            CallError { details: Some(json!({"plugin_reported": error.message})), ..refusal }
+        }
+        _ => error,
+    }
 }
 
 /// Where in the plugin a crash happened, as far as names were compiled in.
@@ -154,35 +279,4 @@ fn place(error: &wasmtime::Error) -> String {
     let names: Vec<_> =
         backtrace.frames().iter().filter_map(|frame| frame.func_name()).take(MAX_NAMED_FRAMES).collect();
     if names.is_empty() { String::new() } else { format!(" in {}", names.join(" < ")) }
-}
-
-/// Counts the memory of all of a call's instances together.
-struct MemoryLimit {
-    limit: usize,
-    used: usize,
-    /// Whether growth was refused: a crash that follows is one for want of memory.
-    refused: bool,
-}
-
-impl MemoryLimit {
-    fn new(limit: u64) -> Self {
-        Self { limit: usize::try_from(limit).unwrap_or(usize::MAX), used: 0, refused: false }
-    }
-
-    fn grow(&mut self, bytes: usize) -> bool {
-        let used = self.used.checked_add(bytes).filter(|used| *used <= self.limit);
-        self.used = used.unwrap_or(self.used);
-        self.refused |= used.is_none();
-        used.is_some()
-    }
-}
-
-impl ResourceLimiter for MemoryLimit {
-    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(self.grow(desired.saturating_sub(current)))
-    }
-
-    fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(self.grow(desired.saturating_sub(current).saturating_mul(TABLE_ENTRY_BYTES)))
-    }
 }

@@ -50,7 +50,8 @@ impl Host {
     }
 
     fn load(&self, code: &[u8], limits: Limits) -> Result<WasmPlugin, CallError> {
-        self.engine.load_code(code, testing::border(limits, &Default::default()))
+        let source = Source { code, preview1: Preview1::Small, instance: InstancePolicy::default() };
+        self.engine.load_code(&source, testing::border(limits, &Default::default()))
     }
 
     fn cached(&self, extension: &str) -> PathBuf {
@@ -88,7 +89,7 @@ fn a_core_module_without_imports_is_a_plugin() {
 
 #[test]
 fn a_component_is_a_plugin() {
-    let component = component::wrapped(&reply_with_input(0)).expect("it can be wrapped");
+    let component = wrap::wrapped(&reply_with_input(0), Preview1::Small).expect("it can be wrapped");
     let plugin = Host::new().load(&component, Limits::default()).expect("it loads");
     assert_eq!(run(&plugin, json!({"output": 1}), Limits::default()).expect("it succeeds").output, json!(1));
 }
