@@ -2,6 +2,7 @@
 //!
 #![doc = include_str!("../README.md")]
 
+pub mod age;
 pub mod append;
 pub mod archive;
 #[cfg(feature = "bundled")]

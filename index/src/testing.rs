@@ -13,7 +13,7 @@ use crate::layout;
 use crate::log::{Checkpoint, NoteSigner, TilePath, TileSource};
 use crate::manifest::Runtime;
 use crate::name::{PluginName, Target};
-use crate::record::{ArchiveRecord, Deprecation, Event, OwnerKeys, Policy, Release, Withdrawal};
+use crate::record::{ArchiveRecord, Deprecation, Event, OwnerKeys, OwnerRecovery, Policy, Release, Withdrawal};
 use crate::signature::SecretKey;
 
 pub(crate) fn key(seed: u8) -> SecretKey {
@@ -66,6 +66,11 @@ pub(crate) fn owner_keys(plugin: &str, keys: &[&SecretKey], threshold: u32) -> O
     OwnerKeys { name: name(plugin), keys: keys.iter().map(|key| key.public()).collect(), threshold }
 }
 
+pub(crate) fn owner_recovery(plugin: &str, keys: &[&SecretKey], threshold: u32, effective: u64) -> OwnerRecovery {
+    let keys = keys.iter().map(|key| key.public()).collect();
+    OwnerRecovery { name: name(plugin), keys, threshold, effective, reason: "a burnt laptop".to_owned() }
+}
+
 /// An index in memory with the log key `key(100)` and the registry key `key(101)`.
 pub(crate) struct TestIndex {
     pub(crate) files: MemoryFiles,
@@ -111,14 +116,30 @@ impl TestIndex {
         event: &Event,
         keys: &[&SecretKey],
     ) -> Result<Appended, crate::append::AppendError> {
+        self.try_append_at(1_790_000_000, event, keys)
+    }
+
+    /// The same at another time.
+    pub(crate) fn try_append_at(
+        &self,
+        at: u64,
+        event: &Event,
+        keys: &[&SecretKey],
+    ) -> Result<Appended, crate::append::AppendError> {
         let text = event.to_text();
         let signatures = keys.iter().map(|key| key.sign_event(event.kind(), &text)).collect();
-        let submission = Submission { name: event.name(), event: &text, signatures, at: 1_790_000_000 };
+        let submission = Submission { name: event.name(), event: &text, signatures, at };
         Appender::new(&self.files, &self.signer, &self.policy).append(submission)
     }
 
     pub(crate) fn append(&self, event: Event, keys: &[&SecretKey]) -> Appended {
         let appended = self.try_append(&event, keys).expect("the event holds");
+        self.files.write(&appended.writes);
+        appended
+    }
+
+    pub(crate) fn append_at(&self, at: u64, event: Event, keys: &[&SecretKey]) -> Appended {
+        let appended = self.try_append_at(at, &event, keys).expect("the event holds");
         self.files.write(&appended.writes);
         appended
     }

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use pocket_index::record::{History, Policy, RecoveryOutcome};
+
 const SPECIFICATION: &str = include_str!("../README.md");
 
 /// A block between fences: its language and what stands in it.
@@ -83,4 +85,22 @@ fn every_line_of_the_worked_example_prints_what_stands_behind_it() {
         assert_eq!(printed, expected.lines().collect::<Vec<_>>(), "{script}");
     }
     assert!(compared >= 12, "{compared} outputs");
+}
+
+#[test]
+fn the_recovery_of_the_example_holds_and_counts_from_the_second_on_that_stands_there() {
+    let example = blocks("## 13. A worked example");
+    let before = example.iter().find(|block| block.text.starts_with("{\"seq\":0")).expect("two lines").text;
+    let recovery = blocks("### 13.1 A recovery");
+    let [keys, line] = &recovery[..] else { panic!("two blocks") };
+    let (registry, owner) = keys.text.split_once('\n').expect("two keys");
+    let key = |line: &str| line.split_whitespace().last().expect("a key").parse().expect("a key");
+    let text = format!("{before}\n{}\n", line.text);
+    let name = "hello".parse().expect("a name");
+    let history = History::replay(&name, &text, &Policy::new([key(registry)])).expect("every line holds");
+    let [recovery] = history.recoveries() else { panic!("one recovery") };
+    assert_eq!((recovery.effective, recovery.outcome), (1_790_704_800, RecoveryOutcome::Pending));
+    let owners = |at| history.owners_at(at).expect("owned").keys().copied().collect::<Vec<_>>();
+    assert_eq!(owners(1_790_704_800), [key(owner)]);
+    assert_eq!(owners(1_790_704_799), recovery.before.keys().copied().collect::<Vec<_>>());
 }

@@ -3,6 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use pocket_index::age::parse_age;
+use pocket_index::record::MIN_RECOVERY_DELAY;
+
 use crate::RegistryError;
 
 /// Where the registry's files are.
@@ -48,6 +51,24 @@ pub struct Options {
     pub address: SocketAddr,
     /// Who may reach it.
     pub exposure: Exposure,
+    /// How long a recovery must wait at least before its owners count, in seconds.
+    pub recovery_delay: u64,
+}
+
+/// 7 days: whoever looks at a plugin's warnings once a week sees a recovery before it counts.
+pub const DEFAULT_RECOVERY_DELAY: u64 = 7 * 86_400;
+
+/// The delay of recoveries as it is typed: `7d`, `36h`. At least what the format demands.
+///
+/// # Errors
+/// It is no delay, or too short.
+pub fn parse_recovery_delay(text: &str) -> Result<u64, String> {
+    let delay = parse_age(text).ok_or("expected a delay such as `7d` or `96h`")?;
+    if delay < MIN_RECOVERY_DELAY {
+        let least = MIN_RECOVERY_DELAY / 86_400;
+        return Err(format!("{delay} seconds are too few: every client demands {least} days at least"));
+    }
+    Ok(delay)
 }
 
 impl Options {

@@ -2,10 +2,14 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::SystemTimeError;
 
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use pocket_index::append::AppendError;
+use pocket_index::name::PluginName;
+use pocket_index::signature::PublicKey;
 use serde::Serialize;
 
 /// Why a registry cannot be opened, served or written to.
@@ -46,6 +50,46 @@ pub enum RegistryError {
     InUse {
         /// The registry's folder.
         path: PathBuf,
+    },
+    /// A recovery takes a registry that is there; a new one has no plugins.
+    #[error("there is no registry in `{}`", path.display())]
+    NoRegistry {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Nobody published it here.
+    #[error("the registry has no plugin `{name}`")]
+    NoPlugin {
+        /// The plugin.
+        name: PluginName,
+    },
+    /// The present owners would not have the time to object.
+    #[error("a recovery waits {least} seconds at least, not {delay}")]
+    DelayTooShort {
+        /// What was asked for, in seconds.
+        delay: u64,
+        /// What every client demands.
+        least: u64,
+    },
+    /// No client would take the registry's word.
+    #[error("`{}` holds {key}, which is none of the `keys` in `config.json`", path.display())]
+    NoEventKey {
+        /// The key's file.
+        path: PathBuf,
+        /// The key.
+        key: PublicKey,
+    },
+    /// Every client would refuse the line.
+    #[error("the event is refused")]
+    Event {
+        /// Why.
+        source: Box<AppendError>,
+    },
+    /// The clock stands before 1970.
+    #[error("the clock of this machine cannot be right")]
+    Clock {
+        /// What it says.
+        source: SystemTimeError,
     },
     /// The folder holds something else than a registry.
     #[error("`{}` is no registry: {message}", path.display())]

@@ -8,11 +8,13 @@ mod error;
 mod files;
 mod publish;
 mod range;
+mod recovery;
 mod routes;
 mod storage;
 
-pub use config::{Exposure, Options, Seed, Source};
+pub use config::{DEFAULT_RECOVERY_DELAY, Exposure, Options, Seed, Source, parse_recovery_delay};
 pub use error::RegistryError;
+pub use recovery::{Announced, NewOwners};
 pub use routes::router;
 pub use storage::Registry;
 
@@ -30,7 +32,7 @@ impl Server {
     /// Opens the registry and the port. Port 0 takes a free one; [`Server::address`] tells which.
     pub async fn bind(options: &Options) -> Result<Self, RegistryError> {
         options.check_address()?;
-        let registry = Arc::new(Registry::open(&options.source)?);
+        let registry = Arc::new(Registry::open(&options.source, options.recovery_delay)?);
         let address = options.address;
         let listener =
             tokio::net::TcpListener::bind(address).await.map_err(|source| RegistryError::Listen { address, source })?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use pocket_registry::{Exposure, Options, RegistryError, Seed, Source};
+use pocket_registry::{Exposure, Options, RegistryError, Seed, Source, parse_recovery_delay};
 
 /// Serves a Pocket registry over HTTP.
 #[derive(Debug, Parser)]
@@ -24,6 +24,9 @@ struct Arguments {
     /// Listen on an address that other machines reach: a proxy in front does TLS
     #[arg(long)]
     behind_proxy: bool,
+    /// How long a recovery that is sent here must wait at least before its owners count
+    #[arg(long, value_name = "DELAY", default_value = "7d", value_parser = parse_recovery_delay, env = "POCKET_RECOVERY_DELAY")]
+    recovery_delay: u64,
 }
 
 fn main() -> ExitCode {
@@ -45,6 +48,7 @@ fn run(arguments: &Arguments) -> Result<(), RegistryError> {
     let seed = if arguments.with_bundled { Seed::Bundled } else { Seed::Empty };
     let source = arguments.dir.clone().map_or(Source::Bundled, |path| Source::Folder { path, seed });
     let exposure = if arguments.behind_proxy { Exposure::BehindProxy } else { Exposure::Loopback };
-    let options = Options { source, address: arguments.addr, exposure };
+    let recovery_delay = arguments.recovery_delay;
+    let options = Options { source, address: arguments.addr, exposure, recovery_delay };
     pocket_registry::serve_until_stopped(&options, |server| println!("serving {}", server.url()))
 }

@@ -8,11 +8,11 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use bytes::Bytes;
-use pocket_index::append::{AppendError, Submission, Write};
+use pocket_index::append::{AppendError, Appended, Submission, Write};
 use pocket_index::layout;
 use pocket_index::limits::Limits;
 use pocket_index::publish::{PublishHeader, PublishReceipt};
-use pocket_index::record::{Event, History, Release};
+use pocket_index::record::{Event, History, OwnerRecovery, Release};
 use pocket_index::search::{self, SearchEntry};
 use pocket_index::verify::check_submission;
 
@@ -33,7 +33,7 @@ pub(crate) async fn publish(
 }
 
 /// An archive and the path it will have.
-struct Upload<'a> {
+pub(crate) struct Upload<'a> {
     path: String,
     bytes: &'a [u8],
 }
@@ -53,7 +53,14 @@ fn accept(registry: &Registry, body: &[u8]) -> Result<(StatusCode, PublishReceip
     {
         return Ok((StatusCode::OK, receipt));
     }
-    append(&writer, &header, &event, &uploads).map(|receipt| (StatusCode::CREATED, receipt))
+    let at = now().map_err(|error| ApiError::storage(&error))?;
+    if let Event::OwnerRecovery(recovery) = &event {
+        check_delay(recovery, at.max(history.outline().last_at()), registry.recovery_delay())?;
+    }
+    let signatures = header.signatures.clone();
+    let submission = Submission { name: event.name(), event: &header.event, signatures, at };
+    let appended = write_event(&writer, submission, &uploads).map_err(|error| write_error(&error))?;
+    Ok((StatusCode::CREATED, PublishReceipt { log: appended.line.log, digest: appended.line.digest }))
 }
 
 /// Splits the rest of the body into archives by the sizes that the event states, and checks each.
@@ -107,20 +114,35 @@ fn already_there(
     Err(ApiError::new(StatusCode::CONFLICT, "version_exists", message))
 }
 
-fn append(
+/// Seconds since 1970-01-01 UTC by this machine's clock.
+pub(crate) fn now() -> Result<u64, RegistryError> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map(|since| since.as_secs()).map_err(|source| RegistryError::Clock { source })
+}
+
+/// Clients know the format's least delay; that of this registry is longer, and it keeps to it whoever holds its key.
+fn check_delay(recovery: &OwnerRecovery, at: u64, least: u64) -> Result<(), ApiError> {
+    let effective = recovery.effective;
+    if effective >= at.saturating_add(least) {
+        return Ok(());
+    }
+    let message = format!("`effective` is {effective}, expected {least} seconds after {at} at least");
+    Err(refused("recovery_too_soon", &message))
+}
+
+/// Writes archives, line, log and search list, in this order.
+pub(crate) fn write_event(
     writer: &Writer<'_>,
-    header: &PublishHeader,
-    event: &Event,
+    submission: Submission<'_>,
     uploads: &[Upload<'_>],
-) -> Result<PublishReceipt, ApiError> {
-    let at = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| ApiError::storage(&error))?.as_secs();
-    let submission = Submission { name: event.name(), event: &header.event, signatures: header.signatures.clone(), at };
-    let appended = writer.append(|appender| appender.append(submission)).map_err(|error| append_error(&error))?;
-    let search = search_list(writer, &appended.history).map_err(|error| ApiError::storage(&error))?;
+) -> Result<Appended, RegistryError> {
+    let appended = writer.append(|appender| appender.append(submission));
+    let appended = appended.map_err(|source| RegistryError::Event { source: Box::new(source) })?;
+    let search = search_list(writer, &appended.history)?;
     let archives = uploads.iter().map(|upload| Write { path: upload.path.clone(), bytes: upload.bytes.to_vec() });
-    let writes: Vec<Write> = archives.chain(appended.writes).chain([search]).collect();
-    writer.write_all(&writes).map_err(|error| ApiError::storage(&error))?;
-    Ok(PublishReceipt { log: appended.line.log, digest: appended.line.digest })
+    let writes: Vec<Write> = archives.chain(appended.writes.iter().cloned()).chain([search]).collect();
+    writer.write_all(&writes)?;
+    Ok(appended)
 }
 
 /// The search list with this plugin's entry replaced.
@@ -133,7 +155,9 @@ fn search_list(writer: &Writer<'_>, history: &History) -> Result<Write, Registry
     Ok(Write { path: layout::SEARCH.to_owned(), bytes: search::write(entries).into_bytes() })
 }
 
-fn append_error(error: &AppendError) -> ApiError {
+fn write_error(error: &RegistryError) -> ApiError {
+    let RegistryError::Event { source } = error else { return ApiError::storage(error) };
+    let error = &**source;
     match error {
         AppendError::History(_) => ApiError::new(StatusCode::FORBIDDEN, "not_allowed", chain(error)),
         AppendError::Line(_) | AppendError::UnknownKind { .. } => malformed(error),
@@ -147,4 +171,41 @@ fn malformed(error: &dyn std::error::Error) -> ApiError {
 
 fn refused(code: &'static str, message: &str) -> ApiError {
     ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, code, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use pocket_index::name::PluginName;
+    use pocket_index::signature::SecretKey;
+
+    use super::*;
+    use crate::config::{DEFAULT_RECOVERY_DELAY, Source};
+
+    /// What a server answers to a recovery of a bundled plugin after this delay, signed by this key.
+    fn answer(registry: &Registry, delay: u64, secret: &SecretKey) -> Result<StatusCode, String> {
+        let name: PluginName = "redis-cache".parse().expect("a name");
+        let event = Event::OwnerRecovery(OwnerRecovery {
+            name,
+            keys: vec![SecretKey::from_seed(&[2; 32]).public()],
+            threshold: 1,
+            effective: now().expect("a clock") + delay,
+            reason: String::new(),
+        });
+        let text = event.to_text();
+        let signatures = vec![secret.sign_event(event.kind(), &text)];
+        let answer = accept(registry, &PublishHeader { event: text, signatures }.encode());
+        answer.map(|(status, _)| status).map_err(|error| format!("{error:?}"))
+    }
+
+    #[test]
+    fn a_recovery_that_is_sent_waits_as_long_as_this_registry_says() {
+        let registry = Registry::open(&Source::Bundled, DEFAULT_RECOVERY_DELAY).expect("a new registry");
+        let secret = registry.event_key().expect("a new registry has one");
+        let early = answer(&registry, DEFAULT_RECOVERY_DELAY - 60, &secret).expect_err("too soon");
+        assert!(early.contains("recovery_too_soon"), "{early}");
+        let stranger = SecretKey::from_seed(&[2; 32]);
+        let refused = answer(&registry, DEFAULT_RECOVERY_DELAY + 60, &stranger).expect_err("a stranger's");
+        assert!(refused.contains("not_allowed") && refused.contains("none of the registry's keys"), "{refused}");
+        assert_eq!(answer(&registry, DEFAULT_RECOVERY_DELAY + 60, &secret), Ok(StatusCode::CREATED));
+    }
 }

@@ -10,15 +10,17 @@ use pocket_index::config::Config;
 use pocket_index::log::{Checkpoint, NodeHash, NoteKey, NoteSigner};
 use pocket_index::name::RegistryName;
 use pocket_index::record::{History, Policy};
-use pocket_index::signature::SecretKey;
+use pocket_index::signature::{PublicKey, SecretKey};
 use pocket_index::{bundled, layout};
 
 use crate::RegistryError;
-use crate::config::{Seed, Source};
+use crate::config::{DEFAULT_RECOVERY_DELAY, Seed, Source};
 use crate::error::{chain, io_error};
 
 /// Where clients publish, relative to the registry's root.
 const API: &str = "api/v1/";
+/// The private key, relative to the registry's folder.
+const KEY: &str = "registry.key";
 
 /// A registry's files, and the key that signs its log.
 #[derive(Debug)]
@@ -26,6 +28,10 @@ pub struct Registry {
     root: PathBuf,
     signer: NoteSigner,
     policy: Policy,
+    /// The keys that clients take the registry's own events from.
+    event_keys: Vec<PublicKey>,
+    /// How long a recovery waits at least, in seconds.
+    recovery_delay: u64,
     writer: Mutex<()>,
     /// Held as long as the registry is open: two servers on one folder would fork its log.
     _lock: File,
@@ -47,15 +53,18 @@ impl Files for TreeFiles<'_> {
 
 impl Registry {
     /// Opens the registry, makes it first where there is none, and finishes what a crash left undone.
-    pub fn open(source: &Source) -> Result<Self, RegistryError> {
-        match source {
+    ///
+    /// A recovery that clients send must wait `recovery_delay` seconds.
+    pub fn open(source: &Source, recovery_delay: u64) -> Result<Self, RegistryError> {
+        let opened = match source {
             Source::Bundled => {
                 let folder = tempfile::tempdir().map_err(io_error("create a folder in", &std::env::temp_dir()))?;
                 let path = folder.path().to_owned();
                 Self::open_folder(&path, Seed::Bundled, Some(folder))
             }
             Source::Folder { path, seed } => Self::open_folder(path, *seed, None),
-        }
+        };
+        opened.map(|registry| Self { recovery_delay, ..registry })
     }
 
     fn open_folder(root: &Path, seed: Seed, temporary: Option<tempfile::TempDir>) -> Result<Self, RegistryError> {
@@ -65,7 +74,7 @@ impl Registry {
         if !root.join("tree").join(layout::CONFIG).exists() {
             found(&root, seed)?;
         }
-        let secret = read_key(&root.join("registry.key"))?;
+        let secret = read_key(&root.join(KEY))?;
         let config = read_config(&root)?;
         let damaged = |message: String| RegistryError::Damaged { path: root.clone(), message };
         let key = config.log.ok_or_else(|| damaged("its `config.json` has no log key".to_owned()))?;
@@ -77,8 +86,17 @@ impl Registry {
             )));
         }
         let signer = NoteSigner::new(key.name(), secret).map_err(|error| damaged(error.to_string()))?;
-        let policy = Policy::new(config.keys).with_development_lines(bundled::line_digests());
-        let registry = Self { root, signer, policy, writer: Mutex::new(()), _lock: lock, _temporary: temporary };
+        let policy = Policy::new(config.keys.iter().copied()).with_development_lines(bundled::line_digests());
+        let registry = Self {
+            root,
+            signer,
+            policy,
+            event_keys: config.keys,
+            recovery_delay: DEFAULT_RECOVERY_DELAY,
+            writer: Mutex::new(()),
+            _lock: lock,
+            _temporary: temporary,
+        };
         registry.recover()?;
         Ok(registry)
     }
@@ -91,6 +109,19 @@ impl Registry {
     /// The key that signs the log.
     pub fn key(&self) -> &NoteKey {
         self.signer.key()
+    }
+
+    /// How long a recovery that is sent must wait at least, in seconds.
+    pub(crate) fn recovery_delay(&self) -> u64 {
+        self.recovery_delay
+    }
+
+    /// The key that signs the registry's own events: the log's, whose public half a new registry puts into `config.json`.
+    pub(crate) fn event_key(&self) -> Result<SecretKey, RegistryError> {
+        let path = self.root.join(KEY);
+        let secret = read_key(&path)?;
+        let key = secret.public();
+        if self.event_keys.contains(&key) { Ok(secret) } else { Err(RegistryError::NoEventKey { path, key }) }
     }
 
     /// Takes the right to write. There is one writer at a time.
@@ -181,7 +212,7 @@ fn found(root: &Path, seed: Seed) -> Result<(), RegistryError> {
         let message = "it has a log but no `config.json`; restore that file from a backup".to_owned();
         return Err(RegistryError::Damaged { path: tree, message });
     }
-    let secret = make_key(&root.join("registry.key"))?;
+    let secret = make_key(&root.join(KEY))?;
     let public = secret.public();
     let origin = format!("pocket-registry/{}", &public.to_string()["ed25519:".len()..][..16]);
     let damaged = |message: String| RegistryError::Damaged { path: root.to_owned(), message };

@@ -4,6 +4,7 @@ use std::io::{BufRead as _, Write as _};
 
 use crate::ops::OpsError;
 use crate::ops::install::{Approver, Ask, Consent, Unvouched};
+use crate::ops::recovery::Notice;
 
 use super::output::Output;
 
@@ -43,6 +44,16 @@ impl Approver for Approval<'_> {
         output.notice(&format!("nobody vouches for {}:", unvouched.source));
         unvouched.archives.iter().for_each(|(file, digest)| output.notice(&format!("  {digest}  {file}")));
         let answer = question("Trust these bytes, this once? pocket.lock will say so. [y/N] ")?;
+        Ok(if is_yes(&answer) { Consent::Given } else { Consent::Refused })
+    }
+
+    /// `--yes` grants permissions; who signs is another question. The warning that says all about it was shown before.
+    fn accept_owners(&self, notice: &Notice) -> Result<Consent, OpsError> {
+        let (Self::Given(output) | Self::Asked(output)) = self;
+        if !output.can_ask() {
+            return Ok(Consent::NobodyThere);
+        }
+        let answer = question(&format!("Take `{}` from its new owners? [y/N] ", notice.name))?;
         Ok(if is_yes(&answer) { Consent::Given } else { Consent::Refused })
     }
 }

@@ -1,6 +1,7 @@
 //! Everything that can be typed, with the help that explains it.
 
 mod key;
+mod owner;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,12 +9,14 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pocket_index::name::{PluginName, Target};
 use pocket_index::permissions::parse_memory;
-use pocket_index::signature::PublicKey;
 use semver::Version;
 
 use crate::ops::Scope;
 
 pub use key::KeyCommand;
+#[cfg(feature = "registry")]
+pub use owner::RecoverArguments;
+pub use owner::{AcceptArguments, OwnerCommand};
 
 /// A package manager for plugins, and the engine that runs them.
 #[derive(Debug, Parser)]
@@ -210,6 +213,8 @@ pub struct InstallArguments {
     /// Show what would change, and write nothing
     #[arg(long)]
     pub dry_run: bool,
+    #[command(flatten)]
+    pub accept: AcceptArguments,
     /// Grant what the plugins ask for without a question
     #[arg(long, short, visible_alias = "allow-permissions")]
     pub yes: bool,
@@ -232,6 +237,8 @@ pub struct UpdateArguments {
     pub dry_run: bool,
     #[command(flatten)]
     pub scope: ScopeArguments,
+    #[command(flatten)]
+    pub accept: AcceptArguments,
     /// Grant what the plugins ask for without a question
     #[arg(long, short, visible_alias = "allow-permissions")]
     pub yes: bool,
@@ -246,6 +253,8 @@ pub struct LockArguments {
     pub check: bool,
     #[command(flatten)]
     pub scope: ScopeArguments,
+    #[command(flatten)]
+    pub accept: AcceptArguments,
     /// Grant what the plugins ask for without a question
     #[arg(long, short, visible_alias = "allow-permissions")]
     pub yes: bool,
@@ -289,7 +298,7 @@ pub struct AuditArguments {
 pub enum Level {
     /// Deprecated, outdated, younger than --min-age, the project's own
     Low,
-    /// Yanked, unsigned
+    /// Yanked, unsigned, about to have other owners
     Medium,
     /// Revoked, denied, changed, or not known to its registry
     #[default]
@@ -396,46 +405,6 @@ pub struct DeprecateArguments {
     pub sign: SignArguments,
 }
 
-#[derive(Debug, Subcommand)]
-pub enum OwnerCommand {
-    /// List the keys that sign for a plugin
-    List {
-        /// The plugin
-        name: PluginName,
-        #[command(flatten)]
-        registry: RegistryArguments,
-    },
-    /// Let one more key sign
-    Add {
-        /// The plugin
-        name: PluginName,
-        /// The public key, as `pocket key export --public` prints it
-        #[arg(value_name = "PUBLIC-KEY")]
-        owner: PublicKey,
-        #[command(flatten)]
-        sign: SignArguments,
-    },
-    /// Let a key sign no more
-    Remove {
-        /// The plugin
-        name: PluginName,
-        /// The public key
-        #[arg(value_name = "PUBLIC-KEY")]
-        owner: PublicKey,
-        #[command(flatten)]
-        sign: SignArguments,
-    },
-    /// Set how many of the keys must sign
-    Threshold {
-        /// The plugin
-        name: PluginName,
-        /// How many
-        number: u32,
-        #[command(flatten)]
-        sign: SignArguments,
-    },
-}
-
 /// `NAME@VERSION`.
 fn release(text: &str) -> Result<(PluginName, Version), String> {
     let (name, version) = text.split_once('@').ok_or("expected NAME@VERSION")?;
@@ -462,7 +431,13 @@ pub enum RegistryCommand {
         /// Listen on an address that other machines reach: a proxy in front does TLS
         #[arg(long)]
         behind_proxy: bool,
+        /// How long a recovery that is sent to it must wait at least before its owners count
+        #[arg(long, value_name = "DELAY", default_value = "7d", value_parser = pocket_registry::parse_recovery_delay, env = "POCKET_RECOVERY_DELAY")]
+        recovery_delay: u64,
     },
+    /// Name other owners for a plugin whose owners lost their keys; they count after a delay that everybody sees. No server may
+    /// use the folder meanwhile
+    Recover(RecoverArguments),
     /// Read a whole registry and see that everything in it fits together: exit code 6 if something does not
     Verify {
         /// Its URL, its name from pocket.yaml, `bundled`, or the folder of its files

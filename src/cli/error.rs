@@ -82,8 +82,10 @@ fn exit_code(error: &OpsError) -> u8 {
         | OpsError::MissingLink { .. }
         | OpsError::Revoked { .. }
         | OpsError::Unapproved { .. }
+        | OpsError::OtherOwners { .. }
         | OpsError::Policy(_)
         | OpsError::Organisation(_)
+        | OpsError::UnsignedLock { .. }
         | OpsError::LockDiffers { .. } => VERIFICATION_REFUSED,
         OpsError::Origin(_) => VERIFICATION_REFUSED,
         OpsError::Direct(error) if direct::is_refusal(error) => VERIFICATION_REFUSED,
@@ -104,6 +106,10 @@ fn is_refusal(error: &RegistryError) -> bool {
             | RegistryError::History { .. }
             | RegistryError::Archive { .. }
             | RegistryError::KeyChanged { .. }
+            | RegistryError::EventKeysChanged { .. }
+            | RegistryError::NoProof { .. }
+            // Its files have limits, which the format states.
+            | RegistryError::Transport { source: TransportError::TooLarge { .. }, .. }
             | RegistryError::OtherView { .. }
             | RegistryError::DevelopmentKey { .. }
     )
@@ -139,6 +145,11 @@ fn hint(error: &OpsError) -> Option<String> {
         }
         OpsError::Direct(error) => direct::hint(error),
         OpsError::Origin(error) => Some(direct::origin_hint(error)),
+        OpsError::LockDiffers { .. } => Some(
+            "somebody edited pocket.lock, or the registry began another history; go back to a lock that was reviewed"
+                .to_owned(),
+        ),
+        OpsError::UnsignedLock { .. } => Some("go back to a pocket.lock that was reviewed".to_owned()),
         OpsError::NoRegistry { name, .. } => {
             Some(format!("say where it is: `registries: {{{name}: \"https://…\"}}` in pocket.yaml"))
         }
@@ -149,6 +160,9 @@ fn hint(error: &OpsError) -> Option<String> {
         OpsError::Policy(error) => Some(policy_hint(error)),
         OpsError::Unapproved { name, .. } => Some(format!(
             "`pocket plugin permissions {name}` shows what was approved; `pocket plugin install` asks for the rest"
+        )),
+        OpsError::OtherOwners { name, .. } => Some(format!(
+            "compare the fingerprints with what the publisher says elsewhere; `--accept-recovery {name}` takes the new ones"
         )),
         OpsError::LockStale { .. } => {
             Some("run `pocket plugin install` without --locked and commit pocket.lock".to_owned())
@@ -227,19 +241,36 @@ fn place_hint(error: &io::Error) -> Option<String> {
 
 fn registry_hint(error: &RegistryError) -> Option<String> {
     match error {
+        RegistryError::Transport { source: TransportError::TooLarge { .. }, .. } => Some(REPORT.to_owned()),
         RegistryError::Transport { source, .. } => transport_hint(source),
         RegistryError::Download { source, .. } => transport_hint(source),
-        RegistryError::Refused { .. } | RegistryError::History { .. } => Some(
-            "the registry, or somebody between it and this machine, changed something; report it before using it"
-                .to_owned(),
-        ),
+        RegistryError::Refused { .. } | RegistryError::History { .. } => Some(REPORT.to_owned()),
+        RegistryError::NoProof { .. } => {
+            Some("what nobody can check is not used; report it to whoever runs the registry".to_owned())
+        }
         RegistryError::OtherView { .. } => Some(
             "ask others who use the registry what it shows them, and send them what is kept; nothing was changed"
                 .to_owned(),
         ),
-        RegistryError::KeyChanged { file, .. } => {
-            Some(format!("if the registry was set up anew and you trust it, remove `{}` and try again", file.display()))
-        }
+        RegistryError::KeyChanged { file, .. } => Some(match file {
+            Some(file) => {
+                format!("if the registry was set up anew and you trust it, remove `{}` and try again", file.display())
+            }
+            None => {
+                "if the registry was set up anew and you trust it, put the new key into pocket.lock and pocket.yaml, \
+                     wherever the old one stands"
+                    .to_owned()
+            }
+        }),
+        RegistryError::EventKeysChanged { file, .. } => Some(match file {
+            Some(file) => {
+                format!("compare them with what the registry says elsewhere; if you agree, remove `{}`", file.display())
+            }
+            None => {
+                "compare them with what the registry says elsewhere; if you agree, put them into `keys` in pocket.lock"
+                    .to_owned()
+            }
+        }),
         RegistryError::DevelopmentKey { .. } => Some("the registry must make a key of its own".to_owned()),
         RegistryError::ReadOnly { .. } => {
             Some("name a registry server: `pocket registry serve --dir FOLDER`, then `--registry http://…`".to_owned())
@@ -254,10 +285,16 @@ fn archive_hint(error: &VerifyError) -> String {
     match error {
         error if is_too_large(error) => TAKE_LARGER,
         VerifyError::NoArchive { .. } => "ask its author for an archive for this machine",
-        _ => "the file changed after it was published; report it to the registry before using it",
+        VerifyError::Size { .. } | VerifyError::Longer { .. } | VerifyError::Digest { .. } => {
+            "the file changed after it was published; report it to the registry before using it"
+        }
+        _ => "its publisher signed what cannot be used; choose another version, and tell publisher and registry",
     }
     .to_owned()
 }
+
+const REPORT: &str =
+    "the registry, or somebody between it and this machine, changed something; report it before using it";
 
 const TAKE_LARGER: &str =
     "if you expect that much, `--max-unpacked SIZE`, or `max_unpacked` of the registry in pocket.yaml, allows it";
@@ -278,6 +315,9 @@ fn transport_hint(error: &TransportError) -> Option<String> {
                 .to_owned()
         }
         TransportError::Io { source, .. } => return place_hint(source),
+        TransportError::Status { status: 500.., .. } => {
+            "the server has a trouble of its own; try again later".to_owned()
+        }
         TransportError::Redirected { .. } => "give the address that it leads to, if you trust that".to_owned(),
         TransportError::Offline { .. } => "repeat the command once without --offline".to_owned(),
         _ => return None,
@@ -338,6 +378,10 @@ fn server_hint(error: &pocket_registry::RegistryError) -> Option<String> {
         Server::Listen { .. } => "another program may listen there; `--addr 127.0.0.1:0` takes a free port".to_owned(),
         Server::Exposed { .. } => "put a proxy with TLS in front of it and give --behind-proxy".to_owned(),
         Server::InUse { .. } => "stop that server, or name another folder with --dir".to_owned(),
+        Server::NoEventKey { .. } => {
+            "put that key into `keys` of its `config.json`, and tell users: they keep the keys that they saw first"
+                .to_owned()
+        }
         _ => return None,
     })
 }

@@ -7,6 +7,7 @@ mod error;
 mod output;
 mod passphrase;
 mod progress;
+mod recovery;
 mod table;
 
 use std::ffi::OsString;

@@ -134,7 +134,7 @@ pub fn error_of(kind: Option<&str>, mut message: String, details: Option<Value>)
         "the plugin reported an error without a message".clone_into(&mut message);
     }
     let kind = kind.and_then(CallErrorKind::from_plugin).unwrap_or(CallErrorKind::Failed);
-    CallError { kind, message, details: details.filter(|details| !details.is_null()) }
+    CallError { details: details.filter(|details| !details.is_null()), ..CallError::new(kind, message) }
 }
 
 /// `default` and an empty text are the same as no action.

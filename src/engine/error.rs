@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::budget::{Megabytes, Seconds};
+use super::budget::{Limit, Megabytes, Seconds};
 
 /// A call that did not succeed. Every runtime reports the same thing in the same words.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -17,6 +17,8 @@ pub struct CallError {
     pub message: String,
     /// What the plugin adds for programs to read.
     pub details: Option<Value>,
+    /// The limit that was reached, when that is why. [`Plugin::call`](super::Plugin::call) adds how to raise it.
+    pub limit: Option<Limit>,
 }
 
 /// What kind of thing ended a call.
@@ -70,7 +72,7 @@ impl fmt::Display for CallErrorKind {
 impl CallError {
     /// An error without details.
     pub fn new(kind: CallErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), details: None }
+        Self { kind, message: message.into(), details: None, limit: None }
     }
 
     /// The plugin could not be loaded.
@@ -86,18 +88,61 @@ impl CallError {
     /// The call of `node_type` did not end within `limit`.
     pub fn timeout(node_type: &str, limit: Duration) -> Self {
         let limit = Seconds(limit);
-        Self::new(CallErrorKind::Timeout, format!("`{node_type}` did not finish within its time limit of {limit}"))
+        let message = format!("`{node_type}` did not finish within its time limit of {limit}");
+        Self::new(CallErrorKind::Timeout, message).reaching(Limit::Timeout)
     }
 
     /// The call of `node_type` needed more than `limit` bytes.
     pub fn out_of_memory(node_type: &str, limit: u64) -> Self {
         let limit = Megabytes(limit);
-        Self::new(CallErrorKind::OutOfMemory, format!("`{node_type}` needs more than its memory limit of {limit}"))
+        let message = format!("`{node_type}` needs more than its memory limit of {limit}");
+        Self::new(CallErrorKind::OutOfMemory, message).reaching(Limit::Memory)
     }
 
     /// The output of `node_type` has more than `limit` bytes.
     pub fn output_too_large(node_type: &str, limit: u64) -> Self {
         let limit = Megabytes(limit);
-        Self::new(CallErrorKind::Failed, format!("the output of `{node_type}` is larger than its limit of {limit}"))
+        let message = format!("the output of `{node_type}` is larger than its limit of {limit}");
+        Self::new(CallErrorKind::Failed, message).reaching(Limit::Output)
+    }
+
+    /// Calls in `node_type` nested deeper than `limit`.
+    pub fn calls_too_deep(node_type: &str, limit: u32) -> Self {
+        let message = format!("calls in `{node_type}` nest deeper than its limit of {limit}");
+        Self::new(CallErrorKind::Failed, message).reaching(Limit::CallDepth)
+    }
+
+    /// `node_type` needed more than `limit` bytes of stack.
+    pub fn stack_exhausted(node_type: &str, limit: u64) -> Self {
+        let limit = Megabytes(limit);
+        let message = format!("`{node_type}` needs more than its stack limit of {limit}");
+        Self::new(CallErrorKind::Failed, message).reaching(Limit::Stack)
+    }
+
+    /// `what`, which the host did for the plugin, did not end within `limit`.
+    pub fn host_call_timeout(what: &str, limit: Duration) -> Self {
+        let limit = Seconds(limit);
+        let message = format!("{what} did not finish within the limit of {limit} for one call of the host");
+        Self::new(CallErrorKind::Timeout, message).reaching(Limit::HostCall)
+    }
+
+    /// `what`, which the host was to carry, has more than `limit` bytes.
+    pub fn transfer_too_large(what: &str, limit: u64) -> Self {
+        let limit = Megabytes(limit);
+        let message = format!("{what} is larger than the limit of {limit} for one call of the host");
+        Self::new(CallErrorKind::Failed, message).reaching(Limit::Transfer)
+    }
+
+    /// The same, and that it is for this limit.
+    #[must_use]
+    pub fn reaching(self, limit: Limit) -> Self {
+        Self { limit: Some(limit), ..self }
+    }
+
+    /// The same with `advice` after its message.
+    #[must_use]
+    pub fn advised(mut self, advice: &str) -> Self {
+        self.message = format!("{}; {advice}", self.message);
+        self
     }
 }

@@ -20,7 +20,7 @@ pub mod wasm;
 #[cfg(test)]
 mod testing;
 
-pub use budget::Limits;
+pub use budget::{Limit, LimitError, Limits};
 pub use error::{CallError, CallErrorKind};
 pub use grants::{GrantedWords, Grants};
 pub use plugin::{Call, CallContext, Engine, EngineOptions, Plugin, PluginFiles, Reply};

@@ -8,7 +8,7 @@ use pocket_index::digest::TreeDigest;
 use pocket_index::manifest::{Binary, Manifest, Runtime};
 use serde_json::{Map, Value};
 
-use super::budget::Limits;
+use super::budget::{Limit, Limits};
 use super::envelope::Identity;
 use super::error::{CallError, CallErrorKind};
 use super::grants::Grants;
@@ -119,7 +119,8 @@ impl Engine {
             .narrowed_by(&files.manifest.permissions)
             .map_err(|error| CallError::load(format!("the manifest of `{}`: {error}", files.manifest.name)))?;
         let identity = Identity::new(&files, settings);
-        let border = Border { identity, grants, limits, log: self.log.clone() };
+        let log = self.log.clone().limited(&identity.plugin, limits);
+        let border = Border { identity, grants, limits, log };
         let code = match files.manifest.runtime {
             Runtime::Lua => Code::Lua(Box::new(LuaPlugin::load(&files, border)?)),
             Runtime::Wasm => Code::Wasm(Box::new(self.wasm.load(&files, border)?)),
@@ -160,6 +161,13 @@ enum Code {
     Native(Box<NativePlugin>),
 }
 
+/// Whether the caller gave a call less time than the plugin's own limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum CallersTime {
+    Less,
+    Enough,
+}
+
 impl Plugin {
     /// What the plugin says of itself.
     pub fn manifest(&self) -> &Manifest {
@@ -179,14 +187,31 @@ impl Plugin {
             return Err(CallError::new(CallErrorKind::InvalidInput, message));
         }
         let now = Instant::now();
-        call.context.deadline = call.context.deadline.min(now + self.limits.timeout);
+        let own = now + self.limits.timeout;
+        let callers = if call.context.deadline < own { CallersTime::Less } else { CallersTime::Enough };
+        call.context.deadline = call.context.deadline.min(own);
         if call.context.deadline <= now {
             return Err(CallError::timeout(call.node_type, self.limits.timeout));
         }
-        match &self.code {
+        let reply = match &self.code {
             Code::Lua(plugin) => plugin.call(&call),
             Code::Wasm(plugin) => plugin.call(&call),
             Code::Native(plugin) => plugin.call(&call),
+        };
+        reply.map_err(|error| self.with_advice(error, callers))
+    }
+
+    /// An error that tells of a limit also tells who set it and how it is raised.
+    fn with_advice(&self, error: CallError, callers: CallersTime) -> CallError {
+        match error.limit {
+            None => error,
+            Some(Limit::Timeout) if callers == CallersTime::Less => {
+                error.advised("the node's or the workflow's `timeout` sets it")
+            }
+            Some(limit) if self.limits.is_set_by(&self.manifest.permissions, limit) => {
+                error.advised("the plugin's manifest sets it")
+            }
+            Some(limit) => error.advised(&limit.advice(self.manifest.name.as_str())),
         }
     }
 }
@@ -239,7 +264,18 @@ mod tests {
         let plugin = load(MANIFEST, "function step() while true do end end").expect("it loads");
         assert_eq!(plugin.limits().timeout, Duration::from_millis(100));
         let error = call(&plugin, "step").expect_err("it never ends by itself");
-        insta::assert_snapshot!(error, @"`step` did not finish within its time limit of 100ms");
+        insta::assert_snapshot!(error, @"`step` did not finish within its time limit of 100ms; the plugin's manifest sets it");
+    }
+
+    #[test]
+    fn an_error_of_a_limit_says_how_it_is_raised() {
+        let hungry = "function step() return string.rep('a', 1000000000) end";
+        let error = call(&*load(MANIFEST, hungry).expect("it loads"), "step").expect_err("it needs too much");
+        insta::assert_snapshot!(error, @"`step` needs more than its memory limit of 256MiB; `plugins.limits.sample.memory` in pocket.yaml raises it");
+        let plugin = load(MANIFEST, "function step() while true do end end").expect("it loads");
+        let hasty = Limits { timeout: Duration::from_millis(20), ..Limits::default() };
+        let error = plugin.call(testing::call("step", &Value::Null, &Value::Null, hasty)).expect_err("it never ends");
+        assert!(error.message.ends_with("; the node's or the workflow's `timeout` sets it"), "{error}");
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(super) fn border(limits: Limits, asked: &Permissions) -> Border {
 
 /// Limits that a test of an endless loop or a leak reaches soon.
 pub(super) fn small_limits() -> Limits {
-    Limits { timeout: Duration::from_millis(200), memory: 16 << 20, output: 1 << 20 }
+    Limits { timeout: Duration::from_millis(200), memory: 16 << 20, output: 1 << 20, ..Limits::default() }
 }
 
 /// A call of `node_type` that may take as long as `limits` say.

@@ -1,5 +1,5 @@
-//! What this user has seen of each registry: the key that signs its log, the newest checkpoint, and of every plugin whose events
-//! were read the last one of them.
+//! What this user has seen of each registry: its keys, the newest checkpoint, and of every plugin whose events were read the last
+//! one of them and the versions that were revoked.
 //!
 //! Trust on first use: the first key is kept, another one later is an error. One file a registry, `trust/<id>.toml`.
 
@@ -11,6 +11,8 @@ use std::str::FromStr;
 
 use pocket_index::digest::Digest;
 use pocket_index::name::PluginName;
+use pocket_index::signature::PublicKey;
+use semver::Version;
 use serde::{Deserialize, Serialize};
 
 use super::{Home, HomeError, atomic, io_error, read_toml};
@@ -22,11 +24,17 @@ pub struct SeenRegistry {
     pub url: String,
     /// The key that signs its log, in the form of C2SP signed notes.
     pub log_key: String,
+    /// The keys that sign the registry's own events; none in a file of an older version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<Vec<PublicKey>>,
     /// The newest checkpoint, as it was signed.
     pub checkpoint: String,
     /// The last event of each plugin.
     #[serde(default)]
     pub plugins: BTreeMap<PluginName, SeenLine>,
+    /// The versions that were taken back for good, with the reasons.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub revoked: BTreeMap<PluginName, BTreeMap<Version, String>>,
 }
 
 /// The last line that was seen of a plugin's file; written `<seq> <digest>`.
@@ -123,8 +131,13 @@ mod tests {
         SeenRegistry {
             url: "https://example.com/".to_owned(),
             log_key: "example+00000000+AAAA".to_owned(),
+            keys: Some(vec![PublicKey::from_bytes([7; 32])]),
             checkpoint: "example\n1\nhash=\n\n— example sig\n".to_owned(),
             plugins: BTreeMap::from([("redis".parse().expect("a name"), line)]),
+            revoked: BTreeMap::from([(
+                "redis".parse().expect("a name"),
+                BTreeMap::from([(Version::new(1, 0, 0), "it leaks".to_owned())]),
+            )]),
         }
     }
 

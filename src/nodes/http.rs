@@ -253,7 +253,7 @@ fn conclude(call: &NodeCall<'_>, place: &str, answer: Answer) -> Result<Outcome,
         let kind = if again { CallErrorKind::Retryable } else { CallErrorKind::Failed };
         let message = format!("{place}: status {} {}", answer.status, answer.reason);
         let details = json!({"status": answer.status, "body": answer.body});
-        return Err(CallError { kind, message: message.trim_end().to_owned(), details: Some(details) });
+        return Err(CallError { details: Some(details), ..CallError::new(kind, message.trim_end()) });
     }
     let output = json!({"status": answer.status, "headers": answer.headers, "body": answer.body});
     let outcome = Outcome::of(output);

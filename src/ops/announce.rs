@@ -7,6 +7,8 @@ use pocket_index::publish::PublishHeader;
 use pocket_index::record::{Event, OwnerKeys, Owners};
 use pocket_index::signature::{PublicKey, SecretKey};
 
+use super::recovery::{Notice, Stage, notices};
+use super::time::now;
 use super::{OpsError, Reach, Workspace, plugins};
 
 /// An event that the registry took.
@@ -57,12 +59,36 @@ pub fn sign(event: &Event, secrets: &[SecretKey]) -> PublishHeader {
     PublishHeader { event: text, signatures }
 }
 
-/// The keys that sign for a plugin, and how many of them must.
-pub async fn owners(workspace: &Workspace, name: &PluginName, reach: &Reach) -> Result<Owners, OpsError> {
+/// Who signs for a plugin now.
+#[derive(Debug, Clone)]
+pub struct Ownership {
+    /// The keys, and how many of them must sign.
+    pub owners: Owners,
+    /// Owners that the registry replaced or will replace.
+    pub recoveries: Vec<Notice>,
+}
+
+/// The keys that sign for a plugin now, and what the registry did about them.
+pub async fn ownership(workspace: &Workspace, name: &PluginName, reach: &Reach) -> Result<Ownership, OpsError> {
     let registry = workspace.open_registry(reach).await?;
     let history = plugins::history(&registry, name).await?;
     registry.remember()?;
-    Ok(history.owners().expect("a history with a release has owners").clone())
+    let now = now();
+    let owners = history.owners_at(now).expect("a history with a release has owners").clone();
+    let recoveries = notices(name, &registry.location().to_string(), history.recoveries(), now);
+    Ok(Ownership { owners, recoveries })
+}
+
+/// The event that signs the present keys again, which cancels what is pending.
+///
+/// # Errors
+/// Nothing is pending.
+pub fn keep_owners(name: &PluginName, ownership: &Ownership) -> Result<Event, OpsError> {
+    if !ownership.recoveries.iter().any(|notice| notice.stage == Stage::Pending) {
+        return Err(OpsError::Owners { name: name.clone(), reason: "no recovery is pending".to_owned() });
+    }
+    let (keys, threshold) = (ownership.owners.keys().copied().collect(), ownership.owners.threshold());
+    Ok(Event::OwnerKeys(OwnerKeys { name: name.clone(), keys, threshold }))
 }
 
 /// The event that changes the keys that sign for a plugin.

@@ -1,7 +1,6 @@
 //! `plugin audit`: what is known today against the plugins in the lock.
 
 use std::collections::BTreeMap;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use pocket_index::name::{PluginName, RegistryName};
 use pocket_index::record::{History, ReleaseEntry, Status};
@@ -9,6 +8,8 @@ use semver::Version;
 
 use super::permissions::refuse_unapproved;
 use super::policy::Policy;
+use super::recovery::notices;
+use super::time::now;
 use super::{OpsError, Workspace, plugins};
 use crate::project::{Basis, LockedPlugin, Lockfile, Source};
 use crate::registry::{Network, Registry};
@@ -31,6 +32,10 @@ pub enum Kind {
     Revoked,
     /// It is not to be picked anew.
     Yanked,
+    /// Its registry replaces its owners, or did since the release in the lock.
+    OwnerRecovery,
+    /// Its registry replaced its owners, and the release in the lock is theirs.
+    Recovered,
     /// It is not recommended any more.
     Deprecated,
     /// No signature vouches for it.
@@ -80,8 +85,8 @@ impl Kind {
     pub fn severity(self) -> Severity {
         match self {
             Self::Revoked | Self::Denied | Self::Changed | Self::Unknown => Severity::High,
-            Self::Yanked | Self::Unsigned => Severity::Medium,
-            Self::Deprecated | Self::Local | Self::Outdated | Self::Young => Severity::Low,
+            Self::Yanked | Self::Unsigned | Self::OwnerRecovery => Severity::Medium,
+            Self::Recovered | Self::Deprecated | Self::Local | Self::Outdated | Self::Young => Severity::Low,
         }
     }
 
@@ -90,6 +95,8 @@ impl Kind {
         match self {
             Self::Revoked => "revoked",
             Self::Yanked => "yanked",
+            Self::OwnerRecovery => "owner-recovery",
+            Self::Recovered => "recovered",
             Self::Deprecated => "deprecated",
             Self::Unsigned => "unsigned",
             Self::Local => "local",
@@ -107,7 +114,7 @@ impl Kind {
 /// # Errors
 /// There is no lock although plugins are needed, or it cannot be read. What a registry does not tell is a finding.
 pub async fn audit(workspace: &Workspace, young: u64, network: Network) -> Result<Audit, OpsError> {
-    let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let at = now();
     let Some((lock, _)) = workspace.read_lock()? else {
         if workspace.project().plugins.dependencies.is_empty() {
             return Ok(Audit { at, plugins: 0, findings: Vec::new() });
@@ -206,6 +213,11 @@ async fn of_registry(registry: &Registry, plugin: &LockedPlugin, now: u64, young
         found.push((Kind::Unknown, sentence(&error)));
     }
     found.extend(of_history(&history, plugin));
+    let place = registry.location().to_string();
+    found.extend(notices(&plugin.name, &place, history.recoveries(), now).iter().map(|notice| {
+        let kind = if notice.covers(entry.seq()) { Kind::Recovered } else { Kind::OwnerRecovery };
+        (kind, notice.to_string())
+    }));
     let age = now.saturating_sub(entry.at());
     if age < young {
         found.push((Kind::Young, format!("it was released {} ago", in_words(age))));

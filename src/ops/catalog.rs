@@ -11,7 +11,7 @@ use pocket_index::permissions::{Permissions, Word};
 use pocket_index::search::SearchEntry;
 use serde_json::{Map, Value};
 
-use super::install::sentences;
+use super::install::{refuse_seen, sentences};
 use super::permissions::{Grant, refuse_unapproved};
 use super::plugins::WorkspacePlugin;
 use super::policy::Policy;
@@ -130,6 +130,7 @@ impl<'a> Catalog<'a> {
 
     fn allow(&self, plugin: &LockedPlugin) -> Result<(), OpsError> {
         let (lock, _) = self.workspace.read_lock()?.unwrap_or_default();
+        refuse_seen(self.workspace, plugin, &lock)?;
         self.policy.check_locked(plugin, &lock)
     }
 

@@ -172,6 +172,21 @@ pub enum OpsError {
         /// What it asks for beyond the lock, in plain words.
         asked: String,
     },
+    /// A plugin whose owners the registry replaced since it was locked, and nobody said yes to the new ones.
+    #[error(
+        "`{name}` {version} is signed by {new}, whom the registry named in place of {old}, who signed what is locked; nobody \
+         accepted that"
+    )]
+    OtherOwners {
+        /// The plugin.
+        name: PluginName,
+        /// The version that would be installed.
+        version: Version,
+        /// The owners up to the recovery, by fingerprint.
+        old: String,
+        /// The owners since, by fingerprint.
+        new: String,
+    },
     /// `--locked`, and the lock would change.
     #[error("`{}` does not fit `{}`, and --locked allows no change: {reason}", lock.display(), manifest.display())]
     LockStale {
@@ -235,7 +250,7 @@ pub enum OpsError {
         reason: String,
     },
     /// A revoked release.
-    #[error("`{name}` {version} was revoked: {reason}")]
+    #[error("`{name}` {version} was revoked: {}", if reason.is_empty() { "no reason is given" } else { reason.as_str() })]
     Revoked {
         /// The plugin.
         name: PluginName,
@@ -243,6 +258,16 @@ pub enum OpsError {
         version: Version,
         /// Why.
         reason: String,
+        /// What cannot be chosen without it, if that was tried.
+        source: Option<Box<ResolveError>>,
+    },
+    /// A lock that gives up a registry's keys.
+    #[error("`{}` says that the registry `{name}` is used without keys, which nobody configured", lock.display())]
+    UnsignedLock {
+        /// The registry.
+        name: RegistryName,
+        /// The lock.
+        lock: PathBuf,
     },
     /// What is locked and what the registry says differ.
     #[error("`{name}` {version}: the lock says {locked}, the registry says {found}")]

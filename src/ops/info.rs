@@ -6,7 +6,9 @@ use pocket_index::record::{History, Release, Status};
 use semver::Version;
 use serde_json::Value;
 
+use super::recovery::{Notice, notices};
 use super::settings::{Layer, Settings};
+use super::time::now;
 use super::workspace::SettingsFile;
 use super::{OpsError, Reach, Workspace, plugins};
 
@@ -23,6 +25,8 @@ pub enum Info {
         newest: Box<Release>,
         /// All versions, newest first, and whether each may be installed.
         versions: Vec<(Version, Status)>,
+        /// Owners that the registry replaced or will replace.
+        recoveries: Vec<Notice>,
     },
 }
 
@@ -72,7 +76,9 @@ pub(super) async fn published(workspace: &Workspace, name: &PluginName, reach: &
         near: Vec::new(),
     })?;
     let versions = history.releases().rev().map(|entry| (entry.release().version.clone(), entry.status().clone()));
-    Ok(Info::Published { registry: place, newest: Box::new(newest.clone()), versions: versions.collect() })
+    let (newest, versions) = (Box::new(newest.clone()), versions.collect());
+    let recoveries = notices(name, &place, history.recoveries(), now());
+    Ok(Info::Published { registry: place, newest, versions, recoveries })
 }
 
 fn newest(history: &History) -> Option<&Release> {

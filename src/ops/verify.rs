@@ -7,6 +7,7 @@ use pocket_index::digest::Digest;
 use pocket_index::limits::Limits;
 use pocket_index::name::PluginName;
 use pocket_index::package;
+use pocket_index::record::Status;
 use pocket_index::verify::{VerifiedRelease, VerifyError};
 use reqwest::Url;
 use semver::Version;
@@ -170,8 +171,11 @@ async fn published(registry: &Registry, name: &PluginName, version: &Version) ->
         reason: format!("the registry {place} {what}"),
     };
     let history = registry.history(name).await?.ok_or_else(|| unknown("has no such plugin"))?;
-    if history.release(version).is_none() {
-        return Err(unknown("has no such version"));
+    let entry = history.release(version).ok_or_else(|| unknown("has no such version"))?;
+    if let Status::Revoked { reason } = entry.status() {
+        registry.remember()?;
+        let (name, version, reason) = (name.clone(), version.clone(), reason.clone());
+        return Err(OpsError::Revoked { name, version, reason, source: None });
     }
     let release = registry.release(&history, version).await?;
     registry.remember()?;

@@ -258,7 +258,7 @@ impl Workspace {
         lock: Option<&Lockfile>,
         network: Network,
     ) -> Result<Opened, OpsError> {
-        let mut expected = locked_state(named, lock);
+        let mut expected = self.locked_state(named, lock)?;
         expected.copy = copy;
         if named.key.is_some() {
             expected.key.clone_from(&named.key);
@@ -321,6 +321,23 @@ impl Workspace {
         self.root != self.home.root()
     }
 
+    /// What a lock says of the registry of that name: wherever it is today, it is the same log. The bundled one comes with the
+    /// program and is made anew with it; there, each locked event is compared instead.
+    fn locked_state(&self, named: &NamedRegistry, lock: Option<&Lockfile>) -> Result<Expected, OpsError> {
+        let Some(locked) = lock.and_then(|lock| lock.registry(&named.name)) else { return Ok(Expected::default()) };
+        match &locked.trust {
+            // Whoever edits a lock must not be able to make it forget whom it trusted.
+            RegistryTrust::Unsigned => Err(OpsError::UnsignedLock { name: named.name.clone(), lock: self.lock_path() }),
+            RegistryTrust::Signed { keys, log } if named.location != Location::Bundled => Ok(Expected {
+                key: Some(log.key.clone()),
+                event_keys: Some(keys.clone()),
+                head: locked_head(locked),
+                copy: None,
+            }),
+            RegistryTrust::Signed { .. } => Ok(Expected::default()),
+        }
+    }
+
     fn bundled() -> NamedRegistry {
         let name = BUNDLED.parse().expect("a constant name is valid");
         NamedRegistry { name, location: Location::Bundled, key: None, min_release_age: 0, max_unpacked: None }
@@ -371,18 +388,6 @@ fn find_root(home: &Home, folder: &Path, scope: Scope) -> Option<PathBuf> {
     match scope {
         Scope::Nearest => find_project(folder).filter(|root| root != home.root()),
         Scope::User => None,
-    }
-}
-
-/// What a lock says of the registry of that name: wherever it is today, it is the same log. The bundled one comes with the
-/// program and is made anew with it; there, each locked event is compared instead.
-fn locked_state(named: &NamedRegistry, lock: Option<&Lockfile>) -> Expected {
-    let locked = lock.and_then(|lock| lock.registry(&named.name));
-    match locked.map(|locked| (&locked.trust, locked_head(locked))) {
-        Some((RegistryTrust::Signed { log, .. }, head)) if named.location != Location::Bundled => {
-            Expected { key: Some(log.key.clone()), head, copy: None }
-        }
-        _ => Expected::default(),
     }
 }
 

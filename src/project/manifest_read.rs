@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pocket_index::age::parse_age;
 use pocket_index::name::PluginName;
 use pocket_index::permissions::{Word, parse_memory};
 use pocket_index::repository::Repository;
@@ -243,17 +244,7 @@ pub(super) fn age(field: &Field<'_>) -> Read<u64> {
         Yaml::Number(number) => number.to_string(),
         _ => field.text()?.to_owned(),
     };
-    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_lowercase());
-    let number: u64 = digits.parse().map_err(|_| expected())?;
-    let seconds = match &text[digits.len()..] {
-        "" if number == 0 => 0,
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        _ => return Err(expected()),
-    };
-    number.checked_mul(seconds).ok_or_else(expected)
+    parse_age(&text).ok_or_else(expected)
 }
 
 #[cfg(test)]

@@ -1,11 +1,9 @@
 //! A registry as its client sees it: nothing it sends counts before it was checked.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use pocket_index::config::{Config, LogRequirement};
-use pocket_index::digest::{Digest, Digested};
+use pocket_index::digest::Digested;
 use pocket_index::log::{self, Checkpoint, LogError, NoteKey, TilePath, TileSource as _, Tiles, TreeHead};
 use pocket_index::name::{PluginName, RegistryName, Target};
 use pocket_index::record::{ArchiveRecord, History, HistoryError, Outline, Policy};
@@ -18,8 +16,9 @@ use semver::{Version, VersionReq};
 use super::error::{RegistryError, TransportError};
 use super::http::Progress;
 use super::memory::{Keeping, Memory};
+use super::opening::{Expected, check_start};
 use super::transport::{Freshness, Transport};
-use super::{ArchiveCache, Location, Network};
+use super::{ArchiveCache, Location, Network, clock};
 use crate::home::Home;
 
 /// 64 KiB: a configuration and a checkpoint have a few hundred bytes.
@@ -55,17 +54,6 @@ pub(super) enum Logged {
     Otherwise,
 }
 
-/// What is known of a registry before it is read: from the configuration, or from a lock that the team reviewed.
-#[derive(Debug, Clone, Default)]
-pub struct Expected {
-    /// The key that must sign its log.
-    pub key: Option<String>,
-    /// A state that its log must have grown from.
-    pub head: Option<TreeHead>,
-    /// A partial copy of the registry, read instead of it. It is as old as it is: only `head` bounds its age.
-    pub copy: Option<PathBuf>,
-}
-
 /// A registry, and whether it was met for the first time.
 pub struct Opened {
     /// The registry.
@@ -97,14 +85,10 @@ impl Registry {
         let memory = Memory::recall(home, &location, keeping)?;
         let config =
             transport.read(layout::CONFIG, SMALL_FILE, Freshness::Revalidate).await.map_err(transport_error)?;
-        let config = text(&config).and_then(|text| Ok(Config::parse(text, LogRequirement::Required)?));
-        let config = config.map_err(|source| RegistryError::Refused { registry: shown.clone(), source })?;
-        let log_key = config.log.clone().expect("`LogRequirement::Required` refuses a registry without one");
-        let note =
-            transport.read(layout::CHECKPOINT, SMALL_FILE, Freshness::Revalidate).await.map_err(transport_error)?;
-
-        check_key(&shown, &log_key, expected.key.as_deref(), &memory)?;
-        let checkpoint = open_checkpoint(&shown, &note, &log_key)?;
+        let note = transport.read(layout::CHECKPOINT, SMALL_FILE, Freshness::Revalidate).await;
+        let note = note.map_err(|source| unproven(&shown, source))?;
+        let (config, log_key, checkpoint) =
+            check_start(&shown, &config, &note, expected, &memory).inspect_err(|_| transport.distrust())?;
         let policy = Policy::new(config.keys.iter().copied())
             .published_up_to(checkpoint.size())
             .with_development_lines(bundled::line_digests());
@@ -123,7 +107,7 @@ impl Registry {
             memory,
         };
         registry.check_growth(expected.head.as_ref()).await?;
-        registry.memory.saw(&registry.log_key, &registry.checkpoint);
+        registry.memory.saw(&registry.log_key, &registry.keys, &registry.checkpoint);
         let is_new =
             registry.memory.before().is_none() && expected.key.is_none() && registry.location != Location::Bundled;
         let first_seen = is_new.then(|| registry.log_key.public().fingerprint().to_string());
@@ -185,7 +169,10 @@ impl Registry {
         let tiles = self.tiles.lock().expect("no holder of this lock panics");
         log::check_consistency(head, &self.checkpoint, &*tiles).map_err(|error| match error {
             LogError::Tile(_) => self.refused(error),
-            error => self.memory.other_view(shown, self.checkpoint.note(), error),
+            error => {
+                self.transport.distrust();
+                self.memory.other_view(shown, self.checkpoint.note(), error)
+            }
         })
     }
 
@@ -220,7 +207,8 @@ impl Registry {
 
     /// Checks that a file holds what was seen of it, and that the log holds its last line. Returns whether it has any.
     async fn check_file(&self, outline: &Outline) -> Result<bool, RegistryError> {
-        self.memory.check(outline.name(), Some(outline), &self.checkpoint)?;
+        self.check_seen(outline.name(), Some(outline))?;
+        clock::check(outline, clock::now()).map_err(|error| self.events_error(outline.name(), error))?;
         let Some(last) = outline.last_log() else { return Ok(false) };
         self.fetch_tiles(log::tiles_for_inclusion(last, self.checkpoint.size())).await?;
         let tiles = self.tiles.lock().expect("no holder of this lock panics");
@@ -230,12 +218,16 @@ impl Registry {
         Ok(true)
     }
 
+    fn check_seen(&self, plugin: &PluginName, outline: Option<&Outline>) -> Result<(), RegistryError> {
+        self.memory.check(plugin, outline, &self.checkpoint).inspect_err(|_| self.transport.distrust())
+    }
+
     async fn index_file(&self, plugin: &PluginName) -> Result<Option<String>, RegistryError> {
         let path = layout::index_file(plugin);
         let content = match self.transport.read(&path, INDEX_FILE, Freshness::Revalidate).await {
             Ok(content) => content,
             Err(TransportError::NotFound { .. }) => {
-                self.memory.check(plugin, None, &self.checkpoint)?;
+                self.check_seen(plugin, None)?;
                 return Ok(None);
             }
             Err(source) => return Err(self.transport_error(source)),
@@ -246,7 +238,8 @@ impl Registry {
 
     /// Checks what a file that was read from end to end adds to what was seen of it; that it is logged says the caller.
     pub(super) fn check_memory(&self, outline: &Outline, logged: Logged) -> Result<(), RegistryError> {
-        self.memory.check(outline.name(), Some(outline), &self.checkpoint)?;
+        self.check_seen(outline.name(), Some(outline))?;
+        clock::check(outline, clock::now()).map_err(|error| self.events_error(outline.name(), error))?;
         if logged == Logged::Whole {
             self.memory.note(outline);
         }
@@ -292,6 +285,7 @@ impl Registry {
         plugin: &PluginName,
         error: impl std::error::Error + Send + Sync + 'static,
     ) -> RegistryError {
+        self.transport.distrust();
         RegistryError::History { registry: self.location.to_string(), plugin: plugin.clone(), source: Box::new(error) }
     }
 
@@ -310,7 +304,13 @@ impl Registry {
         })?;
         self.download(record, progress).await.map_err(|source| {
             let (plugin, version) = plugin();
-            RegistryError::Download { plugin, version, source: Box::new(source) }
+            match source {
+                TransportError::TooLarge { .. } => {
+                    let source = Box::new(VerifyError::Longer { expected: record.size });
+                    RegistryError::Archive { plugin, version, source }
+                }
+                source => RegistryError::Download { plugin, version, source: Box::new(source) },
+            }
         })
     }
 
@@ -385,7 +385,7 @@ impl Registry {
                 }
                 read => read,
             };
-            let content = content.map_err(|source| self.transport_error(source))?;
+            let content = content.map_err(|source| unproven(&self.location.to_string(), source))?;
             let mut tiles = self.tiles.lock().expect("no holder of this lock panics");
             tiles.insert(path, content.to_vec());
         }
@@ -397,40 +397,20 @@ impl Registry {
     }
 
     pub(super) fn refused(&self, error: impl std::error::Error + Send + Sync + 'static) -> RegistryError {
+        self.transport.distrust();
         refused(&self.location.to_string(), error)
     }
 }
 
-fn text(content: &[u8]) -> Result<&str, Box<dyn std::error::Error + Send + Sync>> {
-    Ok(str::from_utf8(content)?)
+/// The log's files are evidence: where they are missing there is none, while a server that fails or stalls may have them.
+fn unproven(registry: &str, source: TransportError) -> RegistryError {
+    let registry = registry.to_owned();
+    match source {
+        TransportError::NotFound { .. } => RegistryError::NoProof { registry, source },
+        source => RegistryError::Transport { registry, source },
+    }
 }
 
-fn refused(registry: &str, error: impl std::error::Error + Send + Sync + 'static) -> RegistryError {
+pub(super) fn refused(registry: &str, error: impl std::error::Error + Send + Sync + 'static) -> RegistryError {
     RegistryError::Refused { registry: registry.to_owned(), source: Box::new(error) }
-}
-
-/// The key must be the one that the user configured, and the one that was seen first.
-fn check_key(registry: &str, found: &NoteKey, expected: Option<&str>, memory: &Memory) -> Result<(), RegistryError> {
-    let pinned = expected.or(memory.before().map(|seen| seen.log_key.as_str()));
-    match pinned {
-        Some(pinned) if pinned != found.to_string() => Err(RegistryError::KeyChanged {
-            registry: registry.to_owned(),
-            pinned: pinned.to_owned(),
-            found: found.to_string(),
-            file: memory.file(),
-        }),
-        _ => Ok(()),
-    }
-}
-
-/// A development key proves nothing, since anyone has it: with one, only the very checkpoint that is compiled in counts.
-fn open_checkpoint(registry: &str, note: &[u8], key: &NoteKey) -> Result<Checkpoint, RegistryError> {
-    let is_bundled = Digest::of(note) == bundled::checkpoint_digest();
-    if is_bundled {
-        return Checkpoint::open_pinned(note, bundled::checkpoint_digest()).map_err(|error| refused(registry, error));
-    }
-    if key.public().is_development() {
-        return Err(RegistryError::DevelopmentKey { registry: registry.to_owned() });
-    }
-    Checkpoint::open(note, key).map_err(|error| refused(registry, error))
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use pocket_index::name::PluginName;
+use pocket_index::signature::PublicKey;
 use pocket_index::verify::VerifyError;
 use semver::Version;
 
@@ -16,6 +17,14 @@ pub enum TransportError {
     Client {
         /// Why not.
         source: reqwest::Error,
+    },
+    /// An environment variable that says how to use HTTP.
+    #[error("`{name}` is `{}`, expected a duration above zero such as `30s` or `500ms`", value.escape_debug())]
+    Setting {
+        /// The variable.
+        name: &'static str,
+        /// What it is set to.
+        value: String,
     },
     /// The server has no such file.
     #[error("there is nothing at {url} (404)")]
@@ -113,6 +122,13 @@ impl RegistryError {
     }
 }
 
+fn fingerprints(keys: &[PublicKey]) -> String {
+    match keys {
+        [] => "no key".to_owned(),
+        keys => keys.iter().map(|key| key.fingerprint().to_string()).collect::<Vec<_>>().join(" and "),
+    }
+}
+
 /// What a registry sent cannot be used, or did not come at all.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
@@ -142,6 +158,30 @@ pub enum RegistryError {
         /// The check that failed.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Files of its log are not there.
+    #[error("the registry `{registry}` does not show what would prove its entries")]
+    NoProof {
+        /// The registry.
+        registry: String,
+        /// What is not there.
+        source: TransportError,
+    },
+    /// It names other keys for its own events than before.
+    #[error(
+        "the registry `{registry}` signs its own events with {}, before it was {}",
+        fingerprints(found),
+        fingerprints(pinned)
+    )]
+    EventKeysChanged {
+        /// The registry.
+        registry: String,
+        /// The keys seen first, or those in the lock.
+        pinned: Vec<PublicKey>,
+        /// The keys it names now.
+        found: Vec<PublicKey>,
+        /// The file that remembers the first; none if it was the lock that named them.
+        file: Option<PathBuf>,
+    },
     /// It signs with another key than before.
     #[error("the registry `{registry}` signs with the key {found}, before it was {pinned}")]
     KeyChanged {
@@ -151,8 +191,8 @@ pub enum RegistryError {
         pinned: String,
         /// The key it shows now.
         found: String,
-        /// The file that remembers the first.
-        file: PathBuf,
+        /// The file that remembers the first; none if it was the configuration or the lock that named it.
+        file: Option<PathBuf>,
     },
     /// It shows another history than before, to this machine or to the team that made the lock.
     #[error("the registry `{registry}` shows another history than before; {kept}")]

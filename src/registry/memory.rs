@@ -1,12 +1,15 @@
 //! What this machine saw of a registry before, held against what the registry shows now.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
 use pocket_index::digest::Digest;
 use pocket_index::log::{Checkpoint, LogError, NoteKey};
 use pocket_index::name::PluginName;
-use pocket_index::record::Outline;
+use pocket_index::record::{Listed, Outline, Status};
+use pocket_index::signature::PublicKey;
+use semver::Version;
 
 use super::{Location, RegistryError};
 use crate::home::trust::{self, SeenLine, SeenRegistry};
@@ -45,7 +48,7 @@ struct Now {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "event {} of `{plugin}` was {expected} when it was seen before, now {}", seq + 1,
-    found.map_or_else(|| format!("it is gone: there are {lines}"), |found| format!("it is {found}"))
+    found.map_or_else(|| format!("it is gone: the file ends after {lines}"), |found| format!("it is {found}"))
 )]
 pub struct OtherLine {
     /// The plugin.
@@ -93,12 +96,14 @@ impl Memory {
     }
 
     /// The log has grown to this checkpoint from the one before.
-    pub fn saw(&self, log_key: &NoteKey, checkpoint: &Checkpoint) {
+    pub fn saw(&self, log_key: &NoteKey, keys: &[PublicKey], checkpoint: &Checkpoint) {
         let seen = SeenRegistry {
             url: self.url.clone(),
             log_key: log_key.to_string(),
+            keys: Some(keys.to_vec()),
             checkpoint: checkpoint.note().to_owned(),
             plugins: self.before.as_ref().map(|before| before.plugins.clone()).unwrap_or_default(),
+            revoked: self.before.as_ref().map(|before| before.revoked.clone()).unwrap_or_default(),
         };
         let has_news = self.before.as_ref() != Some(&seen);
         *self.now.lock().expect("no holder of this lock panics") =
@@ -140,8 +145,14 @@ impl Memory {
         let mut now = self.now.lock().expect("no holder of this lock panics");
         let Some(seen) = now.seen.as_mut() else { return };
         let last = SeenLine { seq: outline.len() - 1, line };
-        let replaced = seen.plugins.insert(outline.name().clone(), last);
-        now.has_news |= replaced != Some(last);
+        let mut has_news = seen.plugins.insert(outline.name().clone(), last) != Some(last);
+        // A run asks no registry, so what is known to do harm is known from here.
+        let revoked: BTreeMap<Version, String> = outline.listed().filter_map(revocation).collect();
+        if !revoked.is_empty() {
+            let known = seen.revoked.insert(outline.name().clone(), revoked.clone());
+            has_news |= known != Some(revoked);
+        }
+        now.has_news |= has_news;
     }
 
     /// Writes down what is new; nothing if nothing is.
@@ -166,7 +177,7 @@ impl Memory {
     /// What another process saw since this one began, and what this one saw: the newer of each.
     fn join(&self, other: SeenRegistry, mut seen: SeenRegistry) -> Result<SeenRegistry, RegistryError> {
         if other.log_key != seen.log_key {
-            let (registry, file) = (self.url.clone(), self.file());
+            let (registry, file) = (self.url.clone(), Some(self.file()));
             return Err(RegistryError::KeyChanged { registry, pinned: other.log_key, found: seen.log_key, file });
         }
         let (theirs, ours) = (self.reopen(&other)?, self.reopen(&seen)?);
@@ -183,6 +194,9 @@ impl Memory {
             if line.seq > newest.seq {
                 *newest = line;
             }
+        }
+        for (plugin, versions) in other.revoked {
+            seen.revoked.entry(plugin).or_default().extend(versions);
         }
         Ok(seen)
     }
@@ -225,6 +239,13 @@ impl Drop for Memory {
     fn drop(&mut self) {
         // Something is left only where the command failed, and its error is the one to tell.
         let _ = self.save();
+    }
+}
+
+fn revocation((version, listed): (&Version, &Listed)) -> Option<(Version, String)> {
+    match listed.status() {
+        Status::Revoked { reason } => Some((version.clone(), reason.clone())),
+        _ => None,
     }
 }
 

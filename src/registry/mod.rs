@@ -2,6 +2,7 @@
 
 mod cache;
 mod client;
+mod clock;
 mod copy;
 mod error;
 pub mod forge;
@@ -9,15 +10,18 @@ mod http;
 mod location;
 mod memory;
 mod monitor;
+mod opening;
 mod transport;
 
 pub use cache::ArchiveCache;
-pub use client::{Expected, Opened, Registry};
+pub use client::{Opened, Registry};
+pub use clock::{EarlyOwners, now};
 pub use error::{RegistryError, TransportError};
 pub use http::Http;
 pub use location::{Location, LocationError};
 pub use memory::{Kept, OtherLine};
 pub use monitor::{Archives, Audit, Difference};
+pub use opening::Expected;
 
 /// Whether the network may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use pocket_index::digest::Digest;
 use pocket_index::layout;
 use pocket_index::log::{ComputedTile, EntriesPath, Frontier, Leaf, NodeHash, TILE_WIDTH, decode_entries};
 use pocket_index::name::PluginName;
-use pocket_index::record::{ArchiveRecord, History, Line};
+use pocket_index::record::{ArchiveRecord, History, Line, Recovery};
 
 use super::client::{INDEX_FILE, Logged, Registry, SEARCH_FILE, TILE};
 use super::error::{RegistryError, TransportError};
@@ -44,6 +44,8 @@ pub struct Audit {
     pub archives: u64,
     /// Bytes of those.
     pub bytes: u64,
+    /// Every time the registry named other owners for a plugin.
+    pub recoveries: Vec<(PluginName, Recovery)>,
     /// What does not fit.
     pub differences: Vec<Difference>,
 }
@@ -82,6 +84,7 @@ impl Audit {
         self.releases += part.releases;
         self.archives += part.archives;
         self.bytes += part.bytes;
+        self.recoveries.extend(part.recoveries);
         self.differences.extend(part.differences);
     }
 }
@@ -236,6 +239,8 @@ impl Registry {
                 if let Err(error) = self.check_memory(history.outline(), logged) {
                     part.differ(&file, told(&error));
                 }
+                let recoveries = history.recoveries().iter().cloned();
+                part.recoveries.extend(recoveries.map(|recovery| (name.clone(), recovery)));
                 for entry in history.releases() {
                     part.releases += 1;
                     for record in entry.release().archives.iter().filter(|_| archives == Archives::Digested) {

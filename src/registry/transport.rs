@@ -62,6 +62,16 @@ impl Transport {
         }
     }
 
+    /// Throws away what is kept of a registry that was refused. Otherwise one bad answer would be refused for ever: tiles are not
+    /// asked for twice, and a server may confirm a tag that somebody else sent along with other bytes.
+    ///
+    /// What cannot be fetched anew is left alone.
+    pub fn distrust(&self) {
+        if let Self::Http { cache, network: Network::Online, .. } = self {
+            cache.clear();
+        }
+    }
+
     /// The archive at `path`, at most `limit` bytes of it; what `partial` has is not fetched again.
     pub async fn download(
         &self,

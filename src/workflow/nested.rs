@@ -107,5 +107,5 @@ fn inner_error(error: RunError) -> CallError {
         RunErrorKind::TimedOut => CallErrorKind::Timeout,
         RunErrorKind::TooManySteps | RunErrorKind::Stopped | RunErrorKind::Internal => CallErrorKind::Failed,
     };
-    CallError { kind, message: error.message, details: error.details }
+    CallError { details: error.details, ..CallError::new(kind, error.message) }
 }

@@ -16,6 +16,7 @@ mod owners;
 mod packages;
 mod policy;
 mod publish;
+mod recovery;
 mod refusals;
 mod registries;
 mod run;

@@ -128,7 +128,7 @@ fn what_was_seen_before_must_still_be_there() {
     fs::write(registry.file(GREETING), format!("{}\n", text.lines().next().unwrap())).unwrap();
     let outcome = sandbox.pocket(&["registry", "verify", registry.url()]);
     assert_eq!(outcome.code, 6, "{}", outcome.stderr);
-    for said in ["shows another history", "event 2 of `greeting` was sha256:", "it is gone: there are 1"] {
+    for said in ["shows another history", "event 2 of `greeting` was sha256:", "it is gone: the file ends after 1"] {
         assert!(outcome.stdout.contains(said), "{}", outcome.stdout);
     }
 }

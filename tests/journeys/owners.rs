@@ -36,7 +36,7 @@ fn a_revoked_version_is_refused_even_where_it_is_locked() {
     let sandbox = Sandbox::with_registry(registry.url());
     sandbox.pocket(&["plugin", "install", "geo"]).success();
     author.pocket(&["plugin", "revoke", "geo@1.1.0", "--reason", "steals keys"]).success();
-    sandbox.pocket_elsewhere(&["plugin", "install", "--locked"]).failure(1, &["revoked"]);
+    sandbox.pocket_elsewhere(&["plugin", "install", "--locked"]).failure(6, &["`geo` 1.1.0 was revoked: steals keys"]);
 }
 
 #[test]

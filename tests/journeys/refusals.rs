@@ -56,7 +56,7 @@ fn a_missing_proof_is_an_error_and_no_pass() {
     let proxy = FaultyProxy::start(registry.url(), "/log/tile/", Fault::Status(404));
     let sandbox = Sandbox::with_registry(proxy.url());
     let before = sandbox.snapshot();
-    sandbox.pocket(&["plugin", "install", "data-processor"]).failure(1, &["cannot be read", "/log/tile/", "404"]);
+    sandbox.pocket(&["plugin", "install", "data-processor"]).failure(6, &["does not show", "/log/tile/", "404"]);
     assert_eq!(sandbox.snapshot(), before);
 }
 

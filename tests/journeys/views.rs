@@ -68,7 +68,7 @@ fn an_older_copy_of_one_file_that_hides_a_yank_is_refused() {
     for way in [Way::Server, Way::Folder] {
         let told = Told::new(way);
         fs::write(told.registry.file(INDEX_FILE), &told.before_the_yank).unwrap();
-        let said = ["shows another history", "event 3 of `greeting` was sha256:", "it is gone: there are 2"];
+        let said = ["shows another history", "event 3 of `greeting` was sha256:", "it is gone: the file ends after 2"];
         let kept = told.refused(&said);
         assert_eq!(kept.matches(&told.checkpoint()).count(), 2, "{kept}");
         // Asked again, it refuses again, and nothing is kept twice.
@@ -80,7 +80,7 @@ fn an_older_copy_of_one_file_that_hides_a_yank_is_refused() {
 fn a_file_that_is_gone_is_refused_and_is_no_unknown_plugin() {
     let told = Told::new(Way::Server);
     fs::remove_file(told.registry.file(INDEX_FILE)).unwrap();
-    told.refused(&["event 3 of `greeting` was sha256:", "it is gone: there are 0"]);
+    told.refused(&["event 3 of `greeting` was sha256:", "it is gone: the file ends after 0"]);
 }
 
 #[test]

@@ -49,7 +49,7 @@ pub struct Submission<'a> {
     pub event: &'a str,
     /// Who signed them.
     pub signatures: Vec<Signature>,
-    /// Seconds since 1970-01-01 UTC.
+    /// Seconds since 1970-01-01 UTC. The line gets the last line's time if that is later.
     pub at: u64,
 }
 
@@ -113,7 +113,9 @@ impl<'a, F: Files> Appender<'a, F> {
         }
         let mut text = self.index_file(submission.name)?;
         let mut history = self.replay(submission.name, &text)?;
-        let place = Place { seq: history.len(), prev: history.head(), log: size, at: submission.at };
+        // A clock that was set back does not make a line older than the one before it.
+        let at = submission.at.max(history.outline().last_at());
+        let place = Place { seq: history.len(), prev: history.head(), log: size, at };
         let line = Line::frame(place, submission.event, submission.signatures)?;
         // A client passes over kinds it does not know. A writer cannot say who may sign them.
         if line.event.is_none() {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use data_encoding::BASE64;
+use data_encoding::{BASE64, HEXLOWER};
 
 use super::cosignature;
 use super::vkey::{Algorithm, NamedKey, NoteKeyError, is_name};
@@ -45,7 +45,7 @@ pub enum NoteError {
     NotSigned {
         /// The key that should have.
         expected: NoteKey,
-        /// The names on its signature lines.
+        /// The names and key IDs on its signature lines.
         found: Vec<String>,
     },
     /// The right key's signature is not over this text.
@@ -72,7 +72,7 @@ pub(super) fn open<'a>(note: &'a str, key: &NoteKey) -> Result<&'a str, NoteErro
     let mut names = Vec::new();
     let mut signed = false;
     for line in &lines {
-        names.push(line.name.to_owned());
+        names.push(format!("{}+{}", line.name, HEXLOWER.encode(&line.id)));
         if line.is_of(&key.0) {
             let signature = line.signature.as_slice().try_into();
             if !signature.is_ok_and(|signature| key.0.key.verifies(text.as_bytes(), signature)) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use semver::Version;
 
-use super::{ArchiveRecord, Event, MAX_INTEGER, OwnerKeys, Release};
+use super::{ArchiveRecord, Event, MAX_INTEGER, OwnerRecovery, Release};
 use crate::archive::archive_file_name;
 use crate::name::Target;
 use crate::signature::PublicKey;
@@ -99,6 +99,12 @@ pub enum EventError {
         /// How many keys there are.
         keys: usize,
     },
+    /// A time above [`MAX_INTEGER`].
+    #[error("`effective` is {value}, at most {MAX_INTEGER} is allowed")]
+    Effective {
+        /// The time.
+        value: u64,
+    },
 }
 
 pub(super) fn check_event(event: &Event) -> Result<(), EventError> {
@@ -106,7 +112,8 @@ pub(super) fn check_event(event: &Event) -> Result<(), EventError> {
         Event::Release(release) => check_release(release),
         Event::Yank(event) | Event::Unyank(event) | Event::Revoke(event) => check_reason(&event.reason),
         Event::Deprecate(event) => check_reason(&event.reason),
-        Event::OwnerKeys(event) => check_owner_keys(event),
+        Event::OwnerKeys(event) => check_owners(&event.keys, event.threshold),
+        Event::OwnerRecovery(event) => check_recovery(event),
     }
 }
 
@@ -155,17 +162,25 @@ fn check_reason(reason: &str) -> Result<(), EventError> {
     Ok(())
 }
 
-fn check_owner_keys(event: &OwnerKeys) -> Result<(), EventError> {
-    let count = event.keys.len();
+fn check_recovery(event: &OwnerRecovery) -> Result<(), EventError> {
+    check_owners(&event.keys, event.threshold)?;
+    if event.effective > MAX_INTEGER {
+        return Err(EventError::Effective { value: event.effective });
+    }
+    check_reason(&event.reason)
+}
+
+fn check_owners(keys: &[PublicKey], threshold: u32) -> Result<(), EventError> {
+    let count = keys.len();
     if count == 0 || count > MAX_OWNER_KEYS {
         return Err(EventError::KeyCount { count });
     }
-    let mut keys = BTreeSet::new();
-    if let Some(twice) = event.keys.iter().find(|key| !keys.insert(**key)) {
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = keys.iter().find(|key| !seen.insert(**key)) {
         return Err(EventError::KeyTwice { key: *twice });
     }
-    if event.threshold == 0 || event.threshold as usize > count {
-        return Err(EventError::Threshold { threshold: event.threshold, keys: count });
+    if threshold == 0 || threshold as usize > count {
+        return Err(EventError::Threshold { threshold, keys: count });
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use semver::Version;
 use super::outline::{Listed, Outline, Signed};
 use super::ownership::Owners;
 use super::problem::HistoryError;
-use super::{Deprecation, Line, Policy, Release};
+use super::{Deprecation, Line, Policy, Recovery, Release};
 use crate::digest::Digest;
 use crate::name::PluginName;
 use crate::signature::PublicKey;
@@ -95,9 +95,15 @@ impl History {
         self.outline.deprecations()
     }
 
-    /// Who signs for the plugin now; none before the first release.
-    pub fn owners(&self) -> Option<&Owners> {
-        self.outline.owners()
+    /// Who signs for the plugin at this time, in seconds since 1970-01-01 UTC, if no line follows until then; none before the
+    /// first release.
+    pub fn owners_at(&self, at: u64) -> Option<&Owners> {
+        self.outline.owners_at(at)
+    }
+
+    /// Every time the registry named other owners, the oldest first.
+    pub fn recoveries(&self) -> &[Recovery] {
+        self.outline.recoveries()
     }
 
     /// The digest of the line with this `seq`. A reader that remembers the last line it saw asks here whether it is still

@@ -192,7 +192,7 @@ pub(crate) fn parse_event(text: &str) -> Result<(String, Option<Event>), LineErr
 }
 
 fn is_known(kind: &str) -> bool {
-    matches!(kind, "release" | "yank" | "unyank" | "revoke" | "deprecate" | "owner-keys")
+    matches!(kind, "release" | "yank" | "unyank" | "revoke" | "deprecate" | "owner-keys" | "owner-recovery")
 }
 
 fn check_bytes(text: &str) -> Result<(), LineError> {

@@ -12,6 +12,7 @@ mod outline;
 mod ownership;
 mod policy;
 mod problem;
+mod recovery;
 mod sketch;
 
 use std::collections::BTreeMap;
@@ -34,6 +35,7 @@ pub use outline::{Listed, Outline};
 pub use ownership::{Owners, OwnershipError};
 pub use policy::Policy;
 pub use problem::{HistoryError, Problem};
+pub use recovery::{MIN_RECOVERY_DELAY, Outcome as RecoveryOutcome, Recovery};
 
 /// What happened to a plugin. The publisher signs exactly these bytes as they stand in the line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,6 +53,8 @@ pub enum Event {
     Deprecate(Deprecation),
     /// From here on these keys sign.
     OwnerKeys(OwnerKeys),
+    /// From some later time on these keys sign, says the registry, for the owners lost theirs.
+    OwnerRecovery(OwnerRecovery),
 }
 
 /// A version with everything a resolver and an installer need.
@@ -141,6 +145,22 @@ pub struct OwnerKeys {
     pub threshold: u32,
 }
 
+/// The keys that sign for a plugin once a delay is over, unless those who sign now object. Signed by the registry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnerRecovery {
+    /// The plugin.
+    pub name: PluginName,
+    /// All of them; what is not listed does not count any more.
+    pub keys: Vec<PublicKey>,
+    /// How many of them must sign; 1 or more.
+    pub threshold: u32,
+    /// From when on: seconds since 1970-01-01 UTC, at least [`MIN_RECOVERY_DELAY`] after the line came.
+    pub effective: u64,
+    /// Why, in one line.
+    #[serde(default)]
+    pub reason: String,
+}
+
 /// A line's frame around the event: where it stands, when it came, who signed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Line {
@@ -174,6 +194,7 @@ impl Event {
             Self::Revoke(_) => "revoke",
             Self::Deprecate(_) => "deprecate",
             Self::OwnerKeys(_) => "owner-keys",
+            Self::OwnerRecovery(_) => "owner-recovery",
         }
     }
 
@@ -184,6 +205,7 @@ impl Event {
             Self::Yank(event) | Self::Unyank(event) | Self::Revoke(event) => &event.name,
             Self::Deprecate(event) => &event.name,
             Self::OwnerKeys(event) => &event.name,
+            Self::OwnerRecovery(event) => &event.name,
         }
     }
 
@@ -209,5 +231,9 @@ impl Release {
 
 #[cfg(test)]
 mod outline_tests;
+#[cfg(test)]
+mod recovery_properties;
+#[cfg(test)]
+mod recovery_tests;
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ use semver::{Version, VersionReq};
 use super::history::{MAX_FILE_BYTES, ReleaseEntry, Status};
 use super::ownership::{self, Owners};
 use super::problem::{HistoryError, Problem};
+use super::recovery::{Recoveries, Recovery};
 use super::sketch::Sketch;
 use super::{Deprecation, Event, Line, Place, Policy, Release, Withdrawal};
 use crate::digest::Digest;
@@ -18,8 +19,8 @@ use crate::signature::PublicKey;
 
 /// The history of one plugin, as much of it as it takes to choose a version.
 ///
-/// Of every line, the place, the chain of digests and the keys that are said to have signed are checked; of `owner-keys` events,
-/// the signatures as well. A release is read and its signatures are checked by [`Outline::release`], which is the only way
+/// Of every line, the place, the chain of digests and the keys that are said to have signed are checked; of `owner-keys` and
+/// `owner-recovery` events, the signatures as well. A release is read and its signatures are checked by [`Outline::release`], which is the only way
 /// to anything in it but its version.
 ///
 /// That leaves lines that could be others than their publishers signed. So an outline is worth nothing before
@@ -33,7 +34,9 @@ pub struct Outline {
     text: String,
     lines: Vec<Digest>,
     last_log: Option<u64>,
+    last_at: u64,
     owners: Option<Arc<Owners>>,
+    recoveries: Recoveries,
     releases: BTreeMap<Version, Listed>,
     deprecations: Vec<Deprecation>,
     unpublished: usize,
@@ -104,7 +107,9 @@ impl Outline {
             text: String::new(),
             lines: Vec::new(),
             last_log: None,
+            last_at: 0,
             owners: None,
+            recoveries: Recoveries::default(),
             releases: BTreeMap::new(),
             deprecations: Vec::new(),
             unpublished: 0,
@@ -196,8 +201,20 @@ impl Outline {
         self.lines.is_empty()
     }
 
-    pub(super) fn owners(&self) -> Option<&Owners> {
-        self.owners.as_deref()
+    /// When the last line came, 0 without any: no later line may say less.
+    pub fn last_at(&self) -> u64 {
+        self.last_at
+    }
+
+    /// Every time the registry named other owners, the oldest first.
+    pub fn recoveries(&self) -> &[Recovery] {
+        self.recoveries.all()
+    }
+
+    /// Who signs for the plugin at this time, in seconds since 1970-01-01 UTC, if no line follows until then; none before the
+    /// first release.
+    pub fn owners_at(&self, at: u64) -> Option<&Owners> {
+        self.recoveries.due(at).or(self.owners.as_ref()).map(Arc::as_ref)
     }
 
     pub(super) fn deprecations(&self) -> &[Deprecation] {
@@ -257,13 +274,12 @@ impl Outline {
             return Ok(Taken::Unpublished);
         }
         self.check_place(sketch.place)?;
-        let before = self.owners.clone();
+        let before = self.owners_before(sketch.place);
         let owners = before.clone().unwrap_or_else(|| Arc::new(Owners::first(&sketch.signers)));
         ownership::check_release_claim(&owners, &sketch.signers, digest, &self.policy)?;
         self.add_release(sketch.version.clone(), Listed::new(sketch.place, digest, before, range))?;
         self.owners = Some(owners);
-        self.lines.push(digest);
-        self.last_log = Some(sketch.place.log);
+        self.move_on(sketch.place, digest);
         Ok(Taken::Accepted)
     }
 
@@ -274,9 +290,12 @@ impl Outline {
         if let Some(other) = line.event.as_ref().map(Event::name).filter(|name| **name != self.name) {
             return Err(Problem::Name { expected: self.name.clone(), found: other.clone() });
         }
-        let before = self.owners.clone();
+        let before = self.owners_before(place);
         let carried = match &line.event {
-            Some(Event::OwnerKeys(_)) => ownership::check(before.as_deref(), line, &self.policy)?,
+            // What they say decides who signs the lines that follow, which may not be read.
+            Some(Event::OwnerKeys(_) | Event::OwnerRecovery(_)) => {
+                ownership::check(before.as_deref(), line, &self.policy)?
+            }
             _ => ownership::check_claims(before.as_deref(), line, &self.policy)?,
         };
         match &line.event {
@@ -293,9 +312,22 @@ impl Outline {
         if carried.owners.as_ref() != self.owners.as_deref() {
             self.owners = carried.owners.map(Arc::new);
         }
-        self.lines.push(line.digest);
-        self.last_log = Some(line.log);
+        self.move_on(place, line.digest);
         Ok(())
+    }
+
+    /// Who owns the plugin when a line in this place comes: a recovery that is due by then has taken effect.
+    fn owners_before(&mut self, place: Place) -> Option<Arc<Owners>> {
+        if let Some(owners) = self.recoveries.settle(place.at, place.seq) {
+            self.owners = Some(owners);
+        }
+        self.owners.clone()
+    }
+
+    fn move_on(&mut self, place: Place, line: Digest) {
+        self.lines.push(line);
+        self.last_log = Some(place.log);
+        self.last_at = place.at;
     }
 
     fn check_place(&self, place: Place) -> Result<(), Problem> {
@@ -305,10 +337,13 @@ impl Outline {
         if place.prev != self.head() {
             return Err(Problem::Chain { expected: self.head(), found: place.prev });
         }
-        match self.last_log.filter(|previous| place.log <= *previous) {
-            Some(previous) => Err(Problem::LogOrder { previous, found: place.log }),
-            None => Ok(()),
+        if let Some(previous) = self.last_log.filter(|previous| place.log <= *previous) {
+            return Err(Problem::LogOrder { previous, found: place.log });
         }
+        if place.at < self.last_at {
+            return Err(Problem::TimeOrder { previous: self.last_at, found: place.at });
+        }
+        Ok(())
     }
 
     fn add_release(&mut self, version: Version, listed: Listed) -> Result<(), Problem> {
@@ -331,8 +366,16 @@ impl Outline {
                 self.deprecations.push(event.clone());
                 Ok(())
             }
-            // Releases are listed, and the owners are already those after the line.
-            Event::Release(_) | Event::OwnerKeys(_) => Ok(()),
+            Event::OwnerRecovery(event) => {
+                let before = self.owners.clone().expect("without owners the line was refused");
+                self.recoveries.announce(line, event, before, &self.policy)
+            }
+            Event::OwnerKeys(_) => {
+                self.recoveries.cancel(line.seq);
+                Ok(())
+            }
+            // Releases are listed.
+            Event::Release(_) => Ok(()),
         }
     }
 

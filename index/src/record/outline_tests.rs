@@ -123,7 +123,7 @@ fn a_stranger_withdraws_nothing_and_a_history_checks_every_signature() {
     let text = three_releases_and_a_yank().text("redis");
     let error = outline(&text).and_then(|_| {
         let event = Event::Yank(withdrawal("redis", "1.1.0")).to_text();
-        let place = Place { seq: 4, prev: outline(&text)?.head(), log: 9, at: 0 };
+        let place = Place { seq: 4, prev: outline(&text)?.head(), log: 9, at: 1_790_000_000 };
         let line = Line::frame(place, &event, vec![key(9).sign_event("yank", &event)]).expect("well-formed");
         outline(&format!("{text}{}\n", line.to_text()))
     });
@@ -142,7 +142,7 @@ fn a_release_that_no_owner_claims_is_refused_though_nobody_asks_for_it() {
     let text = index.text("redis");
     let event = Event::from(release("redis", "1.3.0")).to_text();
     let head = outline(&text).expect("holds").head();
-    let place = Place { seq: 4, prev: head, log: 9, at: 0 };
+    let place = Place { seq: 4, prev: head, log: 9, at: 1_790_000_000 };
     let line = Line::frame(place, &event, vec![key(9).sign_event("release", &event)]).expect("well-formed");
     let error = outline(&format!("{text}{}\n", line.to_text())).expect_err("a stranger's line");
     assert!(matches!(*error.problem, Problem::Ownership(OwnershipError::NotEnoughOwners { .. })), "{}", error.problem);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Event, Line, OwnerKeys, Policy};
+use super::{Event, Line, OwnerKeys, OwnerRecovery, Policy};
 use crate::digest::Digest;
 use crate::signature::{PublicKey, SignatureError, verify};
 
@@ -43,6 +43,20 @@ pub enum OwnershipError {
         /// The keys that did.
         signers: Vec<PublicKey>,
     },
+    /// Who owns a plugin anew says the registry, and nobody else: neither old nor new owners.
+    #[error(
+        "the `{kind}` event is signed by none of the registry's keys [{}]; it is signed by [{}]",
+        fingerprints(registry),
+        fingerprints(signers)
+    )]
+    NotRegistry {
+        /// The event's kind.
+        kind: String,
+        /// The registry's keys.
+        registry: Vec<PublicKey>,
+        /// The keys that did sign.
+        signers: Vec<PublicKey>,
+    },
     /// A key that everybody has signed a line that is not part of the program.
     #[error("{key} is a development key that anybody can sign with, and {line} is no line of the bundled index")]
     DevelopmentKey {
@@ -80,6 +94,12 @@ impl From<&OwnerKeys> for Owners {
     }
 }
 
+impl From<&OwnerRecovery> for Owners {
+    fn from(event: &OwnerRecovery) -> Self {
+        Self { keys: event.keys.iter().copied().collect(), threshold: event.threshold }
+    }
+}
+
 /// What a line's signatures carry.
 pub(super) struct Carried {
     /// The owners from the next line on.
@@ -113,8 +133,12 @@ pub(super) fn check_claims(owners: Option<&Owners>, line: &Line, policy: &Policy
         (Event::Release(_), None) => Owners::first(&line.signatures.iter().map(|one| one.key).collect::<Vec<_>>()),
         (_, None) => return Err(OwnershipError::NoOwners { kind: line.kind.clone() }),
     };
-    if !(registry_may_sign(event) && signers.iter().any(|key| policy.is_registry_key(key))) {
-        require_threshold(&owners, &line.kind, &signers)?;
+    let has_registry = signers.iter().any(|key| policy.is_registry_key(key));
+    match authority(event) {
+        Authority::Registry if !has_registry => return Err(not_registry(&line.kind, &signers, policy)),
+        Authority::Owners => require_threshold(&owners, &line.kind, &signers)?,
+        Authority::OwnersOrRegistry if !has_registry => require_threshold(&owners, &line.kind, &signers)?,
+        Authority::Registry | Authority::OwnersOrRegistry => {}
     }
     let signers = owners.keys.intersection(&signers).copied().collect();
     let next = if let Event::OwnerKeys(next) = event { next.into() } else { owners };
@@ -136,12 +160,25 @@ pub(super) fn check_release_claim(
     require_threshold(owners, "release", &signers.iter().copied().collect())
 }
 
-/// A registry can warn of a version or withdraw it, but neither publish nor hand a plugin to somebody else.
-fn registry_may_sign(event: &Event) -> bool {
+/// Whose signatures carry an event.
+enum Authority {
+    Owners,
+    OwnersOrRegistry,
+    Registry,
+}
+
+/// A registry can warn of a version or withdraw it, but neither publish nor hand a plugin to somebody else at once.
+fn authority(event: &Event) -> Authority {
     match event {
-        Event::Yank(_) | Event::Unyank(_) | Event::Revoke(_) | Event::Deprecate(_) => true,
-        Event::Release(_) | Event::OwnerKeys(_) => false,
+        Event::Release(_) | Event::OwnerKeys(_) => Authority::Owners,
+        Event::Yank(_) | Event::Unyank(_) | Event::Revoke(_) | Event::Deprecate(_) => Authority::OwnersOrRegistry,
+        Event::OwnerRecovery(_) => Authority::Registry,
     }
+}
+
+fn not_registry(kind: &str, signers: &BTreeSet<PublicKey>, policy: &Policy) -> OwnershipError {
+    let (registry, signers) = (policy.registry_keys().copied().collect(), signers.iter().copied().collect());
+    OwnershipError::NotRegistry { kind: kind.to_owned(), registry, signers }
 }
 
 fn require_threshold(owners: &Owners, kind: &str, signers: &BTreeSet<PublicKey>) -> Result<(), OwnershipError> {

@@ -23,7 +23,7 @@ enum DevelopmentLines {
 }
 
 impl Policy {
-    /// Accepts the owners' signatures and, for yank, unyank, revoke and deprecate, those of the registry's keys.
+    /// Accepts the owners' signatures and, for yank, unyank, revoke, deprecate and owner-recovery, those of the registry's keys.
     pub fn new(registry_keys: impl IntoIterator<Item = PublicKey>) -> Self {
         Self {
             registry_keys: registry_keys.into_iter().collect(),
@@ -66,6 +66,10 @@ impl Policy {
 
     pub(super) fn is_registry_key(&self, key: &PublicKey) -> bool {
         self.registry_keys.contains(key)
+    }
+
+    pub(super) fn registry_keys(&self) -> impl Iterator<Item = &PublicKey> {
+        self.registry_keys.iter()
     }
 
     pub(super) fn check_development_keys(

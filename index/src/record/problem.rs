@@ -5,6 +5,7 @@ use semver::Version;
 use super::LineError;
 use super::history::MAX_FILE_BYTES;
 use super::ownership::OwnershipError;
+use super::recovery::MIN_RECOVERY_DELAY;
 use crate::digest::Digest;
 use crate::name::PluginName;
 
@@ -62,6 +63,26 @@ pub enum Problem {
         previous: u64,
         /// The leaf of this line.
         found: u64,
+    },
+    /// Time decides who may sign, so it does not go back within a file.
+    #[error("`at` is {found}, but the line before came at {previous}, which must not be later")]
+    TimeOrder {
+        /// When the line before came: seconds since 1970-01-01 UTC.
+        previous: u64,
+        /// When this one says that it came.
+        found: u64,
+    },
+    /// The old owners would not have the time to object.
+    #[error(
+        "the `owner-recovery` takes effect at {effective}, {} seconds after it came at {at}; at least \
+         {MIN_RECOVERY_DELAY} are needed",
+        i128::from(*effective) - i128::from(*at)
+    )]
+    RecoveryTooSoon {
+        /// When the line came: seconds since 1970-01-01 UTC.
+        at: u64,
+        /// From when on it would count.
+        effective: u64,
     },
     /// A line of another plugin's file.
     #[error("the event is about `{found}`, expected `{expected}`")]

@@ -74,7 +74,7 @@ fn a_history_adds_up_what_the_lines_say() {
     assert_eq!(status(&history, "1.1.0"), Status::Revoked { reason });
     assert_eq!(status(&history, "2.0.0-rc.1"), Status::Available);
     assert_eq!(history.deprecations().len(), 1);
-    assert_eq!(history.owners().expect("owned").keys().collect::<Vec<_>>(), [&second.public()]);
+    assert_eq!(history.owners_at(0).expect("owned").keys().collect::<Vec<_>>(), [&second.public()]);
 
     let candidate = history.release(&version("2.0.0-rc.1")).expect("it is there");
     assert_eq!((candidate.seq(), candidate.log(), candidate.at()), (2, 2, 1_790_000_000));
@@ -224,7 +224,7 @@ fn an_unknown_kind_stays_in_the_chain_and_changes_nothing() {
     let index = TestIndex::new();
     let first = index.append(Event::from(release("redis", "1.0.0")), &[&key(1)]).line;
     let event = r#"{"kind":"party","name":"redis","guests":[1, 2]}"#;
-    let place = Place { seq: 1, prev: Some(first.digest), log: 1, at: 0 };
+    let place = Place { seq: 1, prev: Some(first.digest), log: 1, at: 1_790_000_000 };
     let line = Line::frame(place, event, vec![key(5).sign_event("party", event)]).expect("well-formed");
     let history = replay(&format!("{}{}\n", index.text("redis"), line.to_text())).expect("the chain holds");
     assert_eq!((history.len(), history.head()), (2, Some(line.digest)));

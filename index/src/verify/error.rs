@@ -54,6 +54,12 @@ pub enum VerifyError {
         /// What was found.
         found: u64,
     },
+    /// The archive goes on where it should end; how far was not found out.
+    #[error("the archive has more than {expected} bytes, the index says {expected}")]
+    Longer {
+        /// What the release says.
+        expected: u64,
+    },
     /// The archive's bytes are others than promised.
     #[error("the archive's digest is {found}, expected {expected}")]
     Digest {

@@ -2,11 +2,13 @@
 
 use pocket_index::name::PluginName;
 use pocket_index::record::{Deprecation, Event, Withdrawal};
+use pocket_index::signature::PublicKey;
 use serde_json::json;
 
 use crate::cli::arguments::{DeprecateArguments, OwnerCommand, SignArguments, WithdrawArguments};
 use crate::cli::output::Output;
-use crate::ops::announce::{self, Announced, OwnerChange};
+use crate::cli::recovery::notice_document;
+use crate::ops::announce::{self, Announced, OwnerChange, Ownership};
 use crate::ops::{OpsError, Scope, Workspace};
 
 use super::{block_on, reach, secrets};
@@ -45,14 +47,14 @@ pub fn owner(command: &OwnerCommand, output: &Output) -> Result<(), OpsError> {
     match command {
         OwnerCommand::List { name, registry } => {
             let workspace = Workspace::open(Scope::Nearest)?;
-            let owners = block_on(announce::owners(&workspace, name, &reach(registry)))?;
-            let keys: Vec<_> =
-                owners.keys().map(|key| json!({ "key": key, "fingerprint": key.fingerprint().to_string() })).collect();
-            output.result(&json!({ "name": name, "threshold": owners.threshold(), "keys": keys }), || {
-                let keys: String = owners.keys().map(|key| format!("{key}  {}\n", key.fingerprint())).collect();
-                format!("{keys}{} of them must sign\n", owners.threshold())
-            });
+            let ownership = block_on(announce::ownership(&workspace, name, &reach(registry)))?;
+            list(name, &ownership, output);
             Ok(())
+        }
+        OwnerCommand::Keep { name, sign } => {
+            let workspace = Workspace::open(Scope::Nearest)?;
+            let ownership = block_on(announce::ownership(&workspace, name, &reach(&sign.registry)))?;
+            send(announce::keep_owners(name, &ownership)?, sign, output)
         }
         OwnerCommand::Add { name, owner, sign } => change(name, &OwnerChange::Add(*owner), sign, output),
         OwnerCommand::Remove { name, owner, sign } => change(name, &OwnerChange::Remove(*owner), sign, output),
@@ -60,10 +62,25 @@ pub fn owner(command: &OwnerCommand, output: &Output) -> Result<(), OpsError> {
     }
 }
 
+fn list(name: &PluginName, Ownership { owners, recoveries }: &Ownership, output: &Output) {
+    recoveries.iter().for_each(|notice| output.warning(notice.to_string()));
+    let key = |key: &PublicKey| json!({ "key": key, "fingerprint": key.fingerprint().to_string() });
+    let document = json!({
+        "name": name,
+        "threshold": owners.threshold(),
+        "keys": owners.keys().map(key).collect::<Vec<_>>(),
+        "recoveries": recoveries.iter().map(notice_document).collect::<Vec<_>>(),
+    });
+    output.result(&document, || {
+        let keys: String = owners.keys().map(|key| format!("{key}  {}\n", key.fingerprint())).collect();
+        format!("{keys}{} of them must sign\n", owners.threshold())
+    });
+}
+
 fn change(name: &PluginName, change: &OwnerChange, sign: &SignArguments, output: &Output) -> Result<(), OpsError> {
     let workspace = Workspace::open(Scope::Nearest)?;
-    let owners = block_on(announce::owners(&workspace, name, &reach(&sign.registry)))?;
-    send(announce::change_owners(name, &owners, change)?, sign, output)
+    let ownership = block_on(announce::ownership(&workspace, name, &reach(&sign.registry)))?;
+    send(announce::change_owners(name, &ownership.owners, change)?, sign, output)
 }
 
 /// Signs and sends.

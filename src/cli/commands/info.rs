@@ -11,8 +11,10 @@ use serde_json::{Value, json};
 
 use crate::cli::arguments::RegistryArguments;
 use crate::cli::output::Output;
+use crate::cli::recovery::notice_document;
 use crate::ops::info::{self, Info, Installed, ShownSetting};
 use crate::ops::install::sentences;
+use crate::ops::recovery::Notice;
 use crate::ops::{OpsError, Scope, Workspace};
 
 use super::{block_on, reach};
@@ -21,8 +23,9 @@ pub fn run(name: &PluginName, registry: &RegistryArguments, output: &Output) -> 
     let workspace = Workspace::open(Scope::Nearest)?;
     match block_on(info::info(&workspace, name, &reach(registry)))? {
         Info::Installed(installed) => output.result(&installed_document(&installed), || installed_text(&installed)),
-        Info::Published { registry, newest, versions } => {
-            output.result(&published_document(&registry, &newest, &versions), || {
+        Info::Published { registry, newest, versions, recoveries } => {
+            recoveries.iter().for_each(|notice| output.warning(notice.to_string()));
+            output.result(&published_document(&registry, &newest, &versions, &recoveries), || {
                 published_text(&registry, &newest, &versions)
             });
         }
@@ -139,7 +142,12 @@ fn installed_document(installed: &Installed) -> Value {
     json!({ "name": name, "version": version, "type": runtime, "author": author, "description": description, "license": license, "source": installed.source, "installed": true, "nodes": nodes, "permissions": permissions, "config": settings })
 }
 
-fn published_document(registry: &str, release: &Release, versions: &[(Version, Status)]) -> Value {
+fn published_document(
+    registry: &str,
+    release: &Release,
+    versions: &[(Version, Status)],
+    recoveries: &[Notice],
+) -> Value {
     let versions: Vec<Value> = versions
         .iter()
         .map(|(version, status)| {
@@ -151,5 +159,5 @@ fn published_document(registry: &str, release: &Release, versions: &[(Version, S
             json!({ "version": version, "status": status })
         })
         .collect();
-    json!({ "name": release.name, "version": release.version, "type": release.runtime, "description": release.description, "registry": registry, "installed": false, "nodes": release.nodes, "permissions": release.permissions, "dependencies": release.dependencies, "versions": versions })
+    json!({ "name": release.name, "version": release.version, "type": release.runtime, "description": release.description, "registry": registry, "installed": false, "nodes": release.nodes, "permissions": release.permissions, "dependencies": release.dependencies, "versions": versions, "recoveries": recoveries.iter().map(notice_document).collect::<Vec<_>>() })
 }

@@ -7,6 +7,7 @@ use crate::cli::arguments::{InstallArguments, LockArguments, UpdateArguments};
 use crate::cli::error::count;
 use crate::cli::output::Output;
 use crate::cli::progress::{Progress, change_lines};
+use crate::cli::recovery::notice_document;
 use crate::ops::install::{self, Change, Extent, Locking, Report, Request, Unpacked};
 use crate::ops::sources::Source;
 use crate::ops::{OpsError, Workspace, update};
@@ -27,6 +28,7 @@ pub fn run(arguments: &InstallArguments, output: &Output) -> Result<(), OpsError
         folder: arguments.dir.clone(),
         target: arguments.target.clone(),
         max_unpacked: arguments.max_unpacked,
+        accepted_owners: arguments.accept.accept_recovery.clone(),
         ..Request::new(reach)
     };
     perform(&workspace, &request, &approval(arguments.yes, output), output)
@@ -37,14 +39,18 @@ pub fn update(arguments: &UpdateArguments, output: &Output) -> Result<(), OpsErr
     let freedom = update::freedom(&workspace, &arguments.plugins, arguments.precise.as_ref())?;
     let extent = if arguments.dry_run { Extent::Plan } else { Extent::Install };
     let max_unpacked = arguments.max_unpacked;
-    let request = Request { freedom, extent, max_unpacked, ..Request::new(reach(&arguments.registry)) };
+    let accepted_owners = arguments.accept.accept_recovery.clone();
+    let request =
+        Request { freedom, extent, max_unpacked, accepted_owners, ..Request::new(reach(&arguments.registry)) };
     perform(&workspace, &request, &approval(arguments.yes, output), output)
 }
 
 pub fn lock(arguments: &LockArguments, output: &Output) -> Result<(), OpsError> {
     let workspace = open_to_change(arguments.scope, output)?;
     let locking = if arguments.check { Locking::Locked } else { Locking::Update };
-    let request = Request { locking, extent: Extent::Lock, ..Request::new(reach(&arguments.registry)) };
+    let accepted_owners = arguments.accept.accept_recovery.clone();
+    let request =
+        Request { locking, extent: Extent::Lock, accepted_owners, ..Request::new(reach(&arguments.registry)) };
     perform(&workspace, &request, &approval(arguments.yes, output), output)
 }
 
@@ -66,6 +72,7 @@ fn show(report: &Report, extent: Extent, output: &Output) {
         "written": extent != Extent::Plan,
         "changes": report.changes.iter().map(change_document).collect::<Vec<_>>(),
         "plugins": report.plugins.iter().map(plugin).collect::<Vec<_>>(),
+        "recoveries": report.recoveries.iter().map(notice_document).collect::<Vec<_>>(),
     });
     let new = report.plugins.iter().filter(|(.., unpacked)| *unpacked == Unpacked::Now).count();
     let all = count(report.plugins.len(), "plugin");

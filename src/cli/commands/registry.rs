@@ -1,17 +1,20 @@
 //! `pocket registry`.
 
 use std::io::Write as _;
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use pocket_registry::{Exposure, Options, Seed, Server, Source};
+use pocket_index::name::PluginName;
+use pocket_index::record::Recovery;
+use pocket_registry::{Announced, Exposure, NewOwners, Options, Registry, Seed, Server, Source};
 use serde_json::json;
 
-use crate::cli::arguments::RegistryCommand;
+use crate::cli::arguments::{RecoverArguments, RegistryCommand};
 use crate::cli::error::{VERIFICATION_REFUSED, count};
 use crate::cli::output::Output;
+use crate::cli::recovery;
 use crate::ops::monitor::{self, Audited};
+use crate::ops::recovery::fingerprints;
+use crate::ops::time::rfc3339;
 use crate::ops::{OpsError, Scope, Workspace};
 use crate::registry::Archives;
 
@@ -19,11 +22,13 @@ use super::block_on;
 
 pub fn run(command: RegistryCommand, output: &Output) -> Result<ExitCode, OpsError> {
     match command {
-        RegistryCommand::Serve { dir, with_bundled, addr, behind_proxy } => {
+        RegistryCommand::Serve { dir, with_bundled, addr, behind_proxy, recovery_delay } => {
             let seed = if with_bundled { Seed::Bundled } else { Seed::Empty };
             let exposure = if behind_proxy { Exposure::BehindProxy } else { Exposure::Loopback };
-            serve(dir, seed, addr, exposure, output)
+            let source = dir.map_or(Source::Bundled, |path| Source::Folder { path, seed });
+            serve(&Options { source, address: addr, exposure, recovery_delay }, output)
         }
+        RegistryCommand::Recover(arguments) => recover(&arguments, output),
         RegistryCommand::Verify { registry, no_archives } => {
             let archives = if no_archives { Archives::Skipped } else { Archives::Digested };
             verify(&registry, archives, output)
@@ -31,16 +36,22 @@ pub fn run(command: RegistryCommand, output: &Output) -> Result<ExitCode, OpsErr
     }
 }
 
-fn serve(
-    dir: Option<PathBuf>,
-    seed: Seed,
-    address: SocketAddr,
-    exposure: Exposure,
-    output: &Output,
-) -> Result<ExitCode, OpsError> {
-    let source = dir.map_or(Source::Bundled, |path| Source::Folder { path, seed });
-    let options = Options { source, address, exposure };
-    pocket_registry::serve_until_stopped(&options, |server| announce(server, &options, output))?;
+fn serve(options: &Options, output: &Output) -> Result<ExitCode, OpsError> {
+    pocket_registry::serve_until_stopped(options, |server| announce(server, options, output))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn recover(arguments: &RecoverArguments, output: &Output) -> Result<ExitCode, OpsError> {
+    let RecoverArguments { name, owner, threshold, reason, dir, delay } = arguments.clone();
+    let new = NewOwners { name, keys: owner, threshold, reason, delay };
+    let Announced { recovery, receipt } = Registry::open_existing(&dir)?.recover_owners(&new)?;
+    let (old, next) = (fingerprints(&recovery.before), fingerprints(&recovery.after));
+    let from = rfc3339(recovery.effective);
+    output.step("Announced", format!("`{}` is signed by {next} instead of {old} from {from} on", new.name));
+    let mut document = recovery::document(&recovery);
+    document["name"] = json!(new.name);
+    document["log"] = json!(receipt.log);
+    output.result(&document, String::new);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -51,6 +62,12 @@ fn verify(registry: &str, archives: Archives, output: &Output) -> Result<ExitCod
     let differences = audit.differences.iter();
     let differences: Vec<_> =
         differences.map(|found| json!({ "file": found.file, "problem": found.problem })).collect();
+    let recoveries = audit.recoveries.iter().map(|(name, found)| {
+        let mut document = recovery::document(found);
+        document["name"] = json!(name);
+        document
+    });
+    let recoveries: Vec<_> = recoveries.collect();
     let document = json!({
         "registry": registry,
         "key": key,
@@ -61,6 +78,7 @@ fn verify(registry: &str, archives: Archives, output: &Output) -> Result<ExitCod
         "archives": audit.archives,
         "bytes": audit.bytes,
         "differences": differences,
+        "recoveries": recoveries,
     });
     output.result(&document, || told(&audited));
     Ok(if audit.differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(VERIFICATION_REFUSED) })
@@ -74,17 +92,24 @@ fn told(audited: &Audited) -> String {
     };
     let differences: String =
         audit.differences.iter().map(|found| format!("  {}: {}\n", found.file, found.problem)).collect();
+    let recoveries: String = audit.recoveries.iter().map(recovery_line).collect();
     let archives = match audit.archives {
         0 => "no archive was read".to_owned(),
         number => format!("{}, {} bytes", count(number as usize, "archive"), audit.bytes),
     };
     format!(
-        "the registry {registry} {verdict}\n{differences}  {} with the root {}, signed by {key}\n  {} with {}\n  {archives}\n",
+        "the registry {registry} {verdict}\n{differences}  {} with the root {}, signed by {key}\n  {} with {}\n  {archives}\n{recoveries}",
         count(audit.leaves as usize, "event"),
         head.root,
         count(audit.plugins as usize, "plugin"),
         count(audit.releases as usize, "release"),
     )
+}
+
+fn recovery_line((name, found): &(PluginName, Recovery)) -> String {
+    let (old, new) = (fingerprints(&found.before), fingerprints(&found.after));
+    let (state, from) = (recovery::state(found.outcome), rfc3339(found.effective));
+    format!("  owner-recovery of `{name}`, {state}: {new} instead of {old} from {from} on ({})\n", found.reason)
 }
 
 /// The first line of the standard output says where it listens: scripts wait for it.

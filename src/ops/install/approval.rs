@@ -8,6 +8,7 @@ use super::direct::Unvouched;
 use super::label;
 use super::locking::Planned;
 use crate::ops::OpsError;
+use crate::ops::recovery::Notice;
 use crate::project::Lockfile;
 
 /// What one plugin asks for that nobody approved yet.
@@ -35,6 +36,16 @@ pub trait Approver {
     /// The question cannot be put.
     fn trust_once(&self, unvouched: &Unvouched) -> Result<Consent, OpsError> {
         let _ = unvouched;
+        Ok(Consent::NobodyThere)
+    }
+
+    /// Whether releases are taken from owners whom the registry named in place of those who signed what is locked. A yes to
+    /// permissions is none to this.
+    ///
+    /// # Errors
+    /// The question cannot be put.
+    fn accept_owners(&self, notice: &Notice) -> Result<Consent, OpsError> {
+        let _ = notice;
         Ok(Consent::NobodyThere)
     }
 }

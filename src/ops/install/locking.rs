@@ -4,8 +4,8 @@ use pocket_index::name::{RegistryName, Target};
 use pocket_index::record::{Listed, Outline, Release};
 use pocket_index::verify::VerifiedRelease;
 
-use super::Step;
 use super::records::{World, root_digest, yanked_reason};
+use super::{Step, edited};
 use crate::ops::OpsError;
 use crate::ops::policy::Policy;
 use crate::project::{
@@ -38,7 +38,7 @@ pub async fn plan(
             Origin::Registry(_) => plan_release(world, chosen, old).await?,
             Origin::Direct(_) => plan_direct(world, chosen),
         };
-        refuse_other_bytes(&one.locked, old)?;
+        edited::refuse(&one.locked, old)?;
         policy.check(&one.locked)?;
         planned.push(one);
     }
@@ -126,30 +126,6 @@ fn refuse_other_history(outline: &Outline, registry: &RegistryName, old: Option<
         }
     }
     Ok(())
-}
-
-/// A version never changes: other bytes under a locked version mean that somebody tampered, or that a local file is
-/// another one now.
-fn refuse_other_bytes(new: &LockedPlugin, old: Option<&Lockfile>) -> Result<(), OpsError> {
-    let Some(old) = old.and_then(|old| old.plugin(&new.name, &new.version, &new.source)) else { return Ok(()) };
-    if new.basis == Basis::Local {
-        return Ok(());
-    }
-    let evidence = |plugin: &LockedPlugin| match (plugin.basis, plugin.archives.first()) {
-        (Basis::Log(event), _) => event.digest.to_string(),
-        (_, Some(archive)) => archive.sha256.to_string(),
-        (_, None) => "nothing".to_owned(),
-    };
-    let digests = |plugin: &LockedPlugin| plugin.archives.iter().map(|archive| archive.sha256).collect::<Vec<_>>();
-    if evidence(old) == evidence(new) && digests(old) == digests(new) {
-        return Ok(());
-    }
-    Err(OpsError::LockDiffers {
-        name: new.name.clone(),
-        version: new.version.clone(),
-        locked: evidence(old),
-        found: evidence(new),
-    })
 }
 
 /// The lock of what was planned. The registries' checkpoints move on only when the plugins change, so that the same

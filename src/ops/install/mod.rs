@@ -5,6 +5,7 @@
 mod approval;
 mod changes;
 mod direct;
+mod edited;
 mod fetch;
 mod known;
 pub(super) mod locking;
@@ -12,6 +13,8 @@ mod origins;
 mod outdated;
 mod precise;
 mod records;
+mod recoveries;
+mod revoked;
 mod rules;
 mod vendor;
 mod wanted;
@@ -27,10 +30,12 @@ pub use changes::Change;
 pub use direct::{DirectError, Unvouched};
 pub use origins::OriginError;
 pub use outdated::{Outdated, outdated};
+pub(super) use revoked::refuse_seen;
 pub use rules::Freedom;
 pub use vendor::{Vendored, vendor};
 
 use super::policy::Policy;
+use super::recovery::Notice;
 use super::sources::Source;
 use super::{OpsError, Reach, Workspace, leftovers, plugins};
 use crate::home::atomic;
@@ -59,6 +64,8 @@ pub struct Request {
     pub target: Option<Target>,
     /// Bytes that a plugin's files may have together, whatever the configuration says.
     pub max_unpacked: Option<u64>,
+    /// Plugins whose owners the registry replaced, and whose new owners are accepted.
+    pub accepted_owners: Vec<PluginName>,
 }
 
 impl Request {
@@ -73,6 +80,7 @@ impl Request {
             folder: None,
             target: None,
             max_unpacked: None,
+            accepted_owners: Vec::new(),
         }
     }
 
@@ -182,6 +190,8 @@ pub struct Report {
     pub changes: Vec<Change>,
     /// Every plugin of the lock, and whether this install unpacked it.
     pub plugins: Vec<(PluginName, Version, Unpacked)>,
+    /// Owners that a registry replaced or will replace.
+    pub recoveries: Vec<Notice>,
     /// Where the lock is.
     pub lock: PathBuf,
 }
@@ -221,6 +231,7 @@ pub async fn install(
     let resolution = world.resolve(&needs).await?;
     precise::refuse_another(&request.freedom, &mut world, &needs, &resolution, old_lock).await?;
     observer.step(Step::Resolved { plugins: resolution.plugins.len() });
+    revoked::refuse_locked(&world, request.locking)?;
     let planned = locking::plan(&mut world, &resolution, old_lock).await?;
     world.remember()?;
     origins::refuse_clashes(&planned)?;
@@ -232,11 +243,13 @@ pub async fn install(
         refuse_change(workspace, old_text, &text)?;
     }
     let changes = changes::between(old_lock, &lock);
-    let mut report = Report { changes, plugins: not_unpacked(&planned), lock: workspace.lock_path() };
+    let recoveries = recoveries::tell(&world, planned.iter().map(|one| &one.package), old_lock);
+    let mut report = Report { changes, plugins: not_unpacked(&planned), recoveries, lock: workspace.lock_path() };
     if request.extent == Extent::Plan {
         return Ok(report);
     }
     observer.step(Step::Planned { changes: &report.changes });
+    recoveries::approve(&world, &planned, old_lock, &request.accepted_owners, approver)?;
     approval::approve(&planned, old_lock, approver)?;
 
     if request.extent == Extent::Install {
@@ -309,10 +322,11 @@ fn nothing_to_do(
         if store.find(&plugin.name, &plugin.version, archive.tree)?.is_none() {
             return Ok(None);
         }
+        refuse_seen(workspace, plugin, lock)?;
         plugins.push((plugin.name.clone(), plugin.version.clone(), Unpacked::Before));
     }
     Policy::of(workspace)?.check_lock(lock)?;
-    Ok(Some(Report { changes: Vec::new(), plugins, lock: workspace.lock_path() }))
+    Ok(Some(Report { changes: Vec::new(), plugins, recoveries: Vec::new(), lock: workspace.lock_path() }))
 }
 
 fn refuse_change(workspace: &Workspace, old: Option<&str>, new: &str) -> Result<(), OpsError> {

@@ -51,6 +51,7 @@ pub async fn outdated(workspace: &Workspace, reach: Reach, observer: &dyn Observ
     let locked: BTreeSet<PackageName> = lock.plugins.iter().map(package).collect();
     world.fetch_missing(&locked).await?;
     world.remember()?;
+    super::recoveries::tell(&world, locked.iter(), Some(&lock));
     let direct = Direct::new(workspace, &request, &world, workspace.registry(None)?.name);
     let mut outdated = Vec::new();
     for plugin in &lock.plugins {

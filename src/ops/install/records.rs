@@ -13,6 +13,7 @@ use semver::{Version, VersionReq};
 use super::direct::DirectArchive;
 use super::known::Known;
 use super::origins::OriginError;
+use super::revoked;
 use super::rules::{cooldowns, rules};
 use super::{Approver, Observer, Request, Step};
 use crate::ops::workspace::NamedRegistry;
@@ -193,7 +194,7 @@ impl<'a> World<'a> {
             self.refuse_records()?;
             match outcome {
                 Err(ResolveError::NeedRecords(packages)) => self.fetch_records(packages).await?,
-                outcome => return outcome.map_err(OpsError::Resolve),
+                outcome => return outcome.map_err(|error| revoked::or_unresolved(self, needs, error)),
             }
         }
     }

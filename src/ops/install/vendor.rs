@@ -15,7 +15,7 @@ use semver::Version;
 use super::locking::{self, Planned};
 use super::records::World;
 use super::wanted::Wanted;
-use super::{Observer, Request, refuse_change};
+use super::{Observer, Request, recoveries, refuse_change};
 use crate::home::atomic;
 use crate::ops::workspace::locked_head;
 use crate::ops::{OpsError, Reach, Workspace};
@@ -58,6 +58,7 @@ pub async fn vendor(
     let resolution = world.resolve(&wanted.needs()).await?;
     let planned = locking::plan(&mut world, &resolution, lock).await?;
     world.remember()?;
+    recoveries::tell(&world, planned.iter().map(|one| &one.package), lock);
     refuse_change(workspace, text, &locking::lock(&world, &planned, lock).to_text())?;
 
     write_mark(folder)?;

@@ -42,6 +42,12 @@ impl FileCache {
         (sum == checksum(etag.as_deref(), &content)).then_some(CachedFile { content, etag })
     }
 
+    /// Throws everything away that came from this registry.
+    pub fn clear(&self) {
+        // What cannot be removed is as it was before, and refused again.
+        let _ = fs::remove_dir_all(&self.root);
+    }
+
     /// Keeps a file. What cannot be kept is noted.
     pub fn write(&self, path: &str, content: &[u8], etag: Option<&str>) {
         let etag = etag.filter(|etag| !etag.contains(['\n', '\r']));
@@ -82,6 +88,17 @@ mod tests {
             fs::write(&place, zeroed).unwrap();
             assert!(cache.read("index/a").is_none(), "{length} bytes, then zeros");
         }
+    }
+
+    #[test]
+    fn what_one_registry_sent_is_thrown_away_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = |url: &str| FileCache::for_registry(folder.path(), url, Trouble::default());
+        let (one, other) = (cache("http://one.example/"), cache("http://other.example/"));
+        one.write("log/tile/0/000", b"x", None);
+        other.write("log/tile/0/000", b"x", None);
+        one.clear();
+        assert!(one.read("log/tile/0/000").is_none() && other.read("log/tile/0/000").is_some());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use pocket_index::permissions::parse_duration;
 use reqwest::header::{ETAG, HeaderValue, IF_NONE_MATCH};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode, Url};
@@ -24,9 +25,12 @@ pub(super) use redirect::check_redirect;
 
 /// Requests at the same time. Each is a connection where a server speaks HTTP/1.1; more do not make a network faster.
 const AT_ONCE: usize = 16;
-/// Without a byte for this long, the server counts as stalled.
+/// Without a byte for this long, the server counts as stalled, unless [`TIMEOUT`] says otherwise.
 const STALL: Duration = Duration::from_secs(30);
+/// The longest that a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);
+/// The environment variable that says how long to wait for a server's next byte: `30s`, `500ms`.
+const TIMEOUT: &str = "POCKET_HTTP_TIMEOUT";
 
 /// A client whose connections are shared by everything one process fetches.
 #[derive(Debug, Clone)]
@@ -65,14 +69,15 @@ impl Http {
     }
 
     fn build(redirects: Policy) -> Result<Self, TransportError> {
+        let stall = patience(std::env::var(TIMEOUT).ok().as_deref())?;
         install_crypto();
         let client = Client::builder()
             .redirect(redirects)
             // An address can carry a secret in its query, which is not the next server's business.
             .referer(false)
             .user_agent(concat!("pocket/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT)
-            .read_timeout(STALL)
+            .connect_timeout(CONNECT.min(stall))
+            .read_timeout(stall)
             .build()
             .map_err(|source| TransportError::Client { source })?;
         Ok(Self { client, requests: Arc::new(Semaphore::new(AT_ONCE)) })
@@ -136,6 +141,13 @@ impl Http {
     async fn permit(&self) -> SemaphorePermit<'_> {
         self.requests.acquire().await.expect("nobody closes this semaphore")
     }
+}
+
+/// How long to wait for a server's next byte.
+fn patience(configured: Option<&str>) -> Result<Duration, TransportError> {
+    let Some(text) = configured.filter(|text| !text.is_empty()) else { return Ok(STALL) };
+    let wrong = || TransportError::Setting { name: TIMEOUT, value: text.to_owned() };
+    parse_duration(text).ok().filter(|duration| !duration.is_zero()).ok_or_else(wrong)
 }
 
 /// Refuses every status but success, with the time that the server asks to be left alone for.
@@ -211,4 +223,20 @@ pub(crate) fn install_crypto() {
         // Fails only if another part of the process installed one first, which then serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_patience_is_a_duration_or_an_error_that_shows_what_was_set() {
+        assert_eq!(patience(None).unwrap(), STALL);
+        assert_eq!(patience(Some("")).unwrap(), STALL);
+        assert_eq!(patience(Some("500ms")).unwrap(), Duration::from_millis(500));
+        for wrong in ["5", "soon", "0"] {
+            let error = patience(Some(wrong)).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("`POCKET_HTTP_TIMEOUT` is `{wrong}`")), "{error}");
+        }
+    }
 }

@@ -1,4 +1,5 @@
-//! A static index in a folder, made by the code that registries use, of archives that no registry would take.
+//! A static index in a folder, made by the code that registries use: of archives that no registry would take, and of events
+//! at times that no test could wait for.
 
 use std::fs;
 
@@ -6,15 +7,19 @@ use pocket_index::append::{self, Appender, Files, Submission, Write};
 use pocket_index::config::Config;
 use pocket_index::digest::Digest;
 use pocket_index::layout;
+use pocket_index::limits::Limits;
 use pocket_index::log::NoteSigner;
+use pocket_index::package::{Package, release_of};
 use pocket_index::record::{Event, Policy};
-use pocket_index::signature::SecretKey;
+use pocket_index::signature::{PublicKey, SecretKey};
 use serde_json::json;
 
-/// An index with one publisher, who signs everything.
+/// An index with one publisher, who signs everything but what a test signs otherwise.
 pub struct HandMadeIndex {
     folder: tempfile::TempDir,
     signer: NoteSigner,
+    /// The registry's event keys.
+    keys: Vec<PublicKey>,
 }
 
 impl Files for HandMadeIndex {
@@ -28,11 +33,16 @@ impl Files for HandMadeIndex {
 
 impl HandMadeIndex {
     pub fn new() -> Self {
+        Self::with_keys(Vec::new())
+    }
+
+    /// An index whose registry signs events of its own.
+    pub fn with_keys(keys: Vec<PublicKey>) -> Self {
         let signer = NoteSigner::new("hand-made", SecretKey::from_seed(&[2; 32])).unwrap();
-        let index = Self { folder: tempfile::tempdir().unwrap(), signer };
+        let index = Self { folder: tempfile::tempdir().unwrap(), signer, keys };
         let key = Some(index.signer.key().clone());
         let name = "hand-made".parse().unwrap();
-        let config = Config { name, log: key, keys: Vec::new(), auth_required: false, api: None };
+        let config = Config { name, log: key, keys: index.keys.clone(), auth_required: false, api: None };
         index.write(&append::start(&index.signer));
         index.write(&[Write { path: layout::CONFIG.to_owned(), bytes: config.to_text().into_bytes() }]);
         index
@@ -57,10 +67,30 @@ impl HandMadeIndex {
             }],
         }))
         .unwrap();
+        self.append(1_790_000_000, &event, 1);
+    }
+
+    /// Publishes a plugin that can be installed, with the key of this seed, at this time.
+    pub fn plugin(&self, at: u64, name: &str, version: &str, seed: u8) {
+        let folder = tempfile::tempdir().unwrap();
+        let manifest =
+            format!("name: {name}\nversion: {version}\nruntime: lua\nbinary: main.lua\nnodes: [{{type: {name}}}]\n");
+        fs::write(folder.path().join("manifest.yaml"), manifest).unwrap();
+        fs::write(folder.path().join("main.lua"), "function process() return {} end\n").unwrap();
+        let packages = Package::of_folder(folder.path(), &Limits::default()).unwrap();
+        for package in &packages {
+            let path = layout::archive(&Digest::of(&package.bytes));
+            self.write(&[Write { path, bytes: package.bytes.clone() }]);
+        }
+        self.append(at, &Event::from(release_of(&packages).unwrap()), seed);
+    }
+
+    /// Appends an event, signed with the key of this seed, at this time.
+    pub fn append(&self, at: u64, event: &Event, seed: u8) {
         let text = event.to_text();
-        let signatures = vec![SecretKey::from_seed(&[1; 32]).sign_event(event.kind(), &text)];
-        let submission = Submission { name: event.name(), event: &text, signatures, at: 1_790_000_000 };
-        let policy = Policy::new([]);
+        let signatures = vec![SecretKey::from_seed(&[seed; 32]).sign_event(event.kind(), &text)];
+        let submission = Submission { name: event.name(), event: &text, signatures, at };
+        let policy = Policy::new(self.keys.iter().copied());
         let appended = Appender::new(self, &self.signer, &policy).append(submission).unwrap();
         self.write(&appended.writes);
     }

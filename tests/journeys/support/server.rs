@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::thread::JoinHandle;
 
-use pocket_registry::{Exposure, Options, Seed, Server, Source};
+use pocket_registry::{DEFAULT_RECOVERY_DELAY, Exposure, Options, Seed, Server, Source};
 use tokio::sync::oneshot;
 
 /// A running registry; stopped when dropped.
@@ -12,7 +12,7 @@ pub struct TestRegistry {
     tree: PathBuf,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
-    _folder: tempfile::TempDir,
+    folder: Option<tempfile::TempDir>,
 }
 
 impl TestRegistry {
@@ -27,9 +27,14 @@ impl TestRegistry {
     }
 
     fn start(seed: Seed) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::start_in(tempfile::tempdir().unwrap(), "127.0.0.1:0", seed)
+    }
+
+    fn start_in(folder: tempfile::TempDir, address: &str, seed: Seed) -> Self {
         let source = Source::Folder { path: folder.path().join("registry"), seed };
-        let options = Options { source, address: "127.0.0.1:0".parse().unwrap(), exposure: Exposure::Loopback };
+        let address = address.parse().unwrap();
+        let (exposure, recovery_delay) = (Exposure::Loopback, DEFAULT_RECOVERY_DELAY);
+        let options = Options { source, address, exposure, recovery_delay };
         let (ready, started) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
@@ -41,11 +46,32 @@ impl TestRegistry {
             });
         });
         let (url, tree) = started.recv().unwrap();
-        Self { url, tree, stop: Some(stop), thread: Some(thread), _folder: folder }
+        Self { url, tree, stop: Some(stop), thread: Some(thread), folder: Some(folder) }
     }
 
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The registry's own folder.
+    pub fn folder(&self) -> PathBuf {
+        self.tree.parent().unwrap().to_owned()
+    }
+
+    /// Stops the server, does something to its folder, and serves that at the same address again.
+    pub fn while_stopped(mut self, action: impl FnOnce(&Self)) -> Self {
+        self.stop();
+        action(&self);
+        let folder = self.folder.take().unwrap();
+        let address = self.url.trim_start_matches("http://").trim_end_matches('/').to_owned();
+        Self::start_in(folder, &address, Seed::Empty)
+    }
+
+    fn stop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
     }
 
     /// The folder of the static files.
@@ -69,9 +95,6 @@ impl TestRegistry {
 
 impl Drop for TestRegistry {
     fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        self.stop();
     }
 }
