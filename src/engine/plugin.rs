@@ -179,6 +179,13 @@ impl Plugin {
         self.limits
     }
 
+    /// Drops what the plugin keeps for a run, because it is over.
+    pub fn end_run(&self, run_id: &str) {
+        if let Code::Wasm(plugin) = &self.code {
+            plugin.end_run(run_id);
+        }
+    }
+
     /// Runs one call to its end or its deadline, on the caller's thread.
     pub fn call(&self, mut call: Call<'_>) -> Result<Reply, CallError> {
         if !self.manifest.nodes.iter().any(|node| node.node_type.as_str() == call.node_type) {

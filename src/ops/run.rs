@@ -63,7 +63,9 @@ impl PlannedRun {
     /// A plugin that cannot be loaded, or the node at which the run failed.
     pub fn run(&self, input: Value, options: &RunOptions<'_>) -> Result<RunReport, OpsError> {
         self.plugins.iter().try_for_each(|plugin| plugin.verify_and_load())?;
-        Ok(workflow::run(&self.plan, input, options)?)
+        let report = workflow::run(&self.plan, input, options);
+        self.plugins.iter().for_each(|plugin| plugin.end_run(&options.run_id));
+        Ok(report?)
     }
 }
 

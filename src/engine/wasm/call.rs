@@ -118,11 +118,9 @@ impl WasmPlugin {
         }
     }
 
-    /// Stops the instance that was kept for a run.
+    /// Stops the instances that were kept for a run.
     pub fn end_run(&self, run_id: &str) {
-        if let Some(resident) = self.waiting.end_run(run_id) {
-            self.stop(resident);
-        }
+        self.waiting.end_run(run_id).into_iter().for_each(|resident| self.stop(resident));
     }
 
     /// Runs `run` under a deadline, and writes what it printed to the log.

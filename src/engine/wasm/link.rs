@@ -74,7 +74,7 @@ fn linker(
     }
     linker.allow_shadowing(true);
     for (name, item) in component.component_type().imports(engine) {
-        if let (Need::Permission(word), ComponentItem::ComponentInstance(interface)) = (Need::of(name), item)
+        if let (Need::Permission(word), ComponentItem::ComponentInstance(interface)) = (Need::of(name), item.ty)
             && let Err(refusal) = grants.check_any(word, name)
         {
             refuse(engine, &mut linker, name, &interface, &refusal)?;
@@ -93,7 +93,7 @@ fn refuse(
 ) -> wasmtime::Result<()> {
     let mut instance = linker.instance(name)?;
     for (item, kind) in interface.exports(engine) {
-        match kind {
+        match kind.ty {
             ComponentItem::ComponentFunc(_) => {
                 let refusal = refusal.clone();
                 instance.func_new(item, move |_, _, _, _| Err(Ended::Because(refusal.clone()).into()))?;

@@ -60,7 +60,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     host.func_wrap("now", |store, (clock,): (u32,)| Ok((now(&store, clock),)))?;
     host.func_wrap("sleep", |store, (nanoseconds,): (u64,)| sleep(&store, Duration::from_nanos(nanoseconds)))?;
     host.func_wrap("random", |_, ()| Ok((random()?,)))?;
-    host.func_wrap("print", |mut store: StoreContextMut<'_, State>, (text,): (WasmList<u8>,)| {
+    host.func_wrap("print", |store: StoreContextMut<'_, State>, (text,): (WasmList<u8>,)| {
         // A copy, because the text is in the store that also holds what was printed; no longer than what is kept.
         let bytes = text.as_le_slice(&store);
         let text = bytes[..bytes.len().min(MAX_PRINTED_BYTES)].to_vec();

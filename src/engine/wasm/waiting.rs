@@ -62,25 +62,22 @@ impl<I> Waiting<I> {
         Some(Seat { waiting: self, run_id, instance, dropped })
     }
 
-    /// Takes out everything that belongs to a run.
-    pub(super) fn end_run(&self, run_id: &str) -> Option<I> {
+    /// Takes out everything that belongs to a run and to the runs inside it, whose names are `<run>/<node>`.
+    pub(super) fn end_run(&self, run_id: &str) -> Vec<I> {
+        let belongs = |run: &str| run.strip_prefix(run_id).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         let mut shelf = self.lock();
-        let at = shelf.runs.iter().position(|(run, place)| run == run_id && matches!(place, Place::Waits(_)))?;
-        match shelf.runs.remove(at)?.1 {
-            Place::Waits(instance) => Some(*instance),
-            Place::Taken => None,
-        }
+        let (ended, others) = std::mem::take(&mut shelf.runs)
+            .into_iter()
+            .partition(|(run, place)| belongs(run) && matches!(place, Place::Waits(_)));
+        shelf.runs = others;
+        waiting_in(ended)
     }
 
     /// Takes out everything.
     pub(super) fn drain(&self) -> Vec<I> {
         let mut shelf = self.lock();
         let mut all = std::mem::take(&mut shelf.pooled);
-        for (_, place) in std::mem::take(&mut shelf.runs) {
-            if let Place::Waits(instance) = place {
-                all.push(*instance);
-            }
-        }
+        all.extend(waiting_in(std::mem::take(&mut shelf.runs)));
         all
     }
 
@@ -108,6 +105,14 @@ impl<I> Waiting<I> {
     fn lock(&self) -> MutexGuard<'_, Shelf<I>> {
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn waiting_in<I>(runs: VecDeque<(String, Place<I>)>) -> Vec<I> {
+    let waiting = |(_, place)| match place {
+        Place::Waits(instance) => Some(*instance),
+        Place::Taken => None,
+    };
+    runs.into_iter().filter_map(waiting).collect()
 }
 
 impl<I> Shelf<I> {
@@ -184,7 +189,8 @@ mod tests {
     fn a_run_has_one_instance_and_others_have_their_own() {
         let waiting = Waiting::new(InstancePolicy::PerRun);
         assert_eq!([call(&waiting, "a", 1), call(&waiting, "b", 2), call(&waiting, "a", 3)], [1, 2, 1]);
-        assert_eq!(waiting.end_run("a"), Some(1));
+        assert_eq!([call(&waiting, "a/node", 5), call(&waiting, "ab", 6)], [5, 6]);
+        assert_eq!(waiting.end_run("a"), [1, 5]);
         assert_eq!(call(&waiting, "a", 4), 4, "a run that ended leaves nothing");
     }
 
