@@ -32,7 +32,7 @@
 //! | `~/.pocket/projects/<id>.lock` | [`home`]: held while a project is changed | [`home`] |
 //! | `~/.pocket/stores` | [`home`]: folders that `--dir` installed to | [`ops`] |
 //! | `~/.pocket/keys/<name>.key` | [`home`], mode 0600 | [`home`] |
-//! | `~/.pocket/trust/<id>.toml` | [`registry`]: a registry's key, newest checkpoint and newest events | [`registry`] |
+//! | `~/.pocket/trust/<id>.toml` | [`registry`]: a registry's keys, newest checkpoint, newest events and revoked versions | [`registry`], [`ops`] |
 //! | `~/.pocket/trust/keys.toml` | [`home`]: publishers' keys that the user trusts or distrusts | [`ops`] |
 //! | `~/.pocket/trust/publishers/` | [`home`]: who signed a forge's releases | [`ops`] |
 //! | `~/.pocket/trust.yaml`, `trust.yaml.sig` | an organisation | [`project`], [`ops`] |

@@ -1,12 +1,15 @@
 //! Everything that happens to a plugin: each line of the input is an event, with a letter in front that says who signs it.
-//! Numbers, chain and signatures are right, so that what the events say is what is tested.
+//! Numbers, times, chain and signatures are right, so that what the events say is what is tested.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pocket_index::record::{History, Line, Place, Policy};
+use pocket_index::record::{History, Line, Outline, Place, Policy};
 use pocket_index::signature::SecretKey;
 use serde::Deserialize;
+
+/// A line a day, so that a recovery can take effect in a file of a few lines.
+const DAY: u64 = 86_400;
 
 #[derive(Deserialize)]
 struct Head {
@@ -22,7 +25,7 @@ fuzz_target!(|data: &[u8]| {
         name = name.or(Some(head.name));
         let key = SecretKey::from_seed(&[signer.as_bytes()[0] % 4; 32]);
         let seq = seq as u64;
-        let place = Place { seq, prev, log: seq, at: seq };
+        let place = Place { seq, prev, log: seq, at: seq * DAY };
         let Ok(line) = Line::frame(place, event, vec![key.sign_event(&head.kind, event)]) else { return };
         prev = Some(line.digest);
         file.push_str(&line.to_text());
@@ -31,7 +34,11 @@ fuzz_target!(|data: &[u8]| {
     let Some(Ok(name)) = name.map(|name| name.parse()) else { return };
     let registry = SecretKey::from_seed(&[3; 32]).public();
     match History::replay(&name, &file, &Policy::new([registry])) {
-        Ok(history) => assert!(history.releases().count() as u64 <= history.len()),
+        Ok(history) => {
+            assert!(history.releases().count() as u64 <= history.len());
+            let outline = Outline::read(&name, file, Policy::new([registry]).into()).expect("the replay read it");
+            assert_eq!(history.recoveries(), outline.recoveries());
+        }
         Err(error) => drop(error.to_string()),
     }
 });

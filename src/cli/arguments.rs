@@ -167,10 +167,10 @@ pub enum PluginCommand {
     /// List and change the keys that sign for a plugin
     #[command(subcommand)]
     Owner(OwnerCommand),
-    /// Verify an archive or an installed plugin: exit code 6 when it is refused
+    /// Verify an archive or installed plugins: exit code 6 when something is refused
     Verify {
-        /// An archive's file or URL, or an installed plugin's name
-        subject: String,
+        /// An archive's file or URL, or an installed plugin's name [default: everything in pocket.lock]
+        subject: Option<String>,
         #[command(flatten)]
         registry: RegistryArguments,
     },

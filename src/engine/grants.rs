@@ -3,10 +3,13 @@
 //! Every refusal is a [`CallError`] of kind `denied`, in the same words in all runtimes, and says which of the two is missing.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 
+use ipnet::IpNet;
 pub use pocket_index::permissions::Word;
 use pocket_index::permissions::{
-    Access, FilesystemPattern, NetworkPattern, PermissionError, Permissions, ResolveError,
+    Access, FilesystemPattern, Host, NetworkPattern, PermissionError, Permissions, Port, ResolveError,
 };
 use serde_json::{Map, Value};
 
@@ -60,14 +63,57 @@ impl GrantedWords {
     }
 }
 
+/// Which private addresses a granted host may lead to. A name in a manifest says nothing of where it leads: its owner can point
+/// it at the user's router.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reach {
+    /// Those that the user grants with `plugins.security.private_networks`.
+    Configured,
+    /// This machine's too: the permission says `localhost`.
+    Loopback,
+    /// All: the permission shows the address itself, or the user wrote the host into a setting.
+    Any,
+}
+
+/// A host that the manifest asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct AskedHost {
+    pattern: NetworkPattern,
+    /// The setting that the host comes from.
+    setting: Option<String>,
+    reach: Reach,
+}
+
+impl AskedHost {
+    fn new(text: &str, settings: &Map<String, Value>) -> Result<Self, GrantError> {
+        let written: NetworkPattern = text.parse()?;
+        let pattern = written.resolve(settings)?;
+        Ok(match written.host {
+            Host::Setting(setting) => Self { pattern, setting: Some(setting), reach: Reach::Any },
+            host => Self { pattern, setting: None, reach: reach_of(&host) },
+        })
+    }
+}
+
+/// How far a host that the manifest shows leads.
+fn reach_of(host: &Host) -> Reach {
+    match host {
+        Host::Exact(name) if name.parse::<IpAddr>().is_ok() => Reach::Any,
+        Host::Exact(name) if name == "localhost" => Reach::Loopback,
+        _ => Reach::Configured,
+    }
+}
+
 /// What a plugin may do: asked **and** granted. What was asked stays known, for the messages.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grants {
     asked_env: Vec<String>,
-    asked_http: Vec<NetworkPattern>,
-    asked_network: Vec<NetworkPattern>,
+    asked_http: Vec<AskedHost>,
+    asked_network: Vec<AskedHost>,
     asked_folders: Vec<FilesystemPattern>,
     granted: GrantedWords,
+    private_networks: Vec<IpNet>,
+    base: PathBuf,
 }
 
 impl Grants {
@@ -76,11 +122,54 @@ impl Grants {
     pub fn new(asked: &Permissions, granted: &GrantedWords, settings: &Map<String, Value>) -> Result<Self, GrantError> {
         Ok(Self {
             asked_env: asked.env.clone(),
-            asked_http: patterns(&asked.http, settings)?,
-            asked_network: patterns(&asked.network, settings)?,
+            asked_http: hosts(&asked.http, settings)?,
+            asked_network: hosts(&asked.network, settings)?,
             asked_folders: asked.filesystem.iter().map(|text| text.parse()).collect::<Result<_, _>>()?,
             granted: granted.clone(),
+            private_networks: Vec::new(),
+            base: PathBuf::from("."),
         })
+    }
+
+    /// The same for settings of which those in `defaults` have the manifest's value: the user did not write them, so their hosts
+    /// lead to private addresses no further than this machine.
+    #[must_use]
+    pub fn with_defaults(mut self, defaults: &BTreeSet<String>) -> Self {
+        for host in self.asked_http.iter_mut().chain(&mut self.asked_network) {
+            if host.setting.as_ref().is_some_and(|setting| defaults.contains(setting)) {
+                host.reach = match &host.pattern.host {
+                    Host::Exact(name) if name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback()) => {
+                        Reach::Loopback
+                    }
+                    Host::Exact(name) if name == "localhost" => Reach::Loopback,
+                    _ => Reach::Configured,
+                };
+            }
+        }
+        self
+    }
+
+    /// The same with private networks that every granted host may lead to.
+    #[must_use]
+    pub fn with_private_networks(self, private_networks: Vec<IpNet>) -> Self {
+        Self { private_networks, ..self }
+    }
+
+    /// The same with another folder from which relative paths start, those of the plugin and those of its manifest. Without it
+    /// that is the current one.
+    #[must_use]
+    pub fn with_base(self, base: PathBuf) -> Self {
+        Self { base, ..self }
+    }
+
+    /// The folder from which relative paths start.
+    pub fn base(&self) -> &Path {
+        &self.base
+    }
+
+    /// Whether `pocket.yaml` grants the network of a private address.
+    pub fn has_private(&self, address: IpAddr) -> bool {
+        self.private_networks.iter().any(|network| network.contains(&address))
     }
 
     /// The environment variables that may be read.
@@ -94,23 +183,18 @@ impl Grants {
     }
 
     /// The hosts and ports that HTTP requests may go to.
-    pub fn http(&self) -> &[NetworkPattern] {
-        self.when(Word::HttpClient, &self.asked_http)
+    pub fn http(&self) -> impl Iterator<Item = &NetworkPattern> + '_ {
+        self.when(Word::HttpClient, &self.asked_http).iter().map(|asked| &asked.pattern)
     }
 
     /// The hosts and ports that stream connections may go to.
-    pub fn network(&self) -> &[NetworkPattern] {
-        self.when(Word::NetworkAccess, &self.asked_network)
+    pub fn network(&self) -> impl Iterator<Item = &NetworkPattern> + '_ {
+        self.when(Word::NetworkAccess, &self.asked_network).iter().map(|asked| &asked.pattern)
     }
 
     /// The folders that may be used, each in its direction.
     pub fn folders(&self) -> impl Iterator<Item = &FilesystemPattern> + '_ {
-        self.asked_folders.iter().filter(|folder| {
-            self.granted.has(match folder.access {
-                Access::Read => Word::ReadFiles,
-                Access::Write => Word::WriteFiles,
-            })
-        })
+        self.asked_folders.iter().filter(|folder| self.granted.has(word_of(folder.access)))
     }
 
     /// Whether the environment variable `name` may be read.
@@ -118,16 +202,43 @@ impl Grants {
         self.check(Word::ReadEnv, name, self.asked_env.iter().any(|asked| asked == name))
     }
 
-    /// Whether an HTTP request may go to `host`:`port`.
-    pub fn check_http(&self, host: &str, port: u16) -> Result<(), CallError> {
-        let asked = self.asked_http.iter().any(|pattern| pattern.matches(host, port));
-        self.check(Word::HttpClient, &format!("{host}:{port}"), asked)
+    /// Whether an HTTP request may go to `host`:`port`, and how far that may lead.
+    pub fn check_http(&self, host: &str, port: u16) -> Result<Reach, CallError> {
+        self.check_host(Word::HttpClient, &self.asked_http, host, port)
     }
 
-    /// Whether a stream connection may go to `host`:`port`.
-    pub fn check_network(&self, host: &str, port: u16) -> Result<(), CallError> {
-        let asked = self.asked_network.iter().any(|pattern| pattern.matches(host, port));
-        self.check(Word::NetworkAccess, &format!("{host}:{port}"), asked)
+    /// Whether a stream connection may go to `host`:`port`, and how far that may lead.
+    pub fn check_network(&self, host: &str, port: u16) -> Result<Reach, CallError> {
+        self.check_host(Word::NetworkAccess, &self.asked_network, host, port)
+    }
+
+    /// Whether the addresses of `host` may be looked up: a stream connection may go to one of its ports.
+    pub fn check_lookup(&self, host: &str) -> Result<Reach, CallError> {
+        let matching = self.asked_network.iter().filter(|asked| match asked.pattern.port {
+            Port::Exact(port) => asked.pattern.matches(host, port),
+            Port::Setting(_) => false,
+        });
+        let reach = matching.map(|asked| asked.reach).max();
+        self.check(Word::NetworkAccess, host, reach.is_some())?;
+        Ok(reach.unwrap_or(Reach::Configured))
+    }
+
+    /// Whether a folder or file may be used; `asked` says whether the manifest asks for it.
+    pub(super) fn check_path(&self, access: Access, path: &str, asked: bool) -> Result<(), CallError> {
+        let direction = FilesystemPattern { access, path: path.to_owned() };
+        self.check(word_of(access), &direction.to_string(), asked)
+    }
+
+    /// The folders and files that the manifest asks for, granted or not.
+    pub(super) fn asked_folders(&self, access: Access) -> impl Iterator<Item = &FilesystemPattern> + '_ {
+        self.asked_folders.iter().filter(move |folder| folder.access == access)
+    }
+
+    fn check_host(&self, word: Word, asked: &[AskedHost], host: &str, port: u16) -> Result<Reach, CallError> {
+        let matching = asked.iter().filter(|asked| asked.pattern.matches(host, port));
+        let reach = matching.map(|asked| asked.reach).max();
+        self.check(word, &format!("{host}:{port}"), reach.is_some())?;
+        Ok(reach.unwrap_or(Reach::Configured))
     }
 
     /// Whether the plugin may do anything that `word` stands for; `what` is what it would do it with.
@@ -171,12 +282,28 @@ pub fn not_granted(word: Word, what: &str) -> CallError {
     ))
 }
 
+/// The refusal of a granted host that leads to a private address.
+pub fn not_public(word: Word, what: &str, address: IpAddr) -> CallError {
+    let (field, network) = (word.field(), IpNet::from(address));
+    denied(format!(
+        "the plugin used {field} `{what}`, which leads to the private address {address}; \
+         `plugins.security.private_networks: [{network}]` in pocket.yaml grants it"
+    ))
+}
+
+fn word_of(access: Access) -> Word {
+    match access {
+        Access::Read => Word::ReadFiles,
+        Access::Write => Word::WriteFiles,
+    }
+}
+
 fn denied(message: String) -> CallError {
     CallError::new(CallErrorKind::Denied, message)
 }
 
-fn patterns(texts: &[String], settings: &Map<String, Value>) -> Result<Vec<NetworkPattern>, GrantError> {
-    texts.iter().map(|text| Ok(text.parse::<NetworkPattern>()?.resolve(settings)?)).collect()
+fn hosts(texts: &[String], settings: &Map<String, Value>) -> Result<Vec<AskedHost>, GrantError> {
+    texts.iter().map(|text| AskedHost::new(text, settings)).collect()
 }
 
 #[cfg(test)]
@@ -216,7 +343,7 @@ mod tests {
     #[test]
     fn without_a_word_nothing_is_granted() {
         let grants = grants(&[]);
-        assert!(grants.env().is_empty() && grants.network().is_empty());
+        assert!(grants.env().is_empty() && grants.network().next().is_none());
         assert_eq!(grants.folders().count(), 0);
     }
 
@@ -238,9 +365,30 @@ mod tests {
 
     #[test]
     fn network_takes_the_plugins_own_settings() {
-        assert_eq!(grants(&[Word::NetworkAccess]).check_network("redis.local", 6379), Ok(()));
+        assert_eq!(grants(&[Word::NetworkAccess]).check_network("redis.local", 6379), Ok(Reach::Any));
         let error = Grants::new(&asked(), &GrantedWords::all(), &Map::new()).expect_err("host is not set");
         assert_eq!(error.to_string(), "`{host}:{port}` needs the setting `host`, which has no value");
+    }
+
+    #[test]
+    fn a_name_of_the_manifest_leads_less_far_than_what_the_user_wrote_or_saw() {
+        let reach = |pattern: &str, defaults: &[&str]| {
+            let asked = Permissions { network: vec![pattern.into()], ..Permissions::default() };
+            let settings =
+                json!({"name": "db.example.com", "here": "localhost", "near": "127.0.0.1", "far": "10.0.0.1"});
+            let settings = settings.as_object().expect("it is an object");
+            let grants = Grants::new(&asked, &GrantedWords::all(), settings).expect("it is well-formed");
+            let grants = grants.with_defaults(&defaults.iter().map(|&name| name.to_owned()).collect());
+            let host = pattern.trim_start_matches('{').split(['}', ':']).next().expect("there is a first part");
+            let host = settings.get(host).and_then(Value::as_str).unwrap_or(host);
+            grants.check_network(host, 1).expect("it is granted")
+        };
+        let shown = ["db.example.com:1", "localhost:1", "10.0.0.1:1"].map(|pattern| reach(pattern, &[]));
+        assert_eq!(shown, [Reach::Configured, Reach::Loopback, Reach::Any]);
+        let settings = ["{name}:1", "{here}:1", "{near}:1", "{far}:1"];
+        assert_eq!(settings.map(|pattern| reach(pattern, &[])), [Reach::Any; 4]);
+        let defaults = [Reach::Configured, Reach::Loopback, Reach::Loopback, Reach::Configured];
+        assert_eq!(settings.map(|pattern| reach(pattern, &["name", "here", "near", "far"])), defaults);
     }
 
     #[test]

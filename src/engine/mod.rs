@@ -3,6 +3,7 @@
 //! [`Engine::load`] turns an installed folder into a [`Plugin`]; [`Plugin::call`] runs one of its nodes. What crosses the
 //! border is JSON in the shapes of [`envelope`], whatever the runtime is.
 
+pub mod access;
 pub mod budget;
 pub mod envelope;
 pub mod error;
@@ -22,5 +23,5 @@ mod testing;
 
 pub use budget::{Limit, LimitError, Limits};
 pub use error::{CallError, CallErrorKind};
-pub use grants::{GrantedWords, Grants};
+pub use grants::{GrantedWords, Grants, Reach};
 pub use plugin::{Call, CallContext, Engine, EngineOptions, Plugin, PluginFiles, Reply};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use ipnet::IpNet;
 use pocket_index::manifest::Manifest;
 use pocket_index::name::PluginName;
 use pocket_index::permissions::{Permissions, Word};
@@ -12,6 +13,7 @@ use pocket_index::search::SearchEntry;
 use serde_json::{Map, Value};
 
 use super::install::{refuse_seen, sentences};
+use super::networks::private_networks;
 use super::permissions::{Grant, refuse_unapproved};
 use super::plugins::WorkspacePlugin;
 use super::policy::Policy;
@@ -49,8 +51,10 @@ pub struct LazyPlugin {
     engine: Arc<Engine>,
     /// The folder that relative `filesystem` permissions start from.
     base: PathBuf,
+    /// The private networks that its hosts may lead to.
+    private_networks: Vec<IpNet>,
     /// Joined when the plugin is used: one that is not may lack what it needs.
-    settings: OnceLock<Map<String, Value>>,
+    settings: OnceLock<Settings>,
     loaded: OnceLock<Result<Arc<Plugin>, CallError>>,
 }
 
@@ -65,6 +69,7 @@ impl<'a> Catalog<'a> {
     ) -> Result<Self, OpsError> {
         let engine = Arc::new(engine(workspace)?);
         let base = base(workspace)?;
+        let private_networks = private_networks(workspace);
         let mut lazy = Vec::new();
         for plugin in plugins.iter().filter(|plugin| !disabled.contains(&plugin.locked.name)) {
             let Some(installed) = plugin.installed.clone() else {
@@ -78,8 +83,18 @@ impl<'a> Catalog<'a> {
             let granted = Grant::of(workspace, &manifest.name).words();
             let (engine, base) = (Arc::clone(&engine), base.clone());
             let (settings, loaded) = (OnceLock::new(), OnceLock::new());
-            let locked = plugin.locked.clone();
-            lazy.push(Arc::new(LazyPlugin { locked, installed, manifest, granted, engine, base, settings, loaded }));
+            let (locked, private_networks) = (plugin.locked.clone(), private_networks.clone());
+            lazy.push(Arc::new(LazyPlugin {
+                locked,
+                installed,
+                manifest,
+                granted,
+                engine,
+                base,
+                private_networks,
+                settings,
+                loaded,
+            }));
         }
         Ok(Self {
             workspace,
@@ -248,13 +263,17 @@ impl LazyPlugin {
         let load = || {
             let asked = rooted(&self.manifest.permissions, &self.base);
             let settings = self.settings.get().ok_or_else(|| CallError::load("its settings were not joined"))?;
-            let grants = Grants::new(&asked, &self.granted, settings)?;
+            let values = settings.values();
+            let grants = Grants::new(&asked, &self.granted, &values)?
+                .with_defaults(&settings.defaults())
+                .with_private_networks(self.private_networks.clone())
+                .with_base(self.base.clone());
             let files = PluginFiles {
                 root: self.installed.root().to_owned(),
                 manifest: self.manifest.clone(),
                 tree: Some(self.installed.tree()),
             };
-            self.engine.load(files, grants, settings.clone(), Limits::default())
+            self.engine.load(files, grants, values, Limits::default())
         };
         self.loaded.get_or_init(load).as_ref().map_err(Clone::clone)
     }
@@ -287,7 +306,7 @@ fn settings(
     manifest: &Manifest,
     from_workflow: &BTreeMap<String, Map<String, Value>>,
     warn: &dyn Fn(String),
-) -> Result<Map<String, Value>, OpsError> {
+) -> Result<Settings, OpsError> {
     let files = workspace.plugin_settings(&manifest.name)?;
     let mut layers: Vec<Layer<'_>> = files.iter().map(SettingsFile::layer).collect();
     layers.push(Layer { origin: Origin::Workflow, settings: from_workflow.get(manifest.name.as_str()) });
@@ -295,7 +314,7 @@ fn settings(
     for unknown in &joined.unknown {
         warn(format!("`{}` has no setting `{unknown}`; it is not passed on", manifest.name));
     }
-    Ok(joined.values())
+    Ok(joined)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub mod install;
 mod leftovers;
 pub mod list;
 pub mod monitor;
+mod networks;
 pub mod organisation;
 pub mod pack;
 pub mod permissions;

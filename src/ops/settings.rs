@@ -1,7 +1,7 @@
 //! A plugin's settings from all places that can set them. The last wins: the manifest's default, the user's file, the
 //! project's file, the workflow, the environment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pocket_index::manifest::{Manifest, Setting, SettingKind};
 use serde_json::{Map, Value};
@@ -80,6 +80,12 @@ impl Settings {
     /// The values alone, as the plugin gets them.
     pub fn values(&self) -> Map<String, Value> {
         self.values.iter().map(|(name, (value, _))| (name.clone(), value.clone())).collect()
+    }
+
+    /// The names of those that have the manifest's own value.
+    pub fn defaults(&self) -> BTreeSet<String> {
+        let defaults = self.values.iter().filter(|(_, (_, origin))| *origin == Origin::Default);
+        defaults.map(|(name, _)| name.clone()).collect()
     }
 
     /// A setting's value and origin.

@@ -1,21 +1,25 @@
 //! `plugin verify`: every link from the bytes to the registry's checkpoint, or the first one that breaks.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use pocket_index::archive;
 use pocket_index::digest::Digest;
 use pocket_index::limits::Limits;
-use pocket_index::name::PluginName;
+use pocket_index::name::{PluginName, RegistryName};
 use pocket_index::package;
 use pocket_index::record::Status;
 use pocket_index::verify::{VerifiedRelease, VerifyError};
 use reqwest::Url;
 use semver::Version;
 
-use super::install::locking::archive_for_host;
+use super::install::{edited, locking};
 use super::plugins::WorkspacePlugin;
 use super::{OpsError, Reach, Workspace, plugins};
-use crate::project::{Basis, LockedPlugin, Source};
+use crate::project::{Basis, LockedPlugin, Lockfile, Source};
 use crate::registry::{Http, Network, Registry, TransportError};
 
 /// A plugin or archive that verified, and what it was verified by.
@@ -49,7 +53,53 @@ pub async fn verify(workspace: &Workspace, subject: &str, reach: &Reach) -> Resu
         given: subject.to_owned(),
         reason: format!("{error}; or give the path or URL of an archive"),
     })?;
-    verify_installed(workspace, &name, reach).await
+    verify_installed(workspace, &name, reach.network).await
+}
+
+/// Verifies every plugin of the lock, as [`verify`] does for one. `tell` hears of each one that breaks but the first, which is the
+/// error.
+///
+/// # Errors
+/// The first plugin of the lock with a link that breaks. No lock vouches for nothing.
+pub async fn verify_all(
+    workspace: &Workspace,
+    network: Network,
+    tell: &dyn Fn(&OpsError),
+) -> Result<Vec<Verified>, OpsError> {
+    let mut chain = Chain::new(workspace, network)?;
+    let plugins = plugins::of(workspace)?;
+    let mut verified = Vec::new();
+    let mut first = None;
+    for (plugin, digested) in plugins.iter().zip(digest_all(&plugins)) {
+        let links = match digested {
+            Ok(()) => chain.links(plugin).await,
+            Err(error) => Err(error),
+        };
+        match links {
+            Ok(one) => verified.push(one),
+            Err(error) if first.is_none() => first = Some(error),
+            Err(error) => tell(&error),
+        }
+    }
+    match first {
+        Some(error) => Err(error),
+        None => chain.remember().map(|()| verified),
+    }
+}
+
+/// Digests the installed files of all plugins, as many at once as there are processors.
+fn digest_all(plugins: &[WorkspacePlugin]) -> Vec<Result<(), OpsError>> {
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(BTreeMap::new());
+    let work = || loop {
+        let place = next.fetch_add(1, Ordering::Relaxed);
+        let Some(plugin) = plugins.get(place) else { return };
+        let result = plugin.installed().and_then(|installed| Ok(installed.verify()?));
+        results.lock().expect("no holder of this lock panics").insert(place, result);
+    };
+    let workers = thread::available_parallelism().map_or(2, usize::from).min(plugins.len());
+    thread::scope(|scope| (0..workers).for_each(|_| drop(scope.spawn(work))));
+    results.into_inner().expect("no holder of this lock panics").into_values().collect()
 }
 
 /// The bytes of an archive on the web. A `#sha256=…` behind the URL is for `install`; here the registry vouches.
@@ -77,6 +127,7 @@ async fn verify_archive(workspace: &Workspace, shown: &str, bytes: &[u8], reach:
     let missing = missing_link(&manifest.name, &manifest.version);
     let registry = workspace.open_registry(reach).await.map_err(&missing)?;
     let release = published(&registry, &manifest.name, &manifest.version).await.map_err(&missing)?;
+    registry.remember()?;
     let target = package::target_of(&manifest, &read);
     let unverified = |source: VerifyError| OpsError::Unverified { archive: shown.to_owned(), source: Box::new(source) };
     release.verify_archive(&target, bytes, &limits).map_err(unverified)?;
@@ -85,69 +136,94 @@ async fn verify_archive(workspace: &Workspace, shown: &str, bytes: &[u8], reach:
     Ok(Verified { name: manifest.name, version: manifest.version, links })
 }
 
-async fn verify_installed(workspace: &Workspace, name: &PluginName, reach: &Reach) -> Result<Verified, OpsError> {
+async fn verify_installed(workspace: &Workspace, name: &PluginName, network: Network) -> Result<Verified, OpsError> {
     let plugin = plugins::named(workspace, name)?;
-    let installed = plugin.installed()?;
-    installed.verify()?;
-    let locked = &plugin.locked;
-    let version = locked.version.clone();
-    let mut links = vec![format!("the installed files are {}, as the lock says", installed.tree())];
-    match &locked.source {
-        Source::Registry(_) => {
-            let missing = missing_link(name, &version);
-            links.extend(links_from_the_lock(workspace, &plugin, reach).await.map_err(missing)?);
+    plugin.installed()?.verify()?;
+    let mut chain = Chain::new(workspace, network)?;
+    let verified = chain.links(&plugin).await?;
+    chain.remember()?;
+    Ok(verified)
+}
+
+/// What the plugins of one lock are held against. Each registry is opened once.
+struct Chain<'a> {
+    workspace: &'a Workspace,
+    network: Network,
+    lock: Lockfile,
+    registries: BTreeMap<RegistryName, Registry>,
+}
+
+impl<'a> Chain<'a> {
+    fn new(workspace: &'a Workspace, network: Network) -> Result<Self, OpsError> {
+        let Some((lock, _)) = workspace.read_lock()? else {
+            let (subject, lock) = ("what is installed".to_owned(), workspace.lock_path());
+            return Err(OpsError::NoEvidence { subject, reason: format!("there is no `{}`", lock.display()) });
+        };
+        Ok(Self { workspace, network, lock, registries: BTreeMap::new() })
+    }
+
+    /// The links of a plugin whose installed files are those of its lock.
+    async fn links(&mut self, plugin: &WorkspacePlugin) -> Result<Verified, OpsError> {
+        let locked = &plugin.locked;
+        let (name, version) = (locked.name.clone(), locked.version.clone());
+        let mut links = vec![format!("the installed files are {}, as the lock says", plugin.installed()?.tree())];
+        match &locked.source {
+            Source::Registry(registry) => {
+                let missing = missing_link(&name, &version);
+                links.extend(self.links_from_the_lock(plugin, registry).await.map_err(missing)?);
+            }
+            source => links.push(evidence(source, locked)),
         }
-        source => links.push(evidence(source, locked)),
+        Ok(Verified { name, version, links })
     }
-    Ok(Verified { name: name.clone(), version, links })
+
+    /// From the lock over the signed event to the registry's checkpoint.
+    async fn links_from_the_lock(
+        &mut self,
+        plugin: &WorkspacePlugin,
+        name: &RegistryName,
+    ) -> Result<Vec<String>, OpsError> {
+        let locked = &plugin.locked;
+        self.open(name).await?;
+        let registry = &self.registries[name];
+        let release = published(registry, &locked.name, &locked.version).await?;
+        // Anybody can edit a lock: what it says must be what was signed, to the last permission.
+        edited::refuse(&locking::of_release(name, &release), Some(&self.lock))?;
+        let mut links = vec![format!("the lock names the event {}, as the registry does", release.entry().line())];
+        links.push(link_to_the_event(plugin, &release)?);
+        links.extend(links_to_the_log(registry, &release));
+        Ok(links)
+    }
+
+    fn remember(&self) -> Result<(), OpsError> {
+        Ok(self.registries.values().try_for_each(Registry::remember)?)
+    }
+
+    async fn open(&mut self, name: &RegistryName) -> Result<(), OpsError> {
+        if !self.registries.contains_key(name) {
+            let named = self.workspace.registry_named(name, Some(&self.lock))?;
+            let opened = self.workspace.open_named(&named, Some(&self.lock), self.network).await?;
+            self.registries.insert(name.clone(), opened.registry);
+        }
+        Ok(())
+    }
 }
 
-/// From the lock over the signed event to the registry's checkpoint.
-async fn links_from_the_lock(
-    workspace: &Workspace,
-    plugin: &WorkspacePlugin,
-    reach: &Reach,
-) -> Result<Vec<String>, OpsError> {
-    let locked = &plugin.locked;
-    let Source::Registry(registry) = &locked.source else { return Ok(Vec::new()) };
-    let (lock, _) = workspace.read_lock()?.unwrap_or_default();
-    let named = workspace.registry_named(registry, Some(&lock))?;
-    let registry = workspace.open_named(&named, Some(&lock), reach.network).await?.registry;
-    let release = published(&registry, &locked.name, &locked.version).await?;
-    let differs = |locked_value: String, found: String| OpsError::LockDiffers {
-        name: locked.name.clone(),
-        version: locked.version.clone(),
-        locked: locked_value,
-        found,
-    };
-    let found = release.entry().line();
-    match locked.basis {
-        Basis::Log(event) if event.digest == found => {}
-        Basis::Log(event) => return Err(differs(event.digest.to_string(), found.to_string())),
-        _ => return Err(differs("nothing".to_owned(), found.to_string())),
-    }
-    let mut links = vec![format!("the lock names the event {found}, as the registry does")];
-    links.push(link_to_the_event(plugin, &release, differs)?);
-    links.extend(links_to_the_log(&registry, &release));
-    Ok(links)
-}
-
-/// The files must be those that were signed, and not only those that the lock names: anybody can edit a lock.
-fn link_to_the_event(
-    plugin: &WorkspacePlugin,
-    release: &VerifiedRelease,
-    differs: impl Fn(String, String) -> OpsError,
-) -> Result<String, OpsError> {
+/// The files must be those that were signed, and not only those that the lock names.
+fn link_to_the_event(plugin: &WorkspacePlugin, release: &VerifiedRelease) -> Result<String, OpsError> {
     let tree = plugin.installed()?.tree();
-    let target = archive_for_host(&plugin.locked).map(|archive| &archive.target);
+    let target = locking::archive_for_host(&plugin.locked).map(|archive| &archive.target);
     let signed = release.entry().release().archives.iter().find(|archive| Some(&archive.target) == target);
-    match signed {
+    let found = match signed {
         Some(archive) if archive.tree == tree => {
-            Ok(format!("the event promises these files for `{}`, in the archive {}", archive.target, archive.sha256))
+            let (target, digest) = (&archive.target, archive.sha256);
+            return Ok(format!("the event promises these files for `{target}`, in the archive {digest}"));
         }
-        Some(archive) => Err(differs(tree.to_string(), archive.tree.to_string())),
-        None => Err(differs(tree.to_string(), "nothing".to_owned())),
-    }
+        Some(archive) => archive.tree.to_string(),
+        None => "nothing".to_owned(),
+    };
+    let (name, version, locked) = (plugin.locked.name.clone(), plugin.locked.version.clone(), tree.to_string());
+    Err(OpsError::LockDiffers { name, version, locked, found })
 }
 
 /// What was checked when a plugin that comes from no registry was installed.
@@ -173,13 +249,10 @@ async fn published(registry: &Registry, name: &PluginName, version: &Version) ->
     let history = registry.history(name).await?.ok_or_else(|| unknown("has no such plugin"))?;
     let entry = history.release(version).ok_or_else(|| unknown("has no such version"))?;
     if let Status::Revoked { reason } = entry.status() {
-        registry.remember()?;
         let (name, version, reason) = (name.clone(), version.clone(), reason.clone());
         return Err(OpsError::Revoked { name, version, reason, source: None });
     }
-    let release = registry.release(&history, version).await?;
-    registry.remember()?;
-    Ok(release)
+    Ok(registry.release(&history, version).await?)
 }
 
 /// From the signed event to the checkpoint.

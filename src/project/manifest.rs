@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ipnet::IpNet;
 use pocket_index::digest::Digest;
 use pocket_index::manifest::Runtime;
 use pocket_index::name::{PluginName, RegistryName, Target};
@@ -135,6 +136,8 @@ pub struct Security {
     pub denied_runtimes: BTreeSet<Runtime>,
     /// Permissions that no plugin may ask for.
     pub denied_permissions: BTreeSet<Word>,
+    /// Networks of private addresses that names may lead plugins to; none if the file does not say.
+    pub private_networks: Option<Vec<IpNet>>,
     /// Whose signature a plugin of such a name must have: one of these keys.
     pub required_signers: BTreeMap<NamePattern, Vec<PublicKey>>,
 }

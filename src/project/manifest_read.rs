@@ -1,7 +1,9 @@
 //! Reads `pocket.yaml`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
+use ipnet::IpNet;
 use pocket_index::age::parse_age;
 use pocket_index::name::PluginName;
 use pocket_index::permissions::{Word, parse_memory};
@@ -123,6 +125,7 @@ fn security(field: &Field<'_>) -> Read<Security> {
         "allow_exec",
         "denied_runtimes",
         "denied_permissions",
+        "private_networks",
         "required_signers",
     ];
     let fields = field.keys(&known)?;
@@ -145,8 +148,22 @@ fn security(field: &Field<'_>) -> Read<Security> {
             .into_iter()
             .collect(),
         denied_permissions: fields.get("denied_permissions").map(word_list).transpose()?.unwrap_or_default(),
+        private_networks: fields.get("private_networks").map(|field| field.list(network)).transpose()?,
         required_signers: fields.get("required_signers").map(signers).transpose()?.unwrap_or_default(),
     })
+}
+
+/// `10.0.0.0/8`, or a single address.
+fn network(field: &Field<'_>) -> Read<IpNet> {
+    let text = field.text()?;
+    let shown = text.escape_debug();
+    let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    match network.map(|network: IpNet| (network, network.trunc())) {
+        Ok((network, whole)) if network == whole => Ok(whole),
+        // Who writes `10.0.0.5/8` means one address, or a network that does not start there.
+        Ok((_, whole)) => Err(field.error(format!("`{shown}` is no network: expected an address alone, or `{whole}`"))),
+        Err(_) => Err(field.error(format!("`{shown}` is no network: expected one such as `10.0.0.0/8` or `fd00::/8`"))),
+    }
 }
 
 /// At least one key.
@@ -274,6 +291,7 @@ plugins:
     permissions: { geo: [none], weather: [network_access] }
     allow_exec: false
     denied_runtimes: [native]
+    private_networks: [10.0.0.0/8, 192.168.1.7, "fd00::/8"]
 registries:
   bundled: https://plugins.example.com
   corp: { url: "https://corp.example.com/index", unsigned: true, min_release_age: 7d, max_unpacked: 1GiB }
@@ -308,6 +326,8 @@ log_level: debug
         assert_eq!(manifest.forges["other.example.com:3000"].api, "http://other.example.com:3000/api");
         assert!(plugins.security.permissions["geo"].is_empty());
         assert_eq!(plugins.security.allow_exec, Some(Exec::Refused));
+        let networks = ["10.0.0.0/8", "192.168.1.7/32", "fd00::/8"].map(|text| text.parse().unwrap()).to_vec();
+        assert_eq!(plugins.security.private_networks, Some(networks));
         assert_eq!(manifest.registries["corp"].min_release_age, Some(7 * 86_400));
         assert_eq!(manifest.registries["corp"].max_unpacked, Some(1 << 30));
         assert_eq!(manifest.registries["corp"].signing, Signing::Unsigned);
@@ -358,6 +378,8 @@ log_level: debug
             "forges:\n  git.example.com: { url: https://git.example.com }",
             "plugins:\n  security:\n    default_permissions: [none, read_env]",
             "plugins:\n  security:\n    permissions: { geo: [read_everything] }",
+            "plugins:\n  security:\n    private_networks: [10.0.0.5/8]",
+            "plugins:\n  security:\n    private_networks: [intranet]",
             "registries:\n  corp: { url: https://x.example, min_release_age: 7 }",
             "log_level: [",
             "- a\n- b",
@@ -379,6 +401,8 @@ log_level: debug
         line 2, column 22: unknown key `url` in `forges.git.example.com`; known are `api`
         line 3, column 26: `plugins.security.default_permissions`: `none` cannot stand beside other words
         line 3, column 26: `plugins.security.permissions.geo[0]`: `read_everything` is not one of `none`, `read_env`, `http_client`, `network_access`, `read_files`, `write_files`
+        line 3, column 24: `plugins.security.private_networks[0]`: `10.0.0.5/8` is no network: expected an address alone, or `10.0.0.0/8`
+        line 3, column 24: `plugins.security.private_networks[0]`: `intranet` is no network: expected one such as `10.0.0.0/8` or `fd00::/8`
         line 2, column 52: `registries.corp.min_release_age`: expected an age such as `7d`, `12h`, `30m` or `0`
         line 1, column 12: unclosed bracket '['
         line 1, column 1: expected a mapping with `plugins`, `registries`, `forges`, `trust_key` or `log_level`

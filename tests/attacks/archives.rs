@@ -297,3 +297,30 @@ fn a_cached_archive_that_was_changed_is_fetched_again() {
     scene.user.pocket(&["plugin", "install"]).success();
     assert_eq!((scene.requests("/a/"), fs::read(&cached).unwrap()), (2, honest));
 }
+
+#[test]
+fn everything_in_the_lock_is_verified_at_once() {
+    let scene = Scene::installed(Index::honest(), &["geo", "pair", "moved"]);
+    let all = scene.user.pocket(&["plugin", "verify", "--offline"]).success();
+    assert_snapshot!(all.stdout, @"
+    `geo` 1.1.0 is verified
+    `moved` 1.1.0 is verified
+    `pair` 1.1.0 is verified
+    3 plugins of the lock verified, from the installed files on
+    ");
+    for plugin in ["moved", "pair"] {
+        let script = scene.user.home().join(format!("plugins/{plugin}/1.1.0/main.lua"));
+        fs::write(script, "function process() return {version = 'mine'} end\n").unwrap();
+    }
+    assert_snapshot!(scene.refused(&["plugin", "verify", "--offline"]), @"
+    warning: the installed files of `pair` 1.1.0 are t1:bdfecd…, expected t1:8786f7…
+    error: the installed files of `moved` 1.1.0 are t1:92131d…, expected t1:f2202f…
+      hint: the files were changed after they were installed; `pocket plugin install moved@=1.1.0` restores them
+    exit code 6
+    ");
+    fs::remove_file(scene.user.path("pocket.lock")).unwrap();
+    assert_snapshot!(scene.refused(&["plugin", "verify"]), @"
+    error: nothing vouches for what is installed: there is no `SANDBOX/project/pocket.lock`
+    exit code 6
+    ");
+}

@@ -265,3 +265,16 @@ fn an_unsigned_flag_beside_the_keys() {
     exit code 6
     ");
 }
+
+#[test]
+fn an_edit_where_everything_is_installed_already() {
+    let scene = Scene::installed(Index::honest(), &["geo"]);
+    let lock = scene.user.read("pocket.lock");
+    let (alice, mallory) = (key(ALICE).public().to_string(), key(MALLORY).public().to_string());
+    scene.user.write("pocket.lock", &lock.replace(&alice, &mallory));
+    assert_snapshot!(scene.refused(&["plugin", "verify", "--offline"]), @"
+    error: `geo` 1.1.0: the lock says it is signed by SHA256:MJfi3u…, the registry says it is signed by SHA256:NHUPmL…
+      hint: somebody edited pocket.lock, or the registry began another history; go back to a lock that was reviewed
+    exit code 6
+    ");
+}

@@ -20,6 +20,7 @@ fn main() -> Done {
     seeds.archives()?;
     seeds.index()?;
     seeds.specification()?;
+    seeds.recovery()?;
     seeds.project_files()?;
     seeds.texts()
 }
@@ -126,6 +127,24 @@ impl Seeds {
             }
         }
         Ok(())
+    }
+
+    /// A plugin that gets other owners: one event a day, signed by the owner `1`, the registry `3` and the new owner `2`.
+    fn recovery(&self) -> Done {
+        let text = fs::read_to_string(self.project.join("index/README.md"))?;
+        let line = text.lines().find(|line| line.starts_with("{\"seq\":0")).ok_or("the specification has an example")?;
+        let release = pocket_index::record::Line::parse(line)?.event_bytes;
+        let key = pocket_index::signature::SecretKey::from_seed(&[2; 32]).public();
+        let recovery = format!(
+            r#"{{"kind":"owner-recovery","name":"hello","keys":["{key}"],"threshold":1,"effective":345600,"reason":"lost"}}"#
+        );
+        let keys = format!(r#"{{"kind":"owner-keys","name":"hello","keys":["{key}"],"threshold":1}}"#);
+        let yank = r#"{"kind":"yank","name":"hello","version":"1.0.0"}"#;
+        // By its last two bits, `1` is the key 1, `2` the key 2 and `3` the key 3.
+        let done = format!("1{release}\n3{recovery}\n1{yank}\n1{yank}\n2{yank}\n");
+        let cancelled = format!("1{release}\n3{recovery}\n1{keys}\n");
+        self.write("history", "recovery-done", done.as_bytes())?;
+        self.write("history", "recovery-cancelled", cancelled.as_bytes())
     }
 
     fn project_files(&self) -> Done {

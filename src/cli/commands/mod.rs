@@ -75,7 +75,7 @@ fn plugin(command: PluginCommand, output: &Output) -> Result<ExitCode, OpsError>
         PluginCommand::Revoke(arguments) => announce::withdraw(Withdrawing::Revoke, &arguments, output),
         PluginCommand::Deprecate(arguments) => announce::deprecate(&arguments, output),
         PluginCommand::Owner(command) => announce::owner(&command, output),
-        PluginCommand::Verify { subject, registry } => verify::run(&subject, &registry, output),
+        PluginCommand::Verify { subject, registry } => verify::run(subject.as_deref(), &registry, output),
     };
     done.map(|()| ExitCode::SUCCESS)
 }

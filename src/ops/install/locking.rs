@@ -56,14 +56,21 @@ async fn plan_release(world: &World<'_>, chosen: &Chosen, old: Option<&Lockfile>
         world.observer().step(Step::Warning { text });
     }
     let release = registry.chosen(outline, version).await?;
+    let mut locked = of_release(name, &release);
+    locked.dependencies = dependencies(chosen);
+    Ok(Planned { locked, release: Some(release), package: package.clone() })
+}
+
+/// What a lock says of a release, but for what it is linked with.
+pub fn of_release(registry: &RegistryName, release: &VerifiedRelease) -> LockedPlugin {
     let entry = release.entry();
     let event = LockedEvent { digest: entry.line(), log: entry.log() };
-    let source = Source::Registry(name.clone());
-    let mut locked =
-        LockedPlugin::new(package.name.clone(), version.clone(), source, entry.release().runtime, Basis::Log(event));
+    let (name, version) = (release.name().clone(), release.version().clone());
+    let source = Source::Registry(registry.clone());
+    let mut locked = LockedPlugin::new(name, version, source, entry.release().runtime, Basis::Log(event));
     locked.signers = entry.signers().to_vec();
-    describe(&mut locked, entry.release(), chosen);
-    Ok(Planned { locked, release: Some(release), package: package.clone() })
+    describe(&mut locked, entry.release());
+    locked
 }
 
 fn plan_direct(world: &World<'_>, chosen: &Chosen) -> Planned {
@@ -72,16 +79,20 @@ fn plan_direct(world: &World<'_>, chosen: &Chosen) -> Planned {
     let manifest = direct.archive.manifest();
     let (source, basis) = (source_of(&package.origin), direct.basis);
     let mut locked = LockedPlugin::new(package.name.clone(), version.clone(), source, manifest.runtime, basis);
-    describe(&mut locked, &Release::describe(manifest, Vec::new()), chosen);
+    describe(&mut locked, &Release::describe(manifest, Vec::new()));
+    locked.dependencies = dependencies(chosen);
     locked.archives.clone_from(&direct.archives);
     locked.signers.clone_from(&direct.signers);
     Planned { locked, release: None, package: package.clone() }
 }
 
-fn describe(locked: &mut LockedPlugin, release: &Release, chosen: &Chosen) {
+fn dependencies(chosen: &Chosen) -> Vec<LockedDependency> {
+    chosen.dependencies.iter().map(dependency).collect()
+}
+
+fn describe(locked: &mut LockedPlugin, release: &Release) {
     locked.engine = release.engine.clone();
     locked.permissions = release.permissions.clone();
-    locked.dependencies = chosen.dependencies.iter().map(dependency).collect();
     let archive = |record: &pocket_index::record::ArchiveRecord| {
         LockedArchive::new(record.target.clone(), record.file.clone(), record.size, record.sha256, record.tree)
     };

@@ -5,7 +5,7 @@
 mod approval;
 mod changes;
 mod direct;
-mod edited;
+pub(super) mod edited;
 mod fetch;
 mod known;
 pub(super) mod locking;
