@@ -9,6 +9,7 @@ use pocket_index::verify::VerifyError;
 use serde::Serialize;
 
 use crate::engine::CallErrorKind;
+use crate::engine::inspect::UnaskedImport;
 use crate::home::HomeError;
 use crate::ops::{OpsError, OrganisationError, PolicyError};
 use crate::registry::{RegistryError, TransportError};
@@ -81,6 +82,7 @@ fn exit_code(error: &OpsError) -> u8 {
         | OpsError::NoEvidence { .. }
         | OpsError::MissingLink { .. }
         | OpsError::Revoked { .. }
+        | OpsError::UnaskedImport { .. }
         | OpsError::Unapproved { .. }
         | OpsError::OtherOwners { .. }
         | OpsError::Policy(_)
@@ -144,6 +146,7 @@ fn hint(error: &OpsError) -> Option<String> {
             Some("`pocket plugin pack FOLDER` makes an archive that registries take".to_owned())
         }
         OpsError::Direct(error) => direct::hint(error),
+        OpsError::UnaskedImport { source, .. } => Some(import_hint(source)),
         OpsError::Origin(error) => Some(direct::origin_hint(error)),
         OpsError::LockDiffers { .. } => Some(
             "somebody edited pocket.lock, or the registry began another history; go back to a lock that was reviewed"
@@ -184,6 +187,18 @@ fn hint(error: &OpsError) -> Option<String> {
         #[cfg(feature = "registry")]
         OpsError::Server(error) => server_hint(error),
         _ => None,
+    }
+}
+
+fn import_hint(error: &UnaskedImport) -> String {
+    match error {
+        UnaskedImport::Permission { word, .. } => format!(
+            "its author must list what it uses under `permissions.{}` in manifest.yaml; do not install it before",
+            word.field()
+        ),
+        UnaskedImport::NotGiven { .. } => {
+            "docs/plugins/wasm.md lists what plugins may import; ask its author for a build without this".to_owned()
+        }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use pocket::engine::grants::Word;
 use pocket::engine::GrantedWords;
+use pocket::engine::grants::Word;
 use serde_json::{Value, json};
 
 use crate::support::Setup;

@@ -39,7 +39,11 @@ fn keeps_the_contract(language: &'static str, log: Log) {
         assert_eq!(guest.log(), [format!("hello from {}", language.trim_end_matches("-wasi"))]);
     }
     assert_eq!(guest.error("trap", Value::Null).kind, CallErrorKind::Crashed);
-    assert_eq!([guest.output("count", 0), guest.output("count", 0)], [1, 1], "nothing is left of one call for the next");
+    assert_eq!(
+        [guest.output("count", 0), guest.output("count", 0)],
+        [1, 1],
+        "nothing is left of one call for the next"
+    );
 }
 
 /// What a plugin cannot do to others. Each limit is reached before another one could be.

@@ -11,9 +11,11 @@ use wasmtime::{Engine, Store, StoreContextMut, Trap, UpdateDeadline, WasmBacktra
 use super::Waiter;
 use super::link::{HostWorld, Linked};
 use super::preview1::Surroundings;
+use super::sockets::Found;
 use super::state::{Ended, MemoryLimit, Printed, Refusal, State};
 use super::waiting::Waiting;
 use super::wasi::World;
+use crate::engine::access::{HttpClient, KeyValues};
 use crate::engine::envelope;
 use crate::engine::error::{CallError, CallErrorKind};
 use crate::engine::plugin::{Border, Call, Reply};
@@ -39,6 +41,8 @@ pub struct WasmPlugin {
     border: Arc<Border>,
     waiter: Waiter,
     waiting: Waiting<Resident>,
+    texts: KeyValues,
+    http: HttpClient,
 }
 
 /// An instance in its store.
@@ -79,9 +83,11 @@ impl WasmPlugin {
         waiter: Waiter,
         policy: InstancePolicy,
     ) -> Result<Self, String> {
-        let plugin = Self { engine, linked, border: Arc::new(border), waiter, waiting: Waiting::new(policy) };
+        let (border, waiting) = (Arc::new(border), Waiting::new(policy));
+        let (texts, http) = (KeyValues::default(), HttpClient::default());
+        let plugin = Self { engine, linked, border, waiter, waiting, texts, http };
         // What would keep every call from starting is known when the plugin is loaded.
-        plugin.world(&Printed::default())?;
+        drop(plugin.resident()?);
         Ok(plugin)
     }
 
@@ -186,17 +192,24 @@ impl WasmPlugin {
 
     /// A store with nothing in it yet.
     fn resident(&self) -> Result<Resident, String> {
-        let printed = Printed::default();
+        let (printed, refusal, found) = (Printed::default(), Refusal::default(), Found::default());
+        let world = match self.linked.host {
+            HostWorld::Own => None,
+            HostWorld::Wasi => Some(World::new(&self.border, &printed, &refusal, &found)?),
+        };
         let now = Instant::now();
         let state = State {
             memory: MemoryLimit::new(self.border.limits.memory),
             deadline: now,
             started: now,
-            world: self.world(&printed)?,
+            world,
             printed,
             surroundings: Surroundings::new(self.border.grants.env_values()),
             border: Arc::clone(&self.border),
-            refusal: Refusal::default(),
+            refusal,
+            found,
+            texts: self.texts.clone(),
+            http: self.http.clone(),
         };
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.memory);
@@ -206,10 +219,6 @@ impl WasmPlugin {
             if is_over { Err(Ended::TimeIsUp.into()) } else { Ok(UpdateDeadline::Continue(1)) }
         });
         Ok(Resident { store, instance: None })
-    }
-
-    fn world(&self, printed: &Printed) -> Result<Option<World>, String> {
-        (self.linked.host == HostWorld::Wasi).then(|| World::new(&self.border, printed)).transpose()
     }
 
     /// Tells an instance that it was used for the last time. What it prints then is its last word; what goes wrong then no

@@ -23,7 +23,6 @@ pub(super) struct Linked {
 /// What a plugin exports.
 pub(super) struct Exports {
     pub(super) run: ComponentExportIndex,
-    pub(super) run_batch: Option<ComponentExportIndex>,
     pub(super) start: Option<ComponentExportIndex>,
     pub(super) stop: Option<ComponentExportIndex>,
 }
@@ -60,12 +59,7 @@ fn host_world(engine: &Engine, component: &Component) -> Result<HostWorld, Strin
     Ok(host)
 }
 
-fn linker(
-    engine: &Engine,
-    component: &Component,
-    host: HostWorld,
-    grants: &Grants,
-) -> wasmtime::Result<Linker<State>> {
+fn linker(engine: &Engine, component: &Component, host: HostWorld, grants: &Grants) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     preview1::link(&mut linker)?;
     host::link(&mut linker)?;
@@ -126,10 +120,8 @@ impl Exports {
             let found = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
             format!("it must export `run: {RUN_TYPE}`, it exports {found}")
         })?;
-        let batch = "func(node: string, config: string, inputs: string, context: string) -> result<string, string>";
         Ok(Self {
             run,
-            run_batch: optional(component, "run-batch", 4, Returns::Text, batch)?,
             start: optional(component, "start", 1, Returns::Success, "func(settings: string) -> result<_, string>")?,
             stop: optional(component, "stop", 0, Returns::Nothing, "func()")?,
         })

@@ -3,13 +3,15 @@
 //! Every call gets an instance of its own, so nothing leaks from one call to the next, unless the manifest says otherwise.
 //! `wrap` makes a component of what the author built, `cache` keeps its compiled code, `link` checks what it needs and links
 //! what was granted, `call` runs it in a `state`, and `waiting` keeps instances that serve several calls. What a plugin
-//! finds around itself is in `host` (the engine's own interfaces), `wasi` and `preview1`.
+//! finds around itself is in `host` (the engine's own interfaces), `wasi`, `sockets` and
+//! `preview1`.
 
 mod cache;
 mod call;
 mod host;
 mod link;
 pub(super) mod preview1;
+mod sockets;
 mod state;
 mod stored_code;
 mod waiter;

@@ -97,8 +97,7 @@ fn sleep(store: &StoreContextMut<'_, State>, time: Duration) -> wasmtime::Result
 
 fn random() -> wasmtime::Result<u64> {
     let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes).map_err(|error| {
-        Ended::Because(CallError::crashed(format!("the system has no random numbers: {error}")))
-    })?;
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Ended::Because(CallError::crashed(format!("the system has no random numbers: {error}"))))?;
     Ok(u64::from_le_bytes(bytes))
 }

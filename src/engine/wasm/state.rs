@@ -6,7 +6,9 @@ use std::time::Instant;
 use wasmtime::ResourceLimiter;
 
 use super::preview1::Surroundings;
+use super::sockets::Found;
 use super::wasi::World;
+use crate::engine::access::{HttpClient, KeyValues};
 use crate::engine::error::CallError;
 use crate::engine::plugin::Border;
 
@@ -30,6 +32,11 @@ pub(super) struct State {
     pub(super) world: Option<World>,
     /// What the call was refused first.
     pub(super) refusal: Refusal,
+    /// The names whose addresses the plugin looked up.
+    pub(super) found: Found,
+    /// What all instances of the plugin remember.
+    pub(super) texts: KeyValues,
+    pub(super) http: HttpClient,
 }
 
 /// Why a call was ended by its host.

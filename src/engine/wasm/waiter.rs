@@ -30,11 +30,7 @@ impl Waiter {
         if let Some(runtime) = self.0.get() {
             return Ok(runtime);
         }
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("plugin-waits")
-            .enable_all()
-            .build()?;
+        let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("plugin-waits").enable_all().build()?;
         Ok(self.0.get_or_init(|| runtime))
     }
 }

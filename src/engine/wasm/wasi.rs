@@ -1,10 +1,11 @@
 //! The WASI 0.2 world of a plugin: there, because languages' standard libraries ask for it, and as large as what was granted.
 //!
-//! Of the environment there are the variables that were granted, of the file system the folders; the standard input is empty,
-//! and what is written to standard output and error goes to the plugin's log.
+//! Of the environment there are the variables that were granted, of the file system the folders, of the network TCP connections
+//! to hosts and ports; the standard input is empty, and what is written to standard output and error goes to the plugin's log.
 
 use std::path::Path;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -15,7 +16,8 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
-use super::state::{MAX_PRINTED_BYTES, Printed, State};
+use super::sockets::{self, Found};
+use super::state::{MAX_PRINTED_BYTES, Printed, Refusal, State};
 use crate::engine::plugin::Border;
 
 /// What one instance sees of WASI.
@@ -29,7 +31,12 @@ impl World {
     ///
     /// # Errors
     /// A sentence that names the folder that cannot be opened.
-    pub(super) fn new(border: &Border, printed: &Printed) -> Result<Self, String> {
+    pub(super) fn new(
+        border: &Arc<Border>,
+        printed: &Printed,
+        refusal: &Refusal,
+        found: &Found,
+    ) -> Result<Self, String> {
         let mut builder = WasiCtxBuilder::new();
         builder.stdout(printed.clone()).stderr(printed.clone());
         for (name, value) in border.grants.env_values() {
@@ -42,6 +49,11 @@ impl World {
                 })?;
             }
         }
+        let (border, refusal, found) = (Arc::clone(border), refusal.clone(), found.clone());
+        builder.allow_tcp(true).socket_addr_check(move |address, usage| {
+            let is_allowed = found.allows(&border, &refusal, address, usage);
+            Box::pin(async move { is_allowed })
+        });
         Ok(Self { ctx: builder.build(), table: ResourceTable::new() })
     }
 }
@@ -100,7 +112,8 @@ impl WasiView for State {
 
 /// Links WASI. Its functions are asynchronous: a call that waits inside one can be ended at its deadline.
 pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    wasmtime_wasi::p2::add_to_linker_async(linker)
+    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    sockets::link(linker)
 }
 
 impl IsTerminal for Printed {
