@@ -6,6 +6,9 @@ mod component;
 mod core;
 mod need;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 
 use pocket_index::permissions::{Permissions, Word};
