@@ -1,9 +1,10 @@
 //! What plugins can reach of the world, asked and granted.
 
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 
-use pocket::engine::GrantedWords;
 use pocket::engine::grants::Word;
+use pocket::engine::{CallErrorKind, GrantedWords};
 use serde_json::{Value, json};
 
 use crate::support::Setup;
@@ -67,6 +68,31 @@ fn what_wasi_cannot_hold_apart_is_refused_when_the_plugin_is_loaded() {
     assert!(message.contains("can write to a folder only if it may also read it"), "{message}");
     let message = load(asks_for_folders(&folder.path().join("gone"), &["read"]));
     assert!(message.contains("gone`, which cannot be opened: No such file"), "{message}");
+}
+
+/// A server that answers one connection with what it was sent.
+fn echo_server() -> std::net::SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = listener.local_addr().expect("it has an address");
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("the plugin connects");
+        let mut line = [0; 5];
+        stream.read_exact(&mut line).expect("the plugin sends five bytes");
+        stream.write_all(&line).expect("the plugin reads them");
+    });
+    address
+}
+
+#[test]
+fn a_connection_goes_to_the_host_and_port_that_were_granted_and_nowhere_else() {
+    let (address, other) = (echo_server(), echo_server());
+    let manifest = format!("permissions: {{network: [\"localhost:{}\"]}}\n", address.port());
+    let guest = Setup { manifest, ..Setup::of("rust-wasi") }.load().expect("it loads");
+    assert_eq!(guest.output("connect", format!("localhost:{}", address.port())), "ping\n");
+    for refused in [format!("localhost:{}", other.port()), "example.com:80".to_owned()] {
+        let error = guest.error("connect", refused.clone());
+        assert_eq!(error.kind, CallErrorKind::Denied, "{refused}: {error}");
+    }
 }
 
 #[test]

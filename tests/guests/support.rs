@@ -13,8 +13,8 @@ use pocket_index::manifest::Manifest;
 use serde_json::{Map, Value};
 
 /// The nodes that the plugins have between them.
-const NODES: [&str; 11] =
-    ["echo", "fail", "log", "trap", "loop", "memory", "count", "environment", "file", "connect", "sleep"];
+const NODES: [&str; 12] =
+    ["unknown", "echo", "fail", "log", "trap", "loop", "memory", "count", "environment", "file", "connect", "sleep"];
 
 /// The component or module that is built from the sources of a language, and where it stands.
 fn built(language: &str) -> PathBuf {

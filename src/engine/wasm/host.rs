@@ -15,11 +15,14 @@ use super::state::{MAX_PRINTED_BYTES, State};
 use crate::engine::access::{HttpRequest, HttpResponse, Redirects};
 use crate::engine::error::{CallError, CallErrorKind};
 
+/// The newest version of the interfaces.
+pub(super) const VERSION: &str = "1.1.0";
+
 type Host<'a> = StoreContextMut<'a, State>;
 
 /// Offers the interfaces of `sdk/wit`.
 pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    let mut log = linker.instance("pocket:plugin/log@1.1.0")?;
+    let mut log = linker.instance(&format!("pocket:plugin/log@{VERSION}"))?;
     log.func_wrap("write", |store: Host<'_>, (text,): (WasmStr,)| {
         let text = text.to_str(&store)?;
         let end = text.floor_char_boundary(MAX_PRINTED_BYTES);
@@ -27,13 +30,13 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         border.log.write(&border.identity.plugin, &text[..end]);
         Ok(())
     })?;
-    let mut kv = linker.instance("pocket:plugin/kv@1.1.0")?;
+    let mut kv = linker.instance(&format!("pocket:plugin/kv@{VERSION}"))?;
     kv.func_wrap("get", |store: Host<'_>, (key,): (String,)| Ok((store.data().texts.get(&key),)))?;
     kv.func_wrap("set", |store: Host<'_>, (key, value): (String, String)| {
         Ok((store.data().texts.set(&key, &value).map_err(|error| error.message),))
     })?;
     kv.func_wrap("delete", |store: Host<'_>, (key,): (String,)| Ok((store.data().texts.delete(&key),)))?;
-    let mut http = linker.instance("pocket:plugin/http@1.1.0")?;
+    let mut http = linker.instance(&format!("pocket:plugin/http@{VERSION}"))?;
     http.func_wrap("request", |store: Host<'_>, (request,): (String,)| {
         Ok((send(store.data(), &request).map_err(|error| error_text(&error)),))
     })

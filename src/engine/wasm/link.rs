@@ -2,7 +2,7 @@
 
 use wasmtime::Engine;
 use wasmtime::component::types::{ComponentFunc, ComponentInstance, ComponentItem, Type};
-use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker, ResourceType};
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 
 use super::state::{Ended, State};
 use super::{host, preview1, wasi};
@@ -71,10 +71,17 @@ fn linker(engine: &Engine, component: &Component, host: HostWorld, grants: &Gran
         if let (Need::Permission(word), ComponentItem::ComponentInstance(interface)) = (Need::of(name), item.ty)
             && let Err(refusal) = grants.check_any(word, name)
         {
-            refuse(engine, &mut linker, name, &interface, &refusal)?;
+            refuse(engine, &mut linker, &offered_as(name), &interface, &refusal)?;
         }
     }
     Ok(linker)
+}
+
+/// The name under which the engine offers an interface: plugins import it at the version that they were built with.
+fn offered_as(import: &str) -> String {
+    let (interface, _) = import.split_once('@').unwrap_or((import, ""));
+    let version = if interface.starts_with("wasi:") { wasi::VERSION } else { host::VERSION };
+    format!("{interface}@{version}")
 }
 
 /// Puts the refusal in the place of every function of an interface: what was not granted is not linked.
@@ -87,15 +94,10 @@ fn refuse(
 ) -> wasmtime::Result<()> {
     let mut instance = linker.instance(name)?;
     for (item, kind) in interface.exports(engine) {
-        match kind.ty {
-            ComponentItem::ComponentFunc(_) => {
-                let refusal = refusal.clone();
-                instance.func_new(item, move |_, _, _, _| Err(Ended::Because(refusal.clone()).into()))?;
-            }
-            ComponentItem::Resource(_) => {
-                instance.resource(item, ResourceType::host::<()>(), |_, _| Ok(()))?;
-            }
-            _ => {}
+        // Types stay what they are, because other interfaces name them too.
+        if let ComponentItem::ComponentFunc(_) = kind.ty {
+            let refusal = refusal.clone();
+            instance.func_new(item, move |_, _, _, _| Err(Ended::Because(refusal.clone()).into()))?;
         }
     }
     Ok(())

@@ -13,13 +13,14 @@ use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 use wasmtime_wasi::sockets::SocketAddrUse;
 
 use super::state::{Refusal, State};
+use super::wasi::VERSION;
 use crate::engine::access::Purpose;
 use crate::engine::access::net::{Resolver, check_connection};
 use crate::engine::error::CallErrorKind;
 use crate::engine::plugin::Border;
 
 /// The interface whose implementation here takes the place of the one that asks the system.
-const NAME_LOOKUP: &str = "wasi:sockets/ip-name-lookup@0.2.12";
+const NAME_LOOKUP: &str = "wasi:sockets/ip-name-lookup";
 
 /// The names that addresses were found for. An address that nobody looked up is checked by itself.
 #[derive(Clone, Default)]
@@ -56,7 +57,7 @@ impl Pollable for Addresses {
 /// Puts the engine's lookup in the place of the system's.
 pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
-    let mut lookup = linker.instance(NAME_LOOKUP)?;
+    let mut lookup = linker.instance(&format!("{NAME_LOOKUP}@{VERSION}"))?;
     lookup.resource("resolve-address-stream", ResourceType::host::<Addresses>(), |mut store, stream| {
         store.data_mut().ctx().table.delete(Resource::<Addresses>::new_own(stream))?;
         Ok(())

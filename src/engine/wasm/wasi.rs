@@ -20,6 +20,9 @@ use super::sockets::{self, Found};
 use super::state::{MAX_PRINTED_BYTES, Printed, Refusal, State};
 use crate::engine::plugin::Border;
 
+/// The version of WASI that wasmtime offers.
+pub(super) const VERSION: &str = "0.2.12";
+
 /// What one instance sees of WASI.
 pub(super) struct World {
     ctx: WasiCtx,
