@@ -140,7 +140,7 @@ class Pocket:
         folder = self.folder(number)
         folder.mkdir(parents=True, exist_ok=True)
         needs = "".join(f'    {name}: "{requirement}"\n' for name, requirement in roots.items())
-        registry = f"registries:\n  default:\n    url: file://{self.tree}\n"
+        registry = f"registries:\n  default:\n    url: file://{self.tree}\n    max_age: 36500d\n"
         (folder / "pocket.yaml").write_text(registry + "plugins:\n  dependencies:\n" + needs)
 
     def warm_up(self, number):

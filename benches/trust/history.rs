@@ -2,7 +2,8 @@
 
 use pocket_index::digest::Digest;
 use pocket_index::log::{
-    Checkpoint, Frontier, Leaf, NodeHash, NoteSigner, TilePath, Tiles, tiles_for_consistency, tiles_for_inclusion,
+    Checkpoint, Frontier, Leaf, NodeHash, NoteSigner, TilePath, Tiles, keys_digest, tiles_for_consistency,
+    tiles_for_inclusion,
 };
 use pocket_index::name::PluginName;
 use pocket_index::record::{Line, Place};
@@ -64,7 +65,7 @@ impl Log {
         let signer = NoteSigner::new("bench.example", SecretKey::from_seed(&[2; 32])).expect("a name");
         let mut frontier = Frontier::default();
         self.hashes.iter().take(size as usize).for_each(|hash| drop(frontier.push(*hash)));
-        Checkpoint::sign(size, frontier.root(), &signer)
+        Checkpoint::sign(size, frontier.root(), keys_digest([]), &signer)
     }
 
     /// What a client fetches to see a leaf in it.

@@ -5,8 +5,8 @@
 use libfuzzer_sys::fuzz_target;
 use pocket_index::digest::Digest;
 use pocket_index::log::{
-    Checkpoint, Leaf, NoteKey, NoteSigner, Tiles, check_consistency, check_inclusion, decode_entries, leaf_hash,
-    tiles_for_consistency, tiles_for_inclusion,
+    Checkpoint, Leaf, NoteKey, NoteSigner, Tiles, check_consistency, check_inclusion, decode_entries, keys_digest,
+    leaf_hash, tiles_for_consistency, tiles_for_inclusion,
 };
 use pocket_index::signature::SecretKey;
 
@@ -41,7 +41,7 @@ fn prove(data: &[u8]) {
     let number = |at: usize| u64::from_le_bytes(numbers[at..at + 8].try_into().expect("8 bytes")) >> (numbers[at] % 64);
     let (index, old, size) = (number(0), number(8), number(16));
     let signer = NoteSigner::new("fuzz", SecretKey::from_seed(&[1; 32])).expect("a valid name");
-    let head = |size| Checkpoint::sign(size, leaf_hash(b"another tree"), &signer);
+    let head = |size| Checkpoint::sign(size, leaf_hash(b"another tree"), keys_digest([]), &signer);
     let mut tiles = Tiles::new();
     for path in tiles_for_inclusion(index, size).into_iter().chain(tiles_for_consistency(old, size)) {
         let hashes = noise.iter().copied().cycle().take(32 * 256).collect::<Vec<_>>();

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::digest::Digest;
 use crate::json::{optional_object, parse_object};
-use crate::log::{NoteKey, NoteKeyError};
+use crate::log::{Checkpoint, NoteKey, NoteKeyError, keys_digest};
 use crate::name::RegistryName;
 use crate::signature::PublicKey;
 
@@ -95,6 +96,23 @@ pub enum ConfigError {
     },
 }
 
+/// The registry's event keys are not those that its log states.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`keys` of `config.json` have the digest {found} ({}), the checkpoint says {stated}", named(keys))]
+pub struct OtherKeysError {
+    /// The digest that the checkpoint states; that of no keys if it states none.
+    pub stated: Digest,
+    /// The digest of the keys in the configuration.
+    pub found: Digest,
+    /// Those keys.
+    pub keys: Vec<PublicKey>,
+}
+
+fn named(keys: &[PublicKey]) -> String {
+    let fingerprints: Vec<String> = keys.iter().map(|key| key.fingerprint().to_string()).collect();
+    if fingerprints.is_empty() { "no keys".to_owned() } else { fingerprints.join(", ") }
+}
+
 #[derive(Deserialize)]
 struct VersionOnly {
     version: u64,
@@ -162,6 +180,15 @@ impl Config {
     /// The waiver, if the registry has no log and [`Config::parse`] was told that the user puts up with it.
     pub fn log_waiver(&self) -> Option<LogWaiver> {
         self.log.is_none().then_some(LogWaiver(()))
+    }
+
+    /// Checks that the event keys are those that the log states in its checkpoint.
+    ///
+    /// # Errors
+    /// They are others: whoever serves the file changed it, for the log's key binds them.
+    pub fn check_keys(&self, checkpoint: &Checkpoint) -> Result<(), OtherKeysError> {
+        let (stated, found) = (checkpoint.keys(), keys_digest(&self.keys));
+        if stated == found { Ok(()) } else { Err(OtherKeysError { stated, found, keys: self.keys.clone() }) }
     }
 
     /// Whether everybody can sign this log's checkpoints, because the key's private half is published with the source.
@@ -244,6 +271,20 @@ mod tests {
         assert!(matches!(parse(&moved), Err(ConfigError::Origin { .. })));
         let renamed = text.replace("registry.example.com", "registry.example.org");
         assert!(matches!(parse(&renamed), Err(ConfigError::LogKey { source: NoteKeyError::Id { .. }, .. })));
+    }
+
+    #[test]
+    fn event_keys_count_only_as_the_log_states_them() {
+        let signer = crate::log::NoteSigner::new("example.org/log", SecretKey::from_seed(&[1; 32])).expect("a name");
+        let root = crate::log::leaf_hash(b"a leaf");
+        let states = |keys: &[PublicKey]| Checkpoint::sign(1, root, keys_digest(keys), &signer);
+        let (none, other) = (Config { keys: Vec::new(), ..config() }, SecretKey::from_seed(&[2; 32]).public());
+        assert_eq!(config().check_keys(&states(&config().keys)), Ok(()));
+        assert_eq!(none.check_keys(&states(&[])), Ok(()));
+        for (config, stated) in [(config(), vec![]), (none, config().keys), (config(), vec![other])] {
+            let error = config.check_keys(&states(&stated)).expect_err("they differ");
+            assert_eq!((error.stated, error.found), (keys_digest(&stated), keys_digest(&config.keys)));
+        }
     }
 
     #[test]

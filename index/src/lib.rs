@@ -24,8 +24,10 @@ pub mod record;
 pub mod repository;
 pub mod search;
 pub mod signature;
+pub mod time;
 pub mod tree;
 pub mod verify;
+pub mod witness;
 pub mod yaml;
 
 #[cfg(test)]

@@ -25,12 +25,13 @@ fn events() -> [Event; 2] {
 /// The example's files.
 fn index() -> (MemoryFiles, NoteSigner) {
     let (files, signer) = (MemoryFiles::default(), NoteSigner::new("example.org/log", key(2)).expect("a valid origin"));
-    files.write(&start(&signer));
+    let policy = Policy::new([key(3).public()]);
+    files.write(&start(&signer, &policy, 1_789_990_000));
     for (event, at) in events().into_iter().zip([1_790_000_000, 1_790_000_060]) {
         let text = event.to_text();
         let signatures = vec![key(1).sign_event(event.kind(), &text)];
         let submission = Submission { name: event.name(), event: &text, signatures, at };
-        let appended = Appender::new(&files, &signer, &Policy::new([])).append(submission).expect("the event holds");
+        let appended = Appender::new(&files, &signer, &policy).append(submission).expect("the event holds");
         files.write(&appended.writes);
     }
     (files, signer)
@@ -51,6 +52,7 @@ fn facts() -> Vec<(&'static str, String)> {
         ("OWNER", key(1).public().to_string()),
         ("FINGERPRINT", key(1).public().fingerprint().to_string()),
         ("LOGKEY", signer.key().to_string()),
+        ("EVENTKEY", key(3).public().to_string()),
         ("LINE0", lines[0].to_owned()),
         ("LINE1", lines[1].to_owned()),
         ("HEX0", leaves[0].line.hex()),

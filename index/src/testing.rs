@@ -16,6 +16,9 @@ use crate::name::{PluginName, Target};
 use crate::record::{ArchiveRecord, Deprecation, Event, OwnerKeys, OwnerRecovery, Policy, Release, Withdrawal};
 use crate::signature::SecretKey;
 
+/// When everything happens in these tests.
+pub(crate) const AT: u64 = 1_790_000_000;
+
 pub(crate) fn key(seed: u8) -> SecretKey {
     SecretKey::from_seed(&[seed; 32])
 }
@@ -106,8 +109,9 @@ impl TestIndex {
     pub(crate) fn new() -> Self {
         let signer = NoteSigner::new("example.org/log", key(100)).expect("a valid origin");
         let files = MemoryFiles::default();
-        files.write(&start(&signer));
-        Self { files, signer, policy: Policy::new([key(101).public()]) }
+        let policy = Policy::new([key(101).public()]);
+        files.write(&start(&signer, &policy, AT));
+        Self { files, signer, policy }
     }
 
     /// The files that the event would change; they are not written.

@@ -65,7 +65,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let policy = Policy::new([registry_key]).for_making_the_bundled_index();
 
     let mut memory = Memory::default();
-    memory.write(append::start(&signer));
+    memory.write(append::start(&signer, &policy, FIRST_AT));
     let mut entries = BTreeMap::new();
     let mut at = FIRST_AT;
     let mut add = |memory: &mut Memory, event: Event| -> Result<(), Box<dyn Error>> {

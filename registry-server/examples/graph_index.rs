@@ -13,7 +13,7 @@ use pocket_index::archive::archive_file_name;
 use pocket_index::config::Config;
 use pocket_index::digest::{Digest, TreeDigest};
 use pocket_index::layout;
-use pocket_index::log::{Checkpoint, Leaf, NodeHash, NoteSigner, TILE_WIDTH, TilePath, node_hash};
+use pocket_index::log::{Checkpoint, Leaf, NodeHash, NoteSigner, TILE_WIDTH, TilePath, keys_digest, node_hash};
 use pocket_index::manifest::{Dependency, Runtime};
 use pocket_index::name::{PluginName, Target};
 use pocket_index::record::{ArchiveRecord, Event, Line, Place, Release, Withdrawal};
@@ -137,7 +137,8 @@ fn write_log(tree: &Path, leaves: &[NodeHash], signer: &NoteSigner) -> Result<()
             break;
         }
     }
-    let checkpoint = Checkpoint::sign(leaves.len() as u64, root(leaves), signer);
+    let checkpoint = Checkpoint::sign(leaves.len() as u64, root(leaves), keys_digest([&signer.key().public()]), signer);
+    let checkpoint = checkpoint.stated_at(AT + leaves.len() as u64, signer)?;
     write(tree, layout::CHECKPOINT, checkpoint.note().as_bytes())
 }
 

@@ -2,9 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
 
 use pocket_index::age::parse_age;
+use pocket_index::log::CosignerKey;
 use pocket_index::record::MIN_RECOVERY_DELAY;
+use reqwest::Url;
 
 use crate::RegistryError;
 
@@ -53,6 +57,8 @@ pub struct Options {
     pub exposure: Exposure,
     /// How long a recovery must wait at least before its owners count, in seconds.
     pub recovery_delay: u64,
+    /// Who cosigns its checkpoints.
+    pub witnesses: Witnesses,
 }
 
 /// 7 days: whoever looks at a plugin's warnings once a week sees a recovery before it counts.
@@ -71,12 +77,87 @@ pub fn parse_recovery_delay(text: &str) -> Result<u64, String> {
     Ok(delay)
 }
 
-impl Options {
-    // Publishing over plain HTTP from another machine can be changed on the way.
-    pub(crate) fn check_address(&self) -> Result<(), RegistryError> {
-        if self.exposure == Exposure::Loopback && !self.address.ip().is_loopback() {
-            return Err(RegistryError::Exposed { address: self.address });
+/// Who cosigns a registry's checkpoints.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Witnesses {
+    /// The witnesses that are asked.
+    pub asked: Vec<WitnessAt>,
+    /// How many of them must have cosigned a checkpoint before it is shown to anybody.
+    pub quorum: usize,
+    /// How long they are waited for, all at once.
+    pub patience: Duration,
+}
+
+/// A witness and where it is asked; written `URL=KEY`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WitnessAt {
+    /// Ends with a slash: `add-checkpoint` is below it.
+    pub url: Url,
+    /// The key of its cosignatures.
+    pub key: CosignerKey,
+}
+
+/// Why a text names no witness.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{}` is no witness: {reason}", value.escape_debug())]
+pub struct WitnessAtError {
+    value: String,
+    reason: String,
+}
+
+/// 5 s: witnesses do one flush, and a publish waits for them.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+/// 64 witnesses, fewer than a note has room for.
+pub const MAX_WITNESSES: usize = 64;
+
+impl Default for Witnesses {
+    fn default() -> Self {
+        Self { asked: Vec::new(), quorum: 0, patience: PATIENCE }
+    }
+}
+
+impl Witnesses {
+    /// No more must cosign than there are, by their keys.
+    pub(crate) fn check(&self) -> Result<(), RegistryError> {
+        let mut keys: Vec<_> = self.asked.iter().map(|witness| witness.key.public()).collect();
+        keys.sort();
+        keys.dedup();
+        if self.quorum > keys.len() || self.asked.len() > MAX_WITNESSES {
+            return Err(RegistryError::Witnesses { quorum: self.quorum, witnesses: keys.len() });
         }
         Ok(())
     }
+}
+
+impl FromStr for WitnessAt {
+    type Err = WitnessAtError;
+
+    fn from_str(text: &str) -> Result<Self, WitnessAtError> {
+        let error = |reason: String| WitnessAtError { value: text.to_owned(), reason };
+        // A URL without a query has no `=`, and base64 may end with one.
+        let (url, key) = text.split_once('=').ok_or_else(|| error("expected `URL=KEY`".to_owned()))?;
+        let mut url: Url = url.parse().map_err(|cause| error(format!("`{url}`: {cause}")))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(error(format!("`{url}`: expected `https://` or `http://`")));
+        }
+        if !url.path().ends_with('/') {
+            url.set_path(&format!("{}/", url.path()));
+        }
+        let key = key.parse().map_err(|cause| error(format!("{cause}")))?;
+        Ok(Self { url, key })
+    }
+}
+
+impl Options {
+    // Publishing over plain HTTP from another machine can be changed on the way.
+    pub(crate) fn check_address(&self) -> Result<(), RegistryError> {
+        check_address(self.address, self.exposure)
+    }
+}
+
+pub(crate) fn check_address(address: SocketAddr, exposure: Exposure) -> Result<(), RegistryError> {
+    if exposure == Exposure::Loopback && !address.ip().is_loopback() {
+        return Err(RegistryError::Exposed { address });
+    }
+    Ok(())
 }

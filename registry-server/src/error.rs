@@ -12,6 +12,9 @@ use pocket_index::name::PluginName;
 use pocket_index::signature::PublicKey;
 use serde::Serialize;
 
+use crate::collect::TooFewWitnesses;
+use crate::config::MAX_WITNESSES;
+
 /// Why a registry cannot be opened, served or written to.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
@@ -35,6 +38,23 @@ pub enum RegistryError {
         /// The address that was asked for.
         address: SocketAddr,
     },
+    /// No HTTP client could be made.
+    #[error("cannot set up HTTP for asking witnesses")]
+    Client {
+        /// Why not.
+        source: reqwest::Error,
+    },
+    /// More witnesses must cosign than there are.
+    #[error("{quorum} witnesses must cosign, and {witnesses} different ones are named, of at most {MAX_WITNESSES}")]
+    Witnesses {
+        /// How many must.
+        quorum: usize,
+        /// How many there are.
+        witnesses: usize,
+    },
+    /// Too few witnesses cosigned.
+    #[error("the checkpoint is not written: too few witnesses cosigned it")]
+    TooFewWitnesses(#[from] TooFewWitnesses),
     /// A file could not be read or written.
     #[error("cannot {doing} `{}`", path.display())]
     Io {
@@ -50,6 +70,14 @@ pub enum RegistryError {
     InUse {
         /// The registry's folder.
         path: PathBuf,
+    },
+    /// The log signed with a time that has not come yet.
+    #[error("cannot sign the checkpoint of `{}`", path.display())]
+    ClockBehind {
+        /// The registry's folder.
+        path: PathBuf,
+        /// Both times.
+        source: pocket_index::log::ClockBehind,
     },
     /// A recovery takes a registry that is there; a new one has no plugins.
     #[error("there is no registry in `{}`", path.display())]

@@ -1,8 +1,11 @@
 //! The registry server: serves a registry's static files and accepts publishes.
 //!
 //! Reading needs nothing but the files below `tree/`; any web server can serve them instead. Writing goes through one
-//! route that checks everything a client checks, then appends to the log.
+//! route that checks everything a client checks, then appends to the log. [`witness`] is a server of its own, which watches
+//! such logs.
 
+mod checkpoint;
+mod collect;
 mod config;
 mod error;
 mod files;
@@ -11,8 +14,14 @@ mod range;
 mod recovery;
 mod routes;
 mod storage;
+pub mod witness;
 
-pub use config::{DEFAULT_RECOVERY_DELAY, Exposure, Options, Seed, Source, parse_recovery_delay};
+pub use checkpoint::{Refreshed, refresh};
+pub use collect::{AskError, TooFewWitnesses};
+pub use config::{
+    DEFAULT_RECOVERY_DELAY, Exposure, Options, PATIENCE, Seed, Source, WitnessAt, WitnessAtError, Witnesses,
+    parse_recovery_delay,
+};
 pub use error::RegistryError;
 pub use recovery::{Announced, NewOwners};
 pub use routes::router;
@@ -32,7 +41,8 @@ impl Server {
     /// Opens the registry and the port. Port 0 takes a free one; [`Server::address`] tells which.
     pub async fn bind(options: &Options) -> Result<Self, RegistryError> {
         options.check_address()?;
-        let registry = Arc::new(Registry::open(&options.source, options.recovery_delay)?);
+        let Options { source, recovery_delay, witnesses, .. } = options;
+        let registry = Arc::new(Registry::open_witnessed(source, *recovery_delay, witnesses)?);
         let address = options.address;
         let listener =
             tokio::net::TcpListener::bind(address).await.map_err(|source| RegistryError::Listen { address, source })?;
@@ -55,9 +65,10 @@ impl Server {
         &self.registry
     }
 
-    /// Serves until `stop` is ready, then finishes the requests under way.
+    /// Serves until `stop` is ready, then finishes the requests under way. Meanwhile the checkpoint never gets older than a day.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), RegistryError> {
         let address = self.address;
+        let _refreshing = checkpoint::keep_fresh(&self.registry);
         axum::serve(self.listener, router(self.registry))
             .with_graceful_shutdown(stop)
             .await

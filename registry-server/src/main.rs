@@ -3,9 +3,12 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
-use pocket_registry::{Exposure, Options, RegistryError, Seed, Source, parse_recovery_delay};
+use pocket_registry::{
+    Exposure, Options, PATIENCE, RegistryError, Seed, Source, WitnessAt, Witnesses, parse_recovery_delay,
+};
 
 /// Serves a Pocket registry over HTTP.
 #[derive(Debug, Parser)]
@@ -27,6 +30,15 @@ struct Arguments {
     /// How long a recovery that is sent here must wait at least before its owners count
     #[arg(long, value_name = "DELAY", default_value = "7d", value_parser = parse_recovery_delay, env = "POCKET_RECOVERY_DELAY")]
     recovery_delay: u64,
+    /// A witness that cosigns each checkpoint, and its key; may be given several times
+    #[arg(long, value_name = "URL=KEY")]
+    witness: Vec<WitnessAt>,
+    /// How many witnesses must have cosigned a checkpoint before anybody sees it
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    witness_quorum: usize,
+    /// How long witnesses are waited for
+    #[arg(long, value_name = "SECONDS", default_value_t = PATIENCE.as_secs(), value_parser = clap::value_parser!(u64).range(1..=600))]
+    witness_timeout: u64,
 }
 
 fn main() -> ExitCode {
@@ -48,7 +60,12 @@ fn run(arguments: &Arguments) -> Result<(), RegistryError> {
     let seed = if arguments.with_bundled { Seed::Bundled } else { Seed::Empty };
     let source = arguments.dir.clone().map_or(Source::Bundled, |path| Source::Folder { path, seed });
     let exposure = if arguments.behind_proxy { Exposure::BehindProxy } else { Exposure::Loopback };
+    let witnesses = Witnesses {
+        asked: arguments.witness.clone(),
+        quorum: arguments.witness_quorum,
+        patience: Duration::from_secs(arguments.witness_timeout),
+    };
     let recovery_delay = arguments.recovery_delay;
-    let options = Options { source, address: arguments.addr, exposure, recovery_delay };
+    let options = Options { source, address: arguments.addr, exposure, recovery_delay, witnesses };
     pocket_registry::serve_until_stopped(&options, |server| println!("serving {}", server.url()))
 }

@@ -2,7 +2,6 @@
 //! use; the archives, the line, the log and the search list are written in this order.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Json;
 use axum::extract::State;
@@ -16,9 +15,9 @@ use pocket_index::record::{Event, History, OwnerRecovery, Release};
 use pocket_index::search::{self, SearchEntry};
 use pocket_index::verify::check_submission;
 
-use crate::Registry;
 use crate::error::{ApiError, RegistryError, chain};
 use crate::storage::Writer;
+use crate::{Registry, checkpoint};
 
 /// 300 MiB: archives for several targets in one request; each is held to the archive limits besides.
 pub(crate) const MAX_BODY_BYTES: usize = 300 << 20;
@@ -47,13 +46,14 @@ fn accept(registry: &Registry, body: &[u8]) -> Result<(StatusCode, PublishReceip
         _ => return Err(refused("unexpected_archive", &format!("a `{}` event brings no archives", event.kind()))),
     };
     let writer = registry.write();
+    writer.finish().map_err(|error| write_error(&error))?;
     let history = writer.history(event.name()).map_err(|error| ApiError::storage(&error))?;
     if let Event::Release(release) = &event
         && let Some(receipt) = already_there(&writer, &history, release, &header.event)?
     {
         return Ok((StatusCode::OK, receipt));
     }
-    let at = now().map_err(|error| ApiError::storage(&error))?;
+    let at = writer.now().map_err(|error| ApiError::storage(&error))?;
     if let Event::OwnerRecovery(recovery) = &event {
         check_delay(recovery, at.max(history.outline().last_at()), registry.recovery_delay())?;
     }
@@ -114,12 +114,6 @@ fn already_there(
     Err(ApiError::new(StatusCode::CONFLICT, "version_exists", message))
 }
 
-/// Seconds since 1970-01-01 UTC by this machine's clock.
-pub(crate) fn now() -> Result<u64, RegistryError> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map(|since| since.as_secs()).map_err(|source| RegistryError::Clock { source })
-}
-
 /// Clients know the format's least delay; that of this registry is longer, and it keeps to it whoever holds its key.
 fn check_delay(recovery: &OwnerRecovery, at: u64, least: u64) -> Result<(), ApiError> {
     let effective = recovery.effective;
@@ -140,13 +134,15 @@ pub(crate) fn write_event(
     let appended = appended.map_err(|source| RegistryError::Event { source: Box::new(source) })?;
     let search = search_list(writer, &appended.history)?;
     let archives = uploads.iter().map(|upload| Write { path: upload.path.clone(), bytes: upload.bytes.to_vec() });
-    let writes: Vec<Write> = archives.chain(appended.writes.iter().cloned()).chain([search]).collect();
-    writer.write_all(&writes)?;
+    let before = checkpoint::before(&appended.writes);
+    writer.write_all(&archives.chain(before).collect::<Vec<_>>())?;
+    writer.publish(&appended.checkpoint)?;
+    writer.write_all(&[search])?;
     Ok(appended)
 }
 
 /// The search list with this plugin's entry replaced.
-fn search_list(writer: &Writer<'_>, history: &History) -> Result<Write, RegistryError> {
+pub(crate) fn search_list(writer: &Writer<'_>, history: &History) -> Result<Write, RegistryError> {
     let content = writer.read(layout::SEARCH)?.unwrap_or_default();
     // A damaged list is made anew from what is published next; nothing is installed by it.
     let mut entries = str::from_utf8(&content).ok().and_then(|text| search::parse(text).ok()).unwrap_or_default();
@@ -155,9 +151,16 @@ fn search_list(writer: &Writer<'_>, history: &History) -> Result<Write, Registry
     Ok(Write { path: layout::SEARCH.to_owned(), bytes: search::write(entries).into_bytes() })
 }
 
+/// Without its witnesses a line stays where it is, and comes out before anything else does.
 fn write_error(error: &RegistryError) -> ApiError {
-    let RegistryError::Event { source } = error else { return ApiError::storage(error) };
-    let error = &**source;
+    let error = match error {
+        RegistryError::Event { source } => &**source,
+        RegistryError::TooFewWitnesses(error) => {
+            let message = format!("{error}; what waits comes out as soon as they answer: publish again to try now");
+            return ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "witnesses", message);
+        }
+        error => return ApiError::storage(error),
+    };
     match error {
         AppendError::History(_) => ApiError::new(StatusCode::FORBIDDEN, "not_allowed", chain(error)),
         AppendError::Line(_) | AppendError::UnknownKind { .. } => malformed(error),
@@ -188,7 +191,7 @@ mod tests {
             name,
             keys: vec![SecretKey::from_seed(&[2; 32]).public()],
             threshold: 1,
-            effective: now().expect("a clock") + delay,
+            effective: checkpoint::now().expect("a clock") + delay,
             reason: String::new(),
         });
         let text = event.to_text();

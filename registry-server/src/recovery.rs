@@ -1,18 +1,14 @@
 //! The operator names other owners for a plugin whose owners lost their keys. They count after a delay that everybody sees.
 
-use std::path::Path;
-
 use pocket_index::append::Submission;
-use pocket_index::layout;
 use pocket_index::name::PluginName;
 use pocket_index::publish::PublishReceipt;
 use pocket_index::record::{Event, MIN_RECOVERY_DELAY, OwnerRecovery, Recovery};
 use pocket_index::signature::PublicKey;
 
-use crate::config::{Seed, Source};
-use crate::publish::{now, write_event};
+use crate::RegistryError;
+use crate::publish::write_event;
 use crate::storage::Registry;
-use crate::{DEFAULT_RECOVERY_DELAY, RegistryError};
 
 /// Other owners for a plugin.
 #[derive(Debug, Clone)]
@@ -39,18 +35,6 @@ pub struct Announced {
 }
 
 impl Registry {
-    /// Opens a registry that is there. Unlike [`Registry::open`], it makes none.
-    ///
-    /// # Errors
-    /// There is none, it is damaged, or a server uses it.
-    pub fn open_existing(folder: &Path) -> Result<Self, RegistryError> {
-        if !folder.join("tree").join(layout::CONFIG).exists() {
-            return Err(RegistryError::NoRegistry { path: folder.to_owned() });
-        }
-        let source = Source::Folder { path: folder.to_owned(), seed: Seed::Empty };
-        Self::open(&source, DEFAULT_RECOVERY_DELAY)
-    }
-
     /// Signs a recovery with the registry's key and writes it as any other event.
     ///
     /// # Errors
@@ -61,11 +45,12 @@ impl Registry {
         }
         let secret = self.event_key()?;
         let writer = self.write();
+        writer.finish()?;
         let history = writer.history(&new.name)?;
         if history.is_empty() {
             return Err(RegistryError::NoPlugin { name: new.name.clone() });
         }
-        let at = now()?.max(history.outline().last_at());
+        let at = writer.now()?.max(history.outline().last_at());
         let event = Event::OwnerRecovery(OwnerRecovery {
             name: new.name.clone(),
             keys: new.keys.clone(),

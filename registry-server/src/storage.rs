@@ -7,15 +7,18 @@ use std::sync::{Mutex, MutexGuard};
 
 use pocket_index::append::{self, Appender, Files, Write};
 use pocket_index::config::Config;
-use pocket_index::log::{Checkpoint, NodeHash, NoteKey, NoteSigner};
+use pocket_index::digest::Digest;
+use pocket_index::log::{Checkpoint, NodeHash, NoteKey, NoteSigner, keys_digest};
 use pocket_index::name::RegistryName;
 use pocket_index::record::{History, Policy};
 use pocket_index::signature::{PublicKey, SecretKey};
 use pocket_index::{bundled, layout};
 
-use crate::RegistryError;
-use crate::config::{DEFAULT_RECOVERY_DELAY, Seed, Source};
+use crate::collect::Collector;
+use crate::config::{DEFAULT_RECOVERY_DELAY, Seed, Source, Witnesses};
 use crate::error::{chain, io_error};
+use crate::publish::search_list;
+use crate::{RegistryError, checkpoint};
 
 /// Where clients publish, relative to the registry's root.
 const API: &str = "api/v1/";
@@ -28,6 +31,7 @@ pub struct Registry {
     root: PathBuf,
     signer: NoteSigner,
     policy: Policy,
+    collector: Collector,
     /// The keys that clients take the registry's own events from.
     event_keys: Vec<PublicKey>,
     /// How long a recovery waits at least, in seconds.
@@ -52,22 +56,38 @@ impl Files for TreeFiles<'_> {
 }
 
 impl Registry {
-    /// Opens the registry, makes it first where there is none, and finishes what a crash left undone.
+    /// Opens the registry, makes it first where there is none, finishes what a crash left undone, and signs its checkpoint anew.
     ///
     /// A recovery that clients send must wait `recovery_delay` seconds.
     pub fn open(source: &Source, recovery_delay: u64) -> Result<Self, RegistryError> {
+        Self::open_witnessed(source, recovery_delay, &Witnesses::default())
+    }
+
+    /// The same for a registry whose checkpoints witnesses cosign. Where too few of them answer, it is served as it is.
+    pub fn open_witnessed(source: &Source, recovery_delay: u64, witnesses: &Witnesses) -> Result<Self, RegistryError> {
         let opened = match source {
             Source::Bundled => {
                 let folder = tempfile::tempdir().map_err(io_error("create a folder in", &std::env::temp_dir()))?;
                 let path = folder.path().to_owned();
-                Self::open_folder(&path, Seed::Bundled, Some(folder))
+                Self::open_folder(&path, Seed::Bundled, witnesses, Some(folder))
             }
-            Source::Folder { path, seed } => Self::open_folder(path, *seed, None),
+            Source::Folder { path, seed } => Self::open_folder(path, *seed, witnesses, None),
         };
-        opened.map(|registry| Self { recovery_delay, ..registry })
+        let registry = Self { recovery_delay, ..opened? };
+        match registry.write().refresh(checkpoint::Age::Any) {
+            Err(error @ RegistryError::TooFewWitnesses(_)) => eprintln!("{}", chain(&error)),
+            refreshed => refreshed?,
+        }
+        Ok(registry)
     }
 
-    fn open_folder(root: &Path, seed: Seed, temporary: Option<tempfile::TempDir>) -> Result<Self, RegistryError> {
+    fn open_folder(
+        root: &Path,
+        seed: Seed,
+        witnesses: &Witnesses,
+        temporary: Option<tempfile::TempDir>,
+    ) -> Result<Self, RegistryError> {
+        let collector = Collector::new(witnesses)?;
         fs::create_dir_all(root).map_err(io_error("create", root))?;
         let root = fs::canonicalize(root).map_err(io_error("open", root))?;
         let lock = lock(&root)?;
@@ -87,18 +107,20 @@ impl Registry {
         }
         let signer = NoteSigner::new(key.name(), secret).map_err(|error| damaged(error.to_string()))?;
         let policy = Policy::new(config.keys.iter().copied()).with_development_lines(bundled::line_digests());
-        let registry = Self {
-            root,
-            signer,
-            policy,
-            event_keys: config.keys,
-            recovery_delay: DEFAULT_RECOVERY_DELAY,
-            writer: Mutex::new(()),
-            _lock: lock,
-            _temporary: temporary,
-        };
-        registry.recover()?;
-        Ok(registry)
+        let (event_keys, recovery_delay) = (config.keys, DEFAULT_RECOVERY_DELAY);
+        let (writer, (_lock, _temporary)) = (Mutex::new(()), (lock, temporary));
+        Ok(Self { root, signer, policy, collector, event_keys, recovery_delay, writer, _lock, _temporary })
+    }
+
+    /// Opens the registry in a folder as it is, and makes none.
+    ///
+    /// # Errors
+    /// There is none, it is damaged, or a server uses it.
+    pub fn open_existing(root: &Path, witnesses: &Witnesses) -> Result<Self, RegistryError> {
+        if !root.join("tree").join(layout::CONFIG).exists() {
+            return Err(RegistryError::NoRegistry { path: root.to_owned() });
+        }
+        Self::open_folder(root, Seed::Empty, witnesses, None)
     }
 
     /// The folder of the static files. Any web server can serve it.
@@ -109,6 +131,26 @@ impl Registry {
     /// The key that signs the log.
     pub fn key(&self) -> &NoteKey {
         self.signer.key()
+    }
+
+    /// The log's signer.
+    pub(crate) fn signer(&self) -> &NoteSigner {
+        &self.signer
+    }
+
+    /// Who asks the witnesses.
+    pub(crate) fn collector(&self) -> &Collector {
+        &self.collector
+    }
+
+    /// The digest of the event keys that its configuration has.
+    pub(crate) fn keys_digest(&self) -> Digest {
+        self.policy.keys_digest()
+    }
+
+    /// The folder of the registry.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
     }
 
     /// How long a recovery that is sent must wait at least, in seconds.
@@ -130,20 +172,11 @@ impl Registry {
         let guard = self.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         Writer { registry: self, _guard: guard }
     }
-
-    fn recover(&self) -> Result<(), RegistryError> {
-        let tree = self.tree();
-        let files = TreeFiles(&tree);
-        let recovered = Appender::new(&files, &self.signer, &self.policy).recover();
-        let recovered =
-            recovered.map_err(|error| RegistryError::Damaged { path: tree.clone(), message: chain(&error) })?;
-        recovered.map_or(Ok(()), |appended| write_all(&tree, &appended.writes))
-    }
 }
 
 /// The right to write to a registry.
 pub(crate) struct Writer<'a> {
-    registry: &'a Registry,
+    pub registry: &'a Registry,
     _guard: MutexGuard<'a, ()>,
 }
 
@@ -153,6 +186,18 @@ impl Writer<'_> {
         let tree = self.registry.tree();
         let files = TreeFiles(&tree);
         action(&Appender::new(&files, &self.registry.signer, &self.registry.policy))
+    }
+
+    /// Publishes a line that is in its file and in no checkpoint: a crash left it there, or witnesses that did not answer. Nothing
+    /// else comes before it, for a witness may have seen it.
+    pub fn finish(&self) -> Result<(), RegistryError> {
+        let now = checkpoint::now()?;
+        let recovered = self.append(|appender| appender.recover(now));
+        let damaged = |message| RegistryError::Damaged { path: self.registry.tree(), message };
+        let Some(appended) = recovered.map_err(|error| damaged(chain(&error)))? else { return Ok(()) };
+        self.write_all(&checkpoint::before(&appended.writes).collect::<Vec<_>>())?;
+        self.publish(&appended.checkpoint)?;
+        self.write_all(&[search_list(self, &appended.history)?])
     }
 
     /// A file of the static tree.
@@ -218,7 +263,7 @@ fn found(root: &Path, seed: Seed) -> Result<(), RegistryError> {
     let damaged = |message: String| RegistryError::Damaged { path: root.to_owned(), message };
     let signer = NoteSigner::new(&origin, secret).map_err(|error| damaged(error.to_string()))?;
     match seed {
-        Seed::Empty => write_all(&tree, &append::start(&signer))?,
+        Seed::Empty => write_all(&tree, &append::start(&signer, &Policy::new([public]), checkpoint::now()?))?,
         Seed::Bundled => copy_bundled(&tree, &signer)?,
     }
     if !tree.join(layout::SEARCH).exists() {
@@ -243,7 +288,9 @@ fn copy_bundled(tree: &Path, signer: &NoteSigner) -> Result<(), RegistryError> {
         }
     }
     let (size, root) = bundled_head()?;
-    write_file(&tree.join(layout::CHECKPOINT), Checkpoint::sign(size, root, signer).note().as_bytes())
+    // It says nothing of its time yet: that does who opens the registry.
+    let checkpoint = Checkpoint::sign(size, root, keys_digest([&signer.key().public()]), signer);
+    write_all(tree, &[Write::of_checkpoint(&checkpoint)])
 }
 
 fn bundled_head() -> Result<(u64, NodeHash), RegistryError> {

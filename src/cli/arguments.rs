@@ -2,8 +2,11 @@
 
 mod key;
 mod owner;
+#[cfg(feature = "registry")]
+mod registry;
+#[cfg(feature = "registry")]
+mod witness;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -17,6 +20,10 @@ pub use key::KeyCommand;
 #[cfg(feature = "registry")]
 pub use owner::RecoverArguments;
 pub use owner::{AcceptArguments, OwnerCommand};
+#[cfg(feature = "registry")]
+pub use registry::RegistryCommand;
+#[cfg(feature = "registry")]
+pub use witness::{LogCommand, WitnessCommand};
 
 /// A package manager for plugins, and the engine that runs them.
 #[derive(Debug, Parser)]
@@ -64,6 +71,10 @@ pub enum Command {
     #[cfg(feature = "registry")]
     #[command(subcommand)]
     Registry(RegistryCommand),
+    /// Watch registries for others: cosign what only grew
+    #[cfg(feature = "registry")]
+    #[command(subcommand)]
+    Witness(WitnessCommand),
     /// See all of it work: a registry, a key, a publish, installs, a workflow, a refusal
     #[cfg(feature = "registry")]
     Demo(DemoArguments),
@@ -411,42 +422,6 @@ fn release(text: &str) -> Result<(PluginName, Version), String> {
     let name = name.parse().map_err(|error: pocket_index::name::NameError| error.to_string())?;
     let version = version.parse().map_err(|error: semver::Error| format!("`{version}`: {error}"))?;
     Ok((name, version))
-}
-
-#[cfg(feature = "registry")]
-#[derive(Debug, Subcommand)]
-pub enum RegistryCommand {
-    /// Serve a registry over HTTP
-    Serve {
-        /// The registry's folder; an empty or missing one becomes a new registry [default: a copy of the bundled one that is
-        /// gone when the server stops]
-        #[arg(long, value_name = "FOLDER")]
-        dir: Option<PathBuf>,
-        /// Start a new registry with the plugins of the bundled one
-        #[arg(long, requires = "dir")]
-        with_bundled: bool,
-        /// Where to listen; port 0 takes a free one
-        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7878")]
-        addr: SocketAddr,
-        /// Listen on an address that other machines reach: a proxy in front does TLS
-        #[arg(long)]
-        behind_proxy: bool,
-        /// How long a recovery that is sent to it must wait at least before its owners count
-        #[arg(long, value_name = "DELAY", default_value = "7d", value_parser = pocket_registry::parse_recovery_delay, env = "POCKET_RECOVERY_DELAY")]
-        recovery_delay: u64,
-    },
-    /// Name other owners for a plugin whose owners lost their keys; they count after a delay that everybody sees. No server may
-    /// use the folder meanwhile
-    Recover(RecoverArguments),
-    /// Read a whole registry and see that everything in it fits together: exit code 6 if something does not
-    Verify {
-        /// Its URL, its name from pocket.yaml, `bundled`, or the folder of its files
-        #[arg(value_name = "URL|FOLDER")]
-        registry: String,
-        /// Do not read the archives
-        #[arg(long)]
-        no_archives: bool,
-    },
 }
 
 #[cfg(feature = "registry")]

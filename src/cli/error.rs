@@ -6,6 +6,8 @@ use std::io;
 
 use pocket_index::archive::ArchiveError;
 use pocket_index::verify::VerifyError;
+#[cfg(feature = "registry")]
+use pocket_registry::witness::{Refusal, WitnessFolderError};
 use serde::Serialize;
 
 use crate::engine::CallErrorKind;
@@ -90,6 +92,8 @@ fn exit_code(error: &OpsError) -> u8 {
         | OpsError::UnsignedLock { .. }
         | OpsError::LockDiffers { .. } => VERIFICATION_REFUSED,
         OpsError::Origin(_) => VERIFICATION_REFUSED,
+        #[cfg(feature = "registry")]
+        OpsError::NotCosigned { source, .. } if !matches!(**source, Refusal::Failed(_)) => VERIFICATION_REFUSED,
         OpsError::Direct(error) if direct::is_refusal(error) => VERIFICATION_REFUSED,
         OpsError::Store(error) if is_refusal_of_files(error) => VERIFICATION_REFUSED,
         OpsError::Registry(error) if is_refusal(error) => VERIFICATION_REFUSED,
@@ -108,12 +112,14 @@ fn is_refusal(error: &RegistryError) -> bool {
             | RegistryError::History { .. }
             | RegistryError::Archive { .. }
             | RegistryError::KeyChanged { .. }
-            | RegistryError::EventKeysChanged { .. }
             | RegistryError::NoProof { .. }
             // Its files have limits, which the format states.
             | RegistryError::Transport { source: TransportError::TooLarge { .. }, .. }
             | RegistryError::OtherView { .. }
+            | RegistryError::Stale { .. }
+            | RegistryError::Ahead { .. }
             | RegistryError::DevelopmentKey { .. }
+            | RegistryError::Witnesses { .. }
     )
 }
 
@@ -186,6 +192,10 @@ fn hint(error: &OpsError) -> Option<String> {
         OpsError::FolderInUse { .. } => Some("name an empty or a new folder".to_owned()),
         #[cfg(feature = "registry")]
         OpsError::Server(error) => server_hint(error),
+        #[cfg(feature = "registry")]
+        OpsError::WitnessFolder(error) => witness_hint(error),
+        #[cfg(feature = "registry")]
+        OpsError::NotCosigned { source, .. } => refusal_hint(source),
         _ => None,
     }
 }
@@ -277,15 +287,17 @@ fn registry_hint(error: &RegistryError) -> Option<String> {
                     .to_owned()
             }
         }),
-        RegistryError::EventKeysChanged { file, .. } => Some(match file {
-            Some(file) => {
-                format!("compare them with what the registry says elsewhere; if you agree, remove `{}`", file.display())
-            }
-            None => {
-                "compare them with what the registry says elsewhere; if you agree, put them into `keys` in pocket.lock"
-                    .to_owned()
-            }
-        }),
+        RegistryError::Witnesses { .. } => Some(
+            "others may be shown another history: ask the registry and the witnesses; nothing was changed".to_owned(),
+        ),
+        RegistryError::Stale { .. } => Some(
+            "somebody may keep newer releases and withdrawals from you: ask whoever runs it, who signs anew with `pocket registry \
+             refresh`; --locked takes what is locked, and `max_age` of the registry in pocket.yaml allows more"
+                .to_owned(),
+        ),
+        RegistryError::Ahead { .. } => {
+            Some("set the clock of this machine; if it is right, tell whoever runs the registry".to_owned())
+        }
         RegistryError::DevelopmentKey { .. } => Some("the registry must make a key of its own".to_owned()),
         RegistryError::ReadOnly { .. } => {
             Some("name a registry server: `pocket registry serve --dir FOLDER`, then `--registry http://…`".to_owned())
@@ -392,11 +404,47 @@ fn server_hint(error: &pocket_registry::RegistryError) -> Option<String> {
     Some(match error {
         Server::Listen { .. } => "another program may listen there; `--addr 127.0.0.1:0` takes a free port".to_owned(),
         Server::Exposed { .. } => "put a proxy with TLS in front of it and give --behind-proxy".to_owned(),
-        Server::InUse { .. } => "stop that server, or name another folder with --dir".to_owned(),
+        Server::Witnesses { .. } => "name each witness with --witness URL=KEY, or lower --witness-quorum".to_owned(),
+        Server::InUse { .. } => {
+            "stop that server, or name another folder; a running server signs its checkpoint anew by itself".to_owned()
+        }
+        Server::ClockBehind { .. } => "set the clock of this machine; nothing was signed".to_owned(),
         Server::NoEventKey { .. } => {
-            "put that key into `keys` of its `config.json`, and tell users: they keep the keys that they saw first"
+            "put that key into `keys` of its `config.json`; its users are told of it".to_owned()
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(feature = "registry")]
+fn witness_hint(error: &WitnessFolderError) -> Option<String> {
+    Some(match error {
+        WitnessFolderError::None { path } => {
+            format!("`pocket witness init --dir {} --name NAME` makes one", path.display())
+        }
+        WitnessFolderError::Exists { .. } => "a witness's key is never replaced: name another folder".to_owned(),
+        WitnessFolderError::StateGone { .. } | WitnessFolderError::Damaged { .. } => {
+            "restore it from a backup that is as new as the last cosignature, or retire this witness and its key"
                 .to_owned()
         }
+        WitnessFolderError::OtherKey { .. } => "if the log was set up anew, it needs a name of its own".to_owned(),
+        WitnessFolderError::NoLog { .. } => "`pocket witness log list` shows those that there are".to_owned(),
+        WitnessFolderError::DevelopmentKey { .. } => "the registry must make a key of its own".to_owned(),
+        WitnessFolderError::Io { source, .. } => return place_hint(source),
+        WitnessFolderError::Name(_) => return None,
+    })
+}
+
+#[cfg(feature = "registry")]
+fn refusal_hint(refusal: &Refusal) -> Option<String> {
+    Some(match refusal {
+        Refusal::UnknownLog { .. } => {
+            "`pocket witness log add KEY` takes it: `log` in the registry's `config.json` is the key".to_owned()
+        }
+        Refusal::Smaller { .. } | Refusal::Forked { .. } | Refusal::Unproved { .. } => {
+            "ask the registry, and show what is kept to those who use it".to_owned()
+        }
+        Refusal::Failed(error) => return witness_hint(error),
         _ => return None,
     })
 }

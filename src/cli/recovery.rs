@@ -1,10 +1,10 @@
 //! A change of owners that a registry announced, as it is printed for programs.
 
 use pocket_index::record::{Owners, Recovery, RecoveryOutcome};
+use pocket_index::time::UtcTime;
 use serde_json::{Value, json};
 
 use crate::ops::recovery::Notice;
-use crate::ops::time::rfc3339;
 
 /// What a user is told, with all its values.
 pub fn notice_document(notice: &Notice) -> Value {
@@ -20,8 +20,8 @@ pub fn notice_document(notice: &Notice) -> Value {
 pub fn document(recovery: &Recovery) -> Value {
     json!({
         "state": state(recovery.outcome),
-        "at": rfc3339(recovery.at),
-        "effective": rfc3339(recovery.effective),
+        "at": UtcTime(recovery.at).to_string(),
+        "effective": UtcTime(recovery.effective).to_string(),
         "old": owners(&recovery.before),
         "new": owners(&recovery.after),
         "signers": recovery.signers.iter().map(|key| key.fingerprint().to_string()).collect::<Vec<_>>(),

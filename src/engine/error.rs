@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::budget::{Limit, Megabytes, Seconds};
+use super::log::escape_control;
 
 /// A call that did not succeed. Every runtime reports the same thing in the same words.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -131,6 +132,18 @@ impl CallError {
         let limit = Megabytes(limit);
         let message = format!("{what} is larger than the limit of {limit} for one call of the host");
         Self::new(CallErrorKind::Failed, message).reaching(Limit::Transfer)
+    }
+
+    /// The same with a message that moves no cursor: a plugin chose its words.
+    #[must_use]
+    pub fn printable(mut self) -> Self {
+        let is_plain = |c: char| !c.is_control() || matches!(c, '\n' | '\t');
+        if !self.message.chars().all(is_plain) {
+            let lines: Vec<String> =
+                self.message.split('\n').map(|line| line.chars().flat_map(escape_control).collect()).collect();
+            self.message = lines.join("\n");
+        }
+        self
     }
 
     /// The same, and that it is for this limit.

@@ -154,7 +154,8 @@ impl fmt::Debug for PluginLog {
     }
 }
 
-fn escape_control(c: char) -> impl Iterator<Item = char> {
+/// A character that moves no cursor.
+pub(super) fn escape_control(c: char) -> impl Iterator<Item = char> {
     let escaped = (c.is_control() && c != '\t').then(|| c.escape_default());
     let plain = escaped.is_none().then_some(c);
     escaped.into_iter().flatten().chain(plain)

@@ -205,7 +205,7 @@ impl Plugin {
             Code::Wasm(plugin) => plugin.call(&call),
             Code::Native(plugin) => plugin.call(&call),
         };
-        reply.map_err(|error| self.with_advice(error, callers))
+        reply.map_err(|error| self.with_advice(error.printable(), callers))
     }
 
     /// An error that tells of a limit also tells who set it and how it is raised.
@@ -277,12 +277,18 @@ mod tests {
     #[test]
     fn an_error_of_a_limit_says_how_it_is_raised() {
         let hungry = "function step() return string.rep('a', 1000000000) end";
-        let error = call(&*load(MANIFEST, hungry).expect("it loads"), "step").expect_err("it needs too much");
+        let error = call(&load(MANIFEST, hungry).expect("it loads"), "step").expect_err("it needs too much");
         insta::assert_snapshot!(error, @"`step` needs more than its memory limit of 256MiB; `plugins.limits.sample.memory` in pocket.yaml raises it");
         let plugin = load(MANIFEST, "function step() while true do end end").expect("it loads");
         let hasty = Limits { timeout: Duration::from_millis(20), ..Limits::default() };
         let error = plugin.call(testing::call("step", &Value::Null, &Value::Null, hasty)).expect_err("it never ends");
         assert!(error.message.ends_with("; the node's or the workflow's `timeout` sets it"), "{error}");
+    }
+
+    #[test]
+    fn an_error_of_a_plugin_cannot_move_the_cursor() {
+        let plugin = load(MANIFEST, "function step() error('a\\27[2J\\nb', 0) end").expect("it loads");
+        assert_eq!(call(&plugin, "step").expect_err("it fails").message, "a\\u{1b}[2J\nb");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! What this user has seen of each registry: its keys, the newest checkpoint, and of every plugin whose events were read the last
-//! one of them and the versions that were revoked.
+//! What this user has seen of each registry: its keys, the newest checkpoint and when there were others before, and of every plugin
+//! whose events were read the last one of them and the versions that were revoked.
 //!
 //! Trust on first use: the first key is kept, another one later is an error. One file a registry, `trust/<id>.toml`.
 
@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use pocket_index::digest::Digest;
+use pocket_index::log::SeenCheckpoint;
 use pocket_index::name::PluginName;
 use pocket_index::signature::PublicKey;
 use semver::Version;
@@ -29,12 +30,38 @@ pub struct SeenRegistry {
     pub keys: Option<Vec<PublicKey>>,
     /// The newest checkpoint, as it was signed.
     pub checkpoint: String,
+    /// Checkpoints before the newest one, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<SeenTime>,
     /// The last event of each plugin.
     #[serde(default)]
     pub plugins: BTreeMap<PluginName, SeenLine>,
     /// The versions that were taken back for good, with the reasons.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub revoked: BTreeMap<PluginName, BTreeMap<Version, String>>,
+}
+
+/// How large a log was when it signed a checkpoint; written `<size> <seconds since 1970-01-01 UTC>`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SeenTime(pub SeenCheckpoint);
+
+impl TryFrom<String> for SeenTime {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let number = |text: &str| text.parse::<u64>().ok();
+        let numbers = text.split_once(' ').and_then(|(size, time)| Some((number(size)?, number(time)?)));
+        let (size, time) =
+            numbers.ok_or_else(|| format!("expected `<size> <seconds>`, found `{}`", text.escape_debug()))?;
+        Ok(Self(SeenCheckpoint { size, time }))
+    }
+}
+
+impl From<SeenTime> for String {
+    fn from(SeenTime(seen): SeenTime) -> Self {
+        format!("{} {}", seen.size, seen.time)
+    }
 }
 
 /// The last line that was seen of a plugin's file; written `<seq> <digest>`.
@@ -133,6 +160,7 @@ mod tests {
             log_key: "example+00000000+AAAA".to_owned(),
             keys: Some(vec![PublicKey::from_bytes([7; 32])]),
             checkpoint: "example\n1\nhash=\n\n— example sig\n".to_owned(),
+            earlier: vec![SeenTime(SeenCheckpoint { size: 0, time: 1_790_000_000 })],
             plugins: BTreeMap::from([("redis".parse().expect("a name"), line)]),
             revoked: BTreeMap::from([(
                 "redis".parse().expect("a name"),
@@ -159,7 +187,7 @@ mod tests {
         let text = "url = \"https://example.com/\"\nlog_key = \"k\"\ncheckpoint = \"c\"\n";
         std::fs::write(path(&home, "https://example.com/"), text).expect("it is written");
         let seen = recall(&home, "https://example.com/").expect("it is read").expect("it is there");
-        assert!(seen.plugins.is_empty());
+        assert!(seen.plugins.is_empty() && seen.earlier.is_empty() && seen.keys.is_none());
     }
 
     #[test]
@@ -171,6 +199,7 @@ mod tests {
         for damaged in [
             "url = ",
             "url = \"https://example.com/\"\nlog_key = \"k\"\ncheckpoint = \"c\"\n[plugins]\nredis = \"3\"\n",
+            "url = \"https://example.com/\"\nlog_key = \"k\"\ncheckpoint = \"c\"\nearlier = [\"3\"]\n",
         ] {
             std::fs::write(&path, damaged).expect("it is written");
             assert!(matches!(recall(&home, "https://example.com/"), Err(HomeError::Damaged { .. })), "{damaged}");

@@ -8,8 +8,8 @@ use pocket_index::record::{Event, OwnerKeys, Owners};
 use pocket_index::signature::{PublicKey, SecretKey};
 
 use super::recovery::{Notice, Stage, notices};
-use super::time::now;
 use super::{OpsError, Reach, Workspace, plugins};
+use crate::registry::now;
 
 /// An event that the registry took.
 #[derive(Debug, Clone)]

@@ -9,10 +9,9 @@ use semver::Version;
 use super::permissions::refuse_unapproved;
 use super::policy::Policy;
 use super::recovery::notices;
-use super::time::now;
 use super::{OpsError, Workspace, plugins};
 use crate::project::{Basis, LockedPlugin, Lockfile, Source};
-use crate::registry::{Network, Registry};
+use crate::registry::{Access, Network, Registry, RegistryError, Staleness, now};
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,6 +51,8 @@ pub enum Kind {
     Changed,
     /// Its registry could not be asked, or does not vouch for it. What cannot be known is not taken for good.
     Unknown,
+    /// Fewer witnesses saw its registry's checkpoint than are demanded.
+    Unwitnessed,
 }
 
 /// One finding about one plugin.
@@ -84,7 +85,7 @@ impl Kind {
     /// How much it matters.
     pub fn severity(self) -> Severity {
         match self {
-            Self::Revoked | Self::Denied | Self::Changed | Self::Unknown => Severity::High,
+            Self::Revoked | Self::Denied | Self::Changed | Self::Unknown | Self::Unwitnessed => Severity::High,
             Self::Yanked | Self::Unsigned | Self::OwnerRecovery => Severity::Medium,
             Self::Recovered | Self::Deprecated | Self::Local | Self::Outdated | Self::Young => Severity::Low,
         }
@@ -105,6 +106,7 @@ impl Kind {
             Self::Denied => "denied",
             Self::Changed => "changed",
             Self::Unknown => "unknown",
+            Self::Unwitnessed => "unwitnessed",
         }
     }
 }
@@ -132,7 +134,7 @@ pub async fn audit(workspace: &Workspace, young: u64, network: Network) -> Resul
     for plugin in &lock.plugins {
         let found = match registry_of(plugin).map(|name| &registries[name]) {
             None => of_basis(plugin),
-            Some(Err(reason)) => vec![(Kind::Unknown, reason.clone())],
+            Some(Err(found)) => vec![found.clone()],
             Some(Ok(registry)) => of_registry(registry, plugin, at, young).await,
         };
         findings.extend(found.into_iter().map(|found| finding(plugin, found)));
@@ -160,12 +162,21 @@ async fn open(
     name: &RegistryName,
     lock: &Lockfile,
     network: Network,
-) -> Result<Registry, String> {
+) -> Result<Registry, (Kind, String)> {
     let opening = async {
         let named = workspace.registry_named(name, Some(lock))?;
-        workspace.open_named(&named, Some(lock), network).await
+        // Whether something was withdrawn is asked, and one that is too old cannot know.
+        workspace.open_named(&named, Some(lock), Access::new(network, Staleness::Refused)).await
     };
-    opening.await.map(|opened| opened.registry).map_err(|error| sentence(&error))
+    opening.await.map_err(|error| (kind_of(&error), sentence(&error)))
+}
+
+/// What it means for its plugins that a registry cannot be opened.
+fn kind_of(error: &OpsError) -> Kind {
+    match error {
+        OpsError::Registry(error) if matches!(**error, RegistryError::Witnesses { .. }) => Kind::Unwitnessed,
+        _ => Kind::Unknown,
+    }
 }
 
 /// An error with its causes in one sentence.

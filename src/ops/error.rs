@@ -367,6 +367,19 @@ pub enum OpsError {
     #[cfg(feature = "registry")]
     #[error(transparent)]
     Server(#[from] pocket_registry::RegistryError),
+    /// A witness's folder.
+    #[cfg(feature = "registry")]
+    #[error(transparent)]
+    WitnessFolder(#[from] pocket_registry::witness::WitnessFolderError),
+    /// A checkpoint that the witness does not cosign.
+    #[cfg(feature = "registry")]
+    #[error("the checkpoint of the registry `{registry}` is not cosigned")]
+    NotCosigned {
+        /// The registry.
+        registry: String,
+        /// Why not.
+        source: Box<pocket_registry::witness::Refusal>,
+    },
     /// A folder that must be empty.
     #[error("`{}` is not empty", path.display())]
     FolderInUse {

@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use super::recovery::{Notice, notices};
 use super::settings::{Layer, Settings};
-use super::time::now;
 use super::workspace::SettingsFile;
 use super::{OpsError, Reach, Workspace, plugins};
+use crate::registry::now;
 
 /// What is known of a plugin.
 #[derive(Debug, Clone)]

@@ -24,10 +24,11 @@ pub mod run;
 pub mod search;
 pub mod settings;
 pub mod sources;
-pub mod time;
 pub mod uninstall;
 pub mod update;
 pub mod verify;
+#[cfg(feature = "registry")]
+pub mod witness;
 mod workspace;
 
 pub use error::OpsError;

@@ -18,7 +18,7 @@ use super::workspace::NamedRegistry;
 use super::{OpsError, Workspace};
 use crate::home::signers::{self, KnownSigners};
 use crate::project::{LockedPlugin, Lockfile, Source};
-use crate::registry::RegistryError;
+use crate::registry::{DemandedWitnesses, RegistryError};
 
 /// A plugin that a policy refuses.
 #[derive(Debug, thiserror::Error)]
@@ -255,6 +255,22 @@ pub fn demanded_key(workspace: &Workspace, named: &NamedRegistry) -> Result<Opti
         }
         _ => Ok(allowed.key.clone()),
     }
+}
+
+/// The witnesses that user, project and organisation each demand of a registry's checkpoint.
+pub fn demanded_witnesses(workspace: &Workspace, named: &NamedRegistry) -> Vec<DemandedWitnesses> {
+    let mut demanded: Vec<DemandedWitnesses> = Vec::new();
+    for (file, path) in workspace.files() {
+        let demand = file.plugins.security.witnesses.clone();
+        demanded.extend(demand.map(|demand| DemandedWitnesses { place: shown(path), demand }));
+    }
+    if let Some(organisation) = workspace.organisation() {
+        let of_registry = organisation.allowed(&named.location).and_then(|allowed| allowed.witnesses.clone());
+        let demand = of_registry.or_else(|| organisation.rules.witnesses.clone());
+        let place = shown(organisation.path.clone());
+        demanded.extend(demand.map(|demand| DemandedWitnesses { place, demand }));
+    }
+    demanded
 }
 
 /// A registry that shows another key than the organisation says. Another error stays as it is.

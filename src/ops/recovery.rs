@@ -5,8 +5,7 @@ use std::fmt;
 use pocket_index::name::PluginName;
 use pocket_index::record::{Owners, Recovery, RecoveryOutcome};
 use pocket_index::signature::PublicKey;
-
-use super::time::rfc3339;
+use pocket_index::time::UtcTime;
 
 /// A recovery that is pending or done, as it is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +72,7 @@ impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, registry, recovery, stage } = self;
         let (old, new) = (fingerprints(&recovery.before), fingerprints(&recovery.after));
-        let (from, by) = (rfc3339(recovery.effective), keys(&recovery.signers));
+        let (from, by) = (UtcTime(recovery.effective).to_string(), keys(&recovery.signers));
         match stage {
             Stage::Pending => write!(
                 f,

@@ -12,6 +12,7 @@ use pocket_index::limits::Limits;
 use pocket_index::name::{PluginName, RegistryName};
 use pocket_index::package;
 use pocket_index::record::Status;
+use pocket_index::time::UtcTime;
 use pocket_index::verify::{VerifiedRelease, VerifyError};
 use reqwest::Url;
 use semver::Version;
@@ -20,7 +21,7 @@ use super::install::{edited, locking};
 use super::plugins::WorkspacePlugin;
 use super::{OpsError, Reach, Workspace, plugins};
 use crate::project::{Basis, LockedPlugin, Lockfile, Source};
-use crate::registry::{Http, Network, Registry, TransportError};
+use crate::registry::{Access, Http, Network, Registry, Staleness, TransportError};
 
 /// A plugin or archive that verified, and what it was verified by.
 #[derive(Debug, Clone)]
@@ -202,8 +203,9 @@ impl<'a> Chain<'a> {
     async fn open(&mut self, name: &RegistryName) -> Result<(), OpsError> {
         if !self.registries.contains_key(name) {
             let named = self.workspace.registry_named(name, Some(&self.lock))?;
-            let opened = self.workspace.open_named(&named, Some(&self.lock), self.network).await?;
-            self.registries.insert(name.clone(), opened.registry);
+            let access = Access::new(self.network, Staleness::Told);
+            let registry = self.workspace.open_named(&named, Some(&self.lock), access).await?;
+            self.registries.insert(name.clone(), registry);
         }
         Ok(())
     }
@@ -260,7 +262,7 @@ fn links_to_the_log(registry: &Registry, release: &VerifiedRelease) -> Vec<Strin
     let entry = release.entry();
     let signers: Vec<String> = entry.signers().iter().map(|key| key.fingerprint().to_string()).collect();
     let head = registry.checkpoint().head();
-    vec![
+    let mut links = vec![
         format!("the release is signed by {}", signers.join(" and ")),
         format!(
             "it is entry {} of the log of {}: its inclusion proof leads to the root",
@@ -273,7 +275,16 @@ fn links_to_the_log(registry: &Registry, release: &VerifiedRelease) -> Vec<Strin
             head.root,
             registry.log_key().public().fingerprint()
         ),
-    ]
+        match registry.signed_at() {
+            Some(signed) => format!("the log says that it signed it at {}", UtcTime(signed)),
+            None => "the log does not say when it signed it".to_owned(),
+        },
+    ];
+    links.extend(registry.witnessed().iter().map(|seen| {
+        let (name, key) = (seen.key.name(), seen.key.public().fingerprint());
+        format!("the witness `{name}` ({key}) saw that checkpoint at {}", UtcTime(seen.time))
+    }));
+    links
 }
 
 /// Without the network, what is not on this machine is a link that is missing, and not a trouble that passes.

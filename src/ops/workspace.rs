@@ -1,6 +1,7 @@
 //! Where a verb works: the user's home, and a project or the user's own plugins.
 
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use pocket_index::log::{NodeHash, TreeHead};
 use pocket_index::name::{PluginName, RegistryName};
@@ -14,7 +15,7 @@ use crate::home::turn::{self, Turn};
 use crate::project::{
     LOCK_FILE, LockedRegistry, Lockfile, MANIFEST_FILE, ProjectManifest, RegistryTrust, Signing, find_project,
 };
-use crate::registry::{Expected, Location, Network, Opened, Registry};
+use crate::registry::{Access, Expected, Location, Network, Notice, Opened, Registry, Staleness};
 use crate::store::Store;
 
 /// The name of the registry that is used when none is configured.
@@ -51,7 +52,9 @@ pub struct Workspace {
     /// The organisation's rules, which nothing wins over.
     organisation: Option<Organisation>,
     /// The right to change the project's files, where it was asked for.
-    turn: Option<Turn>,
+    _turn: Option<Turn>,
+    /// What a person should know of the registries that were opened.
+    notices: Mutex<Vec<Notice>>,
 }
 
 /// A registry by the name it has here.
@@ -65,11 +68,18 @@ pub struct NamedRegistry {
     pub key: Option<String>,
     /// How old a release must be to be picked, in seconds.
     pub min_release_age: u64,
+    /// How old its checkpoint may be, in seconds, if the configuration says.
+    pub max_age: Option<u64>,
     /// Bytes that a plugin's files may have together, if the configuration moves that limit.
     pub max_unpacked: Option<u64>,
 }
 
 impl NamedRegistry {
+    /// A registry of which the configuration says nothing more.
+    fn plain(name: RegistryName, location: Location) -> Self {
+        Self { name, location, key: None, min_release_age: 0, max_age: None, max_unpacked: None }
+    }
+
     /// A registry as a lock knows it.
     ///
     /// # Errors
@@ -79,8 +89,7 @@ impl NamedRegistry {
             RegistryTrust::Signed { log, .. } => Some(log.key.clone()),
             RegistryTrust::Unsigned => None,
         };
-        let (name, location) = (locked.name.clone(), locked.url.parse()?);
-        Ok(Self { name, location, key, min_release_age: 0, max_unpacked: None })
+        Ok(Self { key, ..Self::plain(locked.name.clone(), locked.url.parse()?) })
     }
 }
 
@@ -130,14 +139,14 @@ impl Workspace {
         let organisation = Organisation::read(&home, user.trust_key)?;
         let Some(root) = found else {
             let (root, project) = (home.root().to_owned(), user.clone());
-            return Ok(Self { home, root, project, user, organisation, turn });
+            return Ok(Self { home, root, project, user, organisation, _turn: turn, notices: Mutex::default() });
         };
         let project = read_manifest(&root.join(MANIFEST_FILE))?;
         if project.trust_key.is_some() {
             let (project, user) = (root.join(MANIFEST_FILE), home.root().join(MANIFEST_FILE));
             return Err(OrganisationError::KeyOfProject { project, user }.into());
         }
-        Ok(Self { home, root, project, user, organisation, turn })
+        Ok(Self { home, root, project, user, organisation, _turn: turn, notices: Mutex::default() })
     }
 
     /// The same workspace with another text of `pocket.yaml`.
@@ -145,8 +154,7 @@ impl Workspace {
         let path = self.manifest_path();
         let project = ProjectManifest::parse(text).map_err(|source| OpsError::Project { path, source })?;
         let user = if self.is_project() { self.user.clone() } else { project.clone() };
-        let Self { home, root, organisation, turn, .. } = self;
-        Ok(Self { home, root, project, user, organisation, turn })
+        Ok(Self { project, user, ..self })
     }
 
     /// The user's home.
@@ -234,40 +242,54 @@ impl Workspace {
         NamedRegistry::of_lock(locked)
     }
 
-    /// Opens the registry that `reach` asks for.
+    /// Opens the registry that `reach` asks for, to look at or to publish to. Nothing is chosen from it: what is there is told,
+    /// however old it is, and [`Workspace::notices`] says how old.
     pub async fn open_registry(&self, reach: &Reach) -> Result<Registry, OpsError> {
         let named = self.registry(reach.registry.as_deref())?;
-        Ok(self.open_named(&named, None, reach.network).await?.registry)
+        self.open_named(&named, None, Access::new(reach.network, Staleness::Told)).await
     }
 
-    /// Opens a registry, and says whether it was met for the first time. It must be the one that the lock saw, grown.
+    /// Opens a registry. It must be the one that the lock saw, grown.
     pub async fn open_named(
         &self,
         named: &NamedRegistry,
         lock: Option<&Lockfile>,
-        network: Network,
-    ) -> Result<Opened, OpsError> {
-        self.open_copied(named, None, lock, network).await
+        access: Access,
+    ) -> Result<Registry, OpsError> {
+        let opened = self.open_copied(named, None, lock, access).await?;
+        let mut notices = self.notices.lock().expect("no holder of this lock panics");
+        for notice in opened.notices {
+            if !notices.contains(&notice) {
+                notices.push(notice);
+            }
+        }
+        Ok(opened.registry)
     }
 
-    /// The same from a copy in the project, if there is one.
+    /// What a person should know of the registries that were opened, each thing once.
+    pub fn notices(&self) -> Vec<Notice> {
+        std::mem::take(&mut *self.notices.lock().expect("no holder of this lock panics"))
+    }
+
+    /// Opens a registry, from a copy in the project if there is one, and says whether it was met for the first time.
     pub async fn open_copied(
         &self,
         named: &NamedRegistry,
         copy: Option<PathBuf>,
         lock: Option<&Lockfile>,
-        network: Network,
+        access: Access,
     ) -> Result<Opened, OpsError> {
         let mut expected = self.locked_state(named, lock)?;
-        expected.copy = copy;
+        (expected.copy, expected.max_age) = (copy, named.max_age);
         if named.key.is_some() {
             expected.key.clone_from(&named.key);
         }
         let demanded = policy::demanded_key(self, named)?;
         let is_demanded = demanded.is_some();
         expected.key = demanded.or(expected.key);
+        expected.witnesses = policy::demanded_witnesses(self, named);
         let (name, location) = (named.name.clone(), named.location.clone());
-        let opened = Registry::open(name, location, &expected, &self.home, network).await;
+        let opened = Registry::open(name, location, &expected, &self.home, access).await;
         opened.map_err(|error| if is_demanded { policy::other_key(self, error) } else { error.into() })
     }
 
@@ -332,7 +354,7 @@ impl Workspace {
                 key: Some(log.key.clone()),
                 event_keys: Some(keys.clone()),
                 head: locked_head(locked),
-                copy: None,
+                ..Expected::default()
             }),
             RegistryTrust::Signed { .. } => Ok(Expected::default()),
         }
@@ -340,7 +362,7 @@ impl Workspace {
 
     fn bundled() -> NamedRegistry {
         let name = BUNDLED.parse().expect("a constant name is valid");
-        NamedRegistry { name, location: Location::Bundled, key: None, min_release_age: 0, max_unpacked: None }
+        NamedRegistry::plain(name, Location::Bundled)
     }
 
     fn configured(&self, name: &str) -> Result<Option<NamedRegistry>, OpsError> {
@@ -358,6 +380,7 @@ impl Workspace {
             location: settings.url.parse()?,
             key,
             min_release_age: settings.min_release_age.unwrap_or(0),
+            max_age: settings.max_age,
             max_unpacked: settings.max_unpacked,
         }))
     }
@@ -379,7 +402,7 @@ impl Workspace {
                 return Ok(registry);
             }
         }
-        Ok(NamedRegistry { name: name_for(&location), location, key: None, min_release_age: 0, max_unpacked: None })
+        Ok(NamedRegistry::plain(name_for(&location), location))
     }
 }
 

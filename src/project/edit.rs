@@ -59,6 +59,7 @@ pub fn set_registry(text: &str, name: &RegistryName, url: &str) -> Result<String
         url: url.to_owned(),
         signing: Signing::OnFirstUse,
         min_release_age: None,
+        max_age: None,
         max_unpacked: None,
     };
     if expected.registries.contains_key(name) {

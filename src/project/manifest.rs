@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 use pocket_index::digest::Digest;
+use pocket_index::log::WitnessDemand;
 use pocket_index::manifest::Runtime;
 use pocket_index::name::{PluginName, RegistryName, Target};
 use pocket_index::pattern::NamePattern;
@@ -108,6 +109,8 @@ pub struct RegistrySettings {
     pub signing: Signing,
     /// How old a version must be before it is picked, in seconds.
     pub min_release_age: Option<u64>,
+    /// How old its checkpoint may be, in seconds; none is the usual limit.
+    pub max_age: Option<u64>,
     /// Bytes that a plugin's files may have together; none is the usual limit.
     pub max_unpacked: Option<u64>,
 }
@@ -140,6 +143,8 @@ pub struct Security {
     pub private_networks: Option<Vec<IpNet>>,
     /// Whose signature a plugin of such a name must have: one of these keys.
     pub required_signers: BTreeMap<NamePattern, Vec<PublicKey>>,
+    /// Who must have seen a registry's checkpoint before it counts.
+    pub witnesses: Option<WitnessDemand>,
 }
 
 /// Whether workflows may start programs.

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use pocket_index::age::parse_age;
+use pocket_index::log::WitnessDemand;
 use pocket_index::name::PluginName;
 use pocket_index::permissions::{Word, parse_memory};
 use pocket_index::repository::Repository;
@@ -127,6 +128,7 @@ fn security(field: &Field<'_>) -> Read<Security> {
         "denied_permissions",
         "private_networks",
         "required_signers",
+        "witnesses",
     ];
     let fields = field.keys(&known)?;
     let exec = |field: &Field<'_>| Ok(if field.flag()? { Exec::Allowed } else { Exec::Refused });
@@ -150,6 +152,7 @@ fn security(field: &Field<'_>) -> Read<Security> {
         denied_permissions: fields.get("denied_permissions").map(word_list).transpose()?.unwrap_or_default(),
         private_networks: fields.get("private_networks").map(|field| field.list(network)).transpose()?,
         required_signers: fields.get("required_signers").map(signers).transpose()?.unwrap_or_default(),
+        witnesses: fields.get("witnesses").map(witnesses).transpose()?,
     })
 }
 
@@ -170,6 +173,15 @@ fn network(field: &Field<'_>) -> Read<IpNet> {
 pub(super) fn keys(field: &Field<'_>) -> Read<Vec<PublicKey>> {
     let keys: Vec<PublicKey> = field.list(Field::parsed)?;
     if keys.is_empty() { Err(field.error("expected at least one public key")) } else { Ok(keys) }
+}
+
+/// Keys of witnesses, and how many of them must have cosigned. The number is not guessed.
+pub(super) fn witnesses(field: &Field<'_>) -> Read<WitnessDemand> {
+    let fields = field.keys(&["keys", "threshold"])?;
+    let keys = fields.get("keys").ok_or_else(|| field.error("`keys` is missing"))?.list(Field::parsed)?;
+    let missing = "`threshold` is missing: how many of the keys must have cosigned";
+    let threshold = fields.get("threshold").ok_or_else(|| field.error(missing))?.parsed()?;
+    WitnessDemand::new(keys, threshold).map_err(|error| field.error(error.to_string()))
 }
 
 /// A list of words.
@@ -195,10 +207,11 @@ fn registry(field: &Field<'_>) -> Read<RegistrySettings> {
             url: url(field)?,
             signing: Signing::OnFirstUse,
             min_release_age: None,
+            max_age: None,
             max_unpacked: None,
         });
     }
-    let fields = field.keys(&["url", "key", "unsigned", "min_release_age", "max_unpacked"])?;
+    let fields = field.keys(&["url", "key", "unsigned", "min_release_age", "max_age", "max_unpacked"])?;
     let Some(address) = fields.get("url") else { return Err(field.error("`url` is missing")) };
     let unsigned = fields.get("unsigned").map(Field::flag).transpose()?.unwrap_or(false);
     let signing = match fields.get("key") {
@@ -211,6 +224,7 @@ fn registry(field: &Field<'_>) -> Read<RegistrySettings> {
         url: url(address)?,
         signing,
         min_release_age: fields.get("min_release_age").map(age).transpose()?,
+        max_age: fields.get("max_age").map(age).transpose()?,
         max_unpacked: fields.get("max_unpacked").map(bytes).transpose()?,
     })
 }
@@ -294,7 +308,7 @@ plugins:
     private_networks: [10.0.0.0/8, 192.168.1.7, "fd00::/8"]
 registries:
   bundled: https://plugins.example.com
-  corp: { url: "https://corp.example.com/index", unsigned: true, min_release_age: 7d, max_unpacked: 1GiB }
+  corp: { url: "https://corp.example.com/index", unsigned: true, min_release_age: 7d, max_age: 36h, max_unpacked: 1GiB }
 forges:
   git.example.com: { api: "https://git.example.com/api/v1" }
   Other.example.com:3000: http://other.example.com:3000/api
@@ -329,6 +343,7 @@ log_level: debug
         let networks = ["10.0.0.0/8", "192.168.1.7/32", "fd00::/8"].map(|text| text.parse().unwrap()).to_vec();
         assert_eq!(plugins.security.private_networks, Some(networks));
         assert_eq!(manifest.registries["corp"].min_release_age, Some(7 * 86_400));
+        assert_eq!(manifest.registries["corp"].max_age, Some(36 * 3_600));
         assert_eq!(manifest.registries["corp"].max_unpacked, Some(1 << 30));
         assert_eq!(manifest.registries["corp"].signing, Signing::Unsigned);
         assert_eq!(manifest.log_level, Some(LogLevel::Debug));
@@ -381,6 +396,7 @@ log_level: debug
             "plugins:\n  security:\n    private_networks: [10.0.0.5/8]",
             "plugins:\n  security:\n    private_networks: [intranet]",
             "registries:\n  corp: { url: https://x.example, min_release_age: 7 }",
+            "registries:\n  corp: { url: https://x.example, max_age: never }",
             "log_level: [",
             "- a\n- b",
         ];
@@ -404,6 +420,7 @@ log_level: debug
         line 3, column 24: `plugins.security.private_networks[0]`: `10.0.0.5/8` is no network: expected an address alone, or `10.0.0.0/8`
         line 3, column 24: `plugins.security.private_networks[0]`: `intranet` is no network: expected one such as `10.0.0.0/8` or `fd00::/8`
         line 2, column 52: `registries.corp.min_release_age`: expected an age such as `7d`, `12h`, `30m` or `0`
+        line 2, column 44: `registries.corp.max_age`: expected an age such as `7d`, `12h`, `30m` or `0`
         line 1, column 12: unclosed bracket '['
         line 1, column 1: expected a mapping with `plugins`, `registries`, `forges`, `trust_key` or `log_level`
         ");

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pocket_index::log::WitnessDemand;
 use pocket_index::manifest::Runtime;
 use pocket_index::name::PluginName;
 use pocket_index::pattern::NamePattern;
 use pocket_index::permissions::Word;
 use pocket_index::signature::PublicKey;
 
-use super::manifest_read::{Read, age, keys, url, word_list};
+use super::manifest_read::{Read, age, keys, url, witnesses, word_list};
 use super::yaml::{self, Field, ManifestError, Yaml};
 
 /// The version of the format that this program reads.
@@ -21,6 +22,8 @@ pub struct TrustFile {
     pub registries: Option<Vec<AllowedRegistry>>,
     /// Who must have signed plugins of such names.
     pub publishers: BTreeMap<NamePattern, Publishers>,
+    /// Who must have seen the checkpoints of registries that say nothing of their own.
+    pub witnesses: Option<WitnessDemand>,
     /// How old a version must be before it is picked, in seconds.
     pub min_release_age: u64,
     /// Runtimes that no plugin may need.
@@ -36,6 +39,8 @@ pub struct AllowedRegistry {
     pub url: String,
     /// The key of its log; none only for the bundled one.
     pub key: Option<String>,
+    /// Who must have seen its checkpoints.
+    pub witnesses: Option<WitnessDemand>,
 }
 
 /// Who must have signed.
@@ -61,7 +66,7 @@ impl TrustFile {
         if !matches!(root.node.value, Yaml::Map(_)) {
             return Err(ManifestError::at(root.node, "expected a mapping with `version: 1`"));
         }
-        let fields = root.keys(&["version", "registries", "publishers", "min_release_age", "denied"])?;
+        let fields = root.keys(&["version", "registries", "publishers", "witnesses", "min_release_age", "denied"])?;
         let version = fields.get("version").ok_or_else(|| ManifestError::at(root.node, missing))?;
         let found: String = version.parsed()?;
         if found != VERSION {
@@ -74,6 +79,7 @@ impl TrustFile {
         Ok(Self {
             registries: fields.get("registries").map(|field| field.list(registry)).transpose()?,
             publishers: fields.get("publishers").map(|field| field.named(publishers)).transpose()?.unwrap_or_default(),
+            witnesses: fields.get("witnesses").map(witnesses).transpose()?,
             min_release_age: fields.get("min_release_age").map(age).transpose()?.unwrap_or(0),
             denied_runtimes: runtimes.into_iter().flatten().collect(),
             denied_permissions: denied.get("permissions").map(word_list).transpose()?.unwrap_or_default(),
@@ -88,14 +94,18 @@ impl TrustFile {
 }
 
 fn registry(field: &Field<'_>) -> Read<AllowedRegistry> {
-    let fields = field.keys(&["url", "key"])?;
+    let fields = field.keys(&["url", "key", "witnesses"])?;
     let address = fields.get("url").ok_or_else(|| field.error("`url` is missing"))?;
     let key = fields.get("key").map(Field::text).transpose()?.map(str::to_owned);
+    let witnesses = fields.get("witnesses").map(witnesses).transpose()?;
     match (address.text()?, key) {
-        ("bundled", None) => Ok(AllowedRegistry { url: "bundled".to_owned(), key: None }),
+        ("bundled", _) if witnesses.is_some() => {
+            Err(field.error("`witnesses` does not go with `bundled`, which is compiled in"))
+        }
+        ("bundled", None) => Ok(AllowedRegistry { url: "bundled".to_owned(), key: None, witnesses }),
         ("bundled", Some(_)) => Err(field.error("`key` does not go with `bundled`, which is compiled in")),
         (_, None) => Err(field.error("`key` is missing: the key of the registry's log, as its `config.json` shows it")),
-        (_, key) => Ok(AllowedRegistry { url: url(address)?, key }),
+        (_, key) => Ok(AllowedRegistry { url: url(address)?, key, witnesses }),
     }
 }
 
@@ -155,7 +165,7 @@ mod tests {
         line 1, column 1: `version: 1` is missing
         line 1, column 1: `version: 1` is missing
         line 1, column 10: `version`: this program reads version 1, found 2
-        line 2, column 1: unknown key `registry`; known are `version`, `registries`, `publishers`, `min_release_age`, `denied`
+        line 2, column 1: unknown key `registry`; known are `version`, `registries`, `publishers`, `witnesses`, `min_release_age`, `denied`
         line 3, column 5: `registries[0]`: `key` is missing: the key of the registry's log, as its `config.json` shows it
         line 3, column 184: `publishers.a*.min_signatures`: expected 1 to 1, the number of keys, found 2
         line 3, column 14: `publishers.a*.keys`: expected at least one public key

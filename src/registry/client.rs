@@ -4,45 +4,45 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use pocket_index::digest::Digested;
-use pocket_index::log::{self, Checkpoint, LogError, NoteKey, TilePath, TileSource as _, Tiles, TreeHead};
+use pocket_index::layout;
+use pocket_index::log::{self, Checkpoint, NoteKey, TilePath, TileSource as _, Tiles, Witnessed};
 use pocket_index::name::{PluginName, RegistryName, Target};
 use pocket_index::record::{ArchiveRecord, History, HistoryError, Outline, Policy};
 use pocket_index::search::{self, SearchEntry};
 use pocket_index::signature::PublicKey;
 use pocket_index::verify::{VerifiedRelease, VerifyError};
-use pocket_index::{bundled, layout};
 use semver::{Version, VersionReq};
 
+use super::age::Stale;
 use super::error::{RegistryError, TransportError};
 use super::http::Progress;
-use super::memory::{Keeping, Memory};
-use super::opening::{Expected, check_start};
+use super::memory::Memory;
 use super::transport::{Freshness, Transport};
-use super::{ArchiveCache, Location, Network, clock};
-use crate::home::Home;
+use super::{ArchiveCache, Location, clock};
 
 /// 64 KiB: a configuration and a checkpoint have a few hundred bytes.
 pub(super) const SMALL_FILE: u64 = 64 << 10;
 /// 16 MiB: 10,000 releases of one plugin.
 pub(super) const INDEX_FILE: u64 = 16 << 20;
-/// 8 KiB: a full tile has 256 hashes of 32 bytes.
-pub(super) const TILE: u64 = 8 << 10;
 /// 64 MiB: 100,000 plugins with a line each.
 pub(super) const SEARCH_FILE: u64 = 64 << 20;
 
 /// A registry whose checkpoint was verified.
 pub struct Registry {
-    name: RegistryName,
-    location: Location,
-    transport: Transport,
-    api: Option<String>,
-    keys: Vec<PublicKey>,
-    log_key: NoteKey,
-    checkpoint: Checkpoint,
-    policy: Arc<Policy>,
-    tiles: Mutex<Tiles>,
-    archives: ArchiveCache,
-    memory: Memory,
+    pub(super) name: RegistryName,
+    pub(super) location: Location,
+    pub(super) transport: Transport,
+    pub(super) api: Option<String>,
+    pub(super) keys: Vec<PublicKey>,
+    pub(super) log_key: NoteKey,
+    pub(super) checkpoint: Checkpoint,
+    pub(super) signed: Option<u64>,
+    pub(super) stale: Option<Stale>,
+    pub(super) witnessed: Vec<Witnessed>,
+    pub(super) policy: Arc<Policy>,
+    pub(super) tiles: Mutex<Tiles>,
+    pub(super) archives: ArchiveCache,
+    pub(super) memory: Memory,
 }
 
 /// Whether the log holds a file.
@@ -54,64 +54,30 @@ pub(super) enum Logged {
     Otherwise,
 }
 
-/// A registry, and whether it was met for the first time.
-pub struct Opened {
-    /// The registry.
-    pub registry: Registry,
-    /// The fingerprint of its key, if it was not known before.
-    pub first_seen: Option<String>,
-}
-
 impl Registry {
-    /// Reads the registry's configuration and checkpoint, and checks them against what was seen of it before.
-    pub async fn open(
-        name: RegistryName,
-        location: Location,
-        expected: &Expected,
-        home: &Home,
-        network: Network,
-    ) -> Result<Opened, RegistryError> {
-        let shown = location.to_string();
-        let transport_error = |source| RegistryError::Transport { registry: shown.clone(), source };
-        let archives = ArchiveCache::at(&home.cache());
-        let transport = match &expected.copy {
-            Some(folder) => Transport::Folder(folder.clone()),
-            None => Transport::new(&location, &home.cache(), network, archives.trouble().clone())
-                .map_err(transport_error)?,
-        };
-        let is_exempt = expected.copy.is_some() || location == Location::Bundled;
-        let keeping = if is_exempt { Keeping::Exempt } else { Keeping::Remembered };
-        // Before the checkpoint is read: what another process remembers meanwhile may be newer than that.
-        let memory = Memory::recall(home, &location, keeping)?;
-        let config =
-            transport.read(layout::CONFIG, SMALL_FILE, Freshness::Revalidate).await.map_err(transport_error)?;
-        let note = transport.read(layout::CHECKPOINT, SMALL_FILE, Freshness::Revalidate).await;
-        let note = note.map_err(|source| unproven(&shown, source))?;
-        let (config, log_key, checkpoint) =
-            check_start(&shown, &config, &note, expected, &memory).inspect_err(|_| transport.distrust())?;
-        let policy = Policy::new(config.keys.iter().copied())
-            .published_up_to(checkpoint.size())
-            .with_development_lines(bundled::line_digests());
-        let tiles = Mutex::default();
-        let registry = Self {
-            name,
-            location,
-            transport,
-            api: config.api,
-            keys: config.keys,
-            log_key,
-            checkpoint,
-            policy: Arc::new(policy),
-            tiles,
-            archives,
-            memory,
-        };
-        registry.check_growth(expected.head.as_ref()).await?;
-        registry.memory.saw(&registry.log_key, &registry.keys, &registry.checkpoint);
-        let is_new =
-            registry.memory.before().is_none() && expected.key.is_none() && registry.location != Location::Bundled;
-        let first_seen = is_new.then(|| registry.log_key.public().fingerprint().to_string());
-        Ok(Opened { registry, first_seen })
+    /// Checks that it may be chosen from.
+    ///
+    /// # Errors
+    /// Its checkpoint is older than it may be.
+    pub fn require_fresh(&self) -> Result<(), RegistryError> {
+        match self.stale {
+            Some(source) => {
+                // A mirror may have sent it with the tag of the newest one.
+                self.transport.distrust();
+                Err(RegistryError::Stale { registry: self.location.to_string(), source })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// How much too old its checkpoint is, if it is.
+    pub fn stale(&self) -> Option<&Stale> {
+        self.stale.as_ref()
+    }
+
+    /// When its log signed the checkpoint: seconds since 1970-01-01 UTC; none if it does not say.
+    pub fn signed_at(&self) -> Option<u64> {
+        self.signed
     }
 
     /// The name the user gave it.
@@ -139,41 +105,17 @@ impl Registry {
         &self.checkpoint
     }
 
+    /// The demanded witnesses that saw the checkpoint.
+    pub fn witnessed(&self) -> &[Witnessed] {
+        &self.witnessed
+    }
+
     /// Remembers what was read and checked, for every later command. Call it when a command has read all it needs.
     ///
     /// # Errors
     /// It cannot be written, or does not fit what another process saw meanwhile.
     pub fn remember(&self) -> Result<(), RegistryError> {
         self.memory.save()
-    }
-
-    /// Checks the checkpoint against the newest one that this user saw, and against the one that a lock names.
-    async fn check_growth(&self, locked: Option<&TreeHead>) -> Result<(), RegistryError> {
-        if let Some(seen) = self.memory.before() {
-            let before = Checkpoint::open(seen.checkpoint.as_bytes(), &self.log_key);
-            let before = before.map_err(|error| self.refused(error))?;
-            self.check_grew_from(before.head(), before.note()).await?;
-        }
-        if let Some(head) = locked {
-            let TreeHead { origin, size, root } = head;
-            let shown = format!("{origin}\n{size}\n{root}\n\nas pocket.lock has it, which keeps no signatures\n");
-            self.check_grew_from(head, &shown).await?;
-        }
-        Ok(())
-    }
-
-    /// Checks that the log begins with an older state of it, which is kept as `shown` if it does not.
-    async fn check_grew_from(&self, head: &TreeHead, shown: &str) -> Result<(), RegistryError> {
-        let needed = log::tiles_for_consistency(head.size, self.checkpoint.size());
-        self.fetch_tiles(needed).await?;
-        let tiles = self.tiles.lock().expect("no holder of this lock panics");
-        log::check_consistency(head, &self.checkpoint, &*tiles).map_err(|error| match error {
-            LogError::Tile(_) => self.refused(error),
-            error => {
-                self.transport.distrust();
-                self.memory.other_view(shown, self.checkpoint.note(), error)
-            }
-        })
     }
 
     /// The events of a plugin, each checked, in a file that the log vouches for; none if the registry does not have the plugin.
@@ -371,21 +313,14 @@ impl Registry {
         self.transport.download(&layout::archive(&digest), limit, partial, progress).await
     }
 
-    /// Fetches the tiles that are not here yet. A partial tile may have become a full one since the checkpoint.
+    /// Fetches the tiles that are not here yet.
     pub(super) async fn fetch_tiles(&self, needed: Vec<TilePath>) -> Result<(), RegistryError> {
         for path in needed {
             if self.tiles.lock().expect("no holder of this lock panics").tile(&path).is_ok() {
                 continue;
             }
-            let read = self.transport.read(&path.to_string(), TILE, Freshness::Immutable).await;
-            let content = match read {
-                Err(TransportError::NotFound { .. }) if path.width < log::TILE_WIDTH => {
-                    let full = TilePath { width: log::TILE_WIDTH, ..path };
-                    self.transport.read(&full.to_string(), TILE, Freshness::Immutable).await
-                }
-                read => read,
-            };
-            let content = content.map_err(|source| unproven(&self.location.to_string(), source))?;
+            let read = self.transport.read_tile(&path, Freshness::Immutable).await;
+            let content = read.map_err(|source| unproven(&self.location.to_string(), source))?;
             let mut tiles = self.tiles.lock().expect("no holder of this lock panics");
             tiles.insert(path, content.to_vec());
         }
@@ -403,7 +338,7 @@ impl Registry {
 }
 
 /// The log's files are evidence: where they are missing there is none, while a server that fails or stalls may have them.
-fn unproven(registry: &str, source: TransportError) -> RegistryError {
+pub(super) fn unproven(registry: &str, source: TransportError) -> RegistryError {
     let registry = registry.to_owned();
     match source {
         TransportError::NotFound { .. } => RegistryError::NoProof { registry, source },

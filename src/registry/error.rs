@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
+use pocket_index::log::WitnessError;
 use pocket_index::name::PluginName;
-use pocket_index::signature::PublicKey;
 use pocket_index::verify::VerifyError;
 use semver::Version;
 
+use super::age::{Ahead, Stale};
 use super::memory::Kept;
 
 /// A file of a registry, or an archive, could not be had.
@@ -122,13 +123,6 @@ impl RegistryError {
     }
 }
 
-fn fingerprints(keys: &[PublicKey]) -> String {
-    match keys {
-        [] => "no key".to_owned(),
-        keys => keys.iter().map(|key| key.fingerprint().to_string()).collect::<Vec<_>>().join(" and "),
-    }
-}
-
 /// What a registry sent cannot be used, or did not come at all.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
@@ -166,22 +160,6 @@ pub enum RegistryError {
         /// What is not there.
         source: TransportError,
     },
-    /// It names other keys for its own events than before.
-    #[error(
-        "the registry `{registry}` signs its own events with {}, before it was {}",
-        fingerprints(found),
-        fingerprints(pinned)
-    )]
-    EventKeysChanged {
-        /// The registry.
-        registry: String,
-        /// The keys seen first, or those in the lock.
-        pinned: Vec<PublicKey>,
-        /// The keys it names now.
-        found: Vec<PublicKey>,
-        /// The file that remembers the first; none if it was the lock that named them.
-        file: Option<PathBuf>,
-    },
     /// It signs with another key than before.
     #[error("the registry `{registry}` signs with the key {found}, before it was {pinned}")]
     KeyChanged {
@@ -204,11 +182,35 @@ pub enum RegistryError {
         /// What does not fit.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Nothing new was heard of it for too long: it may be kept from showing it.
+    #[error("the registry `{registry}` is too old to choose versions from")]
+    Stale {
+        /// The registry.
+        registry: String,
+        /// How old it is.
+        source: Stale,
+    },
+    /// It and this machine have two times.
+    #[error("the registry `{registry}` is ahead of this machine's clock")]
+    Ahead {
+        /// The registry.
+        registry: String,
+        /// Both times.
+        source: Ahead,
+    },
     /// A key that anyone has signs for it.
     #[error("the registry `{registry}` signs with a development key, which anyone has")]
     DevelopmentKey {
         /// The registry.
         registry: String,
+    },
+    /// Too few of the witnesses that are demanded saw its checkpoint, or one did not sign what it is said to.
+    #[error("the checkpoint of the registry `{registry}` is not witnessed as it must be")]
+    Witnesses {
+        /// The registry.
+        registry: String,
+        /// What is missing or wrong.
+        source: Box<WitnessError>,
     },
     /// An archive is not what its release says, or there is none for this machine.
     #[error("cannot install `{plugin}` {version}")]

@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use pocket_index::digest::Digest;
-use pocket_index::log::{Checkpoint, LogError, NoteKey};
+use pocket_index::log::{Checkpoint, NoteKey, SeenCheckpoint};
 use pocket_index::name::PluginName;
 use pocket_index::record::{Listed, Outline, Status};
 use pocket_index::signature::PublicKey;
 use semver::Version;
 
+use super::dated::{Backwards, Dated, earlier};
 use super::{Location, RegistryError};
-use crate::home::trust::{self, SeenLine, SeenRegistry};
+use crate::home::trust::{self, SeenLine, SeenRegistry, SeenTime};
 use crate::home::{Home, HomeError, evidence};
 
 /// Whether a registry is remembered.
@@ -95,19 +96,61 @@ impl Memory {
         trust::path(&self.home, &self.url)
     }
 
+    /// When the checkpoints were signed that were seen up to now.
+    ///
+    /// # Errors
+    /// What is remembered is damaged.
+    pub fn times(&self) -> Result<Vec<SeenCheckpoint>, RegistryError> {
+        self.before.as_ref().map_or(Ok(Vec::new()), |before| self.times_of(before))
+    }
+
+    fn times_of(&self, seen: &SeenRegistry) -> Result<Vec<SeenCheckpoint>, RegistryError> {
+        let newest = self.reopen(seen)?.seen();
+        Ok(seen.earlier.iter().map(|SeenTime(earlier)| *earlier).chain(newest).collect())
+    }
+
+    /// Checks that a checkpoint was not signed before one of a smaller log, which is kept as evidence if it was.
+    ///
+    /// # Errors
+    /// It was.
+    pub fn check_time(&self, checkpoint: &Dated) -> Result<(), RegistryError> {
+        let (Some(before), Some(larger)) = (&self.before, checkpoint.seen()) else { return Ok(()) };
+        let is_backwards = |smaller: &SeenCheckpoint| smaller.size < larger.size && smaller.time > larger.time;
+        match self.times()?.into_iter().find(is_backwards) {
+            Some(smaller) => {
+                Err(self.other_view(&before.checkpoint, checkpoint.checkpoint.note(), Backwards { smaller, larger }))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// The log has grown to this checkpoint from the one before.
-    pub fn saw(&self, log_key: &NoteKey, keys: &[PublicKey], checkpoint: &Checkpoint) {
-        let seen = SeenRegistry {
+    ///
+    /// # Errors
+    /// What is remembered is damaged.
+    pub fn saw(&self, log_key: &NoteKey, checkpoint: &Dated, keys: &[PublicKey]) -> Result<(), RegistryError> {
+        let mut seen = SeenRegistry {
             url: self.url.clone(),
             log_key: log_key.to_string(),
+            checkpoint: checkpoint.checkpoint.note().to_owned(),
             keys: Some(keys.to_vec()),
-            checkpoint: checkpoint.note().to_owned(),
-            plugins: self.before.as_ref().map(|before| before.plugins.clone()).unwrap_or_default(),
-            revoked: self.before.as_ref().map(|before| before.revoked.clone()).unwrap_or_default(),
+            earlier: Vec::new(),
+            plugins: BTreeMap::new(),
+            revoked: BTreeMap::new(),
         };
+        if let Some(before) = &self.before {
+            seen.plugins.clone_from(&before.plugins);
+            seen.revoked.clone_from(&before.revoked);
+            // A host may still show the same tree as it was signed earlier.
+            if self.reopen(before)?.is_newer_than(checkpoint) {
+                seen.checkpoint.clone_from(&before.checkpoint);
+            }
+            seen.earlier = earlier(self.times()?, self.reopen(&seen)?.seen());
+        }
         let has_news = self.before.as_ref() != Some(&seen);
         *self.now.lock().expect("no holder of this lock panics") =
             Now { seen: Some(seen), has_news, is_refused: false };
+        Ok(())
     }
 
     /// Checks that a plugin's file holds the last event that was seen of it. No outline stands for no file.
@@ -181,14 +224,14 @@ impl Memory {
             return Err(RegistryError::KeyChanged { registry, pinned: other.log_key, found: seen.log_key, file });
         }
         let (theirs, ours) = (self.reopen(&other)?, self.reopen(&seen)?);
-        if theirs.size() == ours.size() && theirs.head() != ours.head() {
-            let (old, new) = (theirs.head().root, ours.head().root);
-            let error = LogError::Forked { size: ours.size(), old, new };
-            return Err(self.other_view(theirs.note(), ours.note(), error));
+        if let Some(error) = theirs.contradicts(&ours) {
+            return Err(self.other_view(theirs.checkpoint.note(), ours.checkpoint.note(), error));
         }
-        if theirs.size() > ours.size() {
-            seen.checkpoint = other.checkpoint;
+        let times = [self.times_of(&other)?, self.times_of(&seen)?].concat();
+        if theirs.is_newer_than(&ours) {
+            (seen.checkpoint, seen.keys) = (other.checkpoint, other.keys);
         }
+        seen.earlier = earlier(times, self.reopen(&seen)?.seen());
         for (plugin, line) in other.plugins {
             let newest = seen.plugins.entry(plugin).or_insert(line);
             if line.seq > newest.seq {
@@ -201,10 +244,12 @@ impl Memory {
         Ok(seen)
     }
 
-    fn reopen(&self, seen: &SeenRegistry) -> Result<Checkpoint, RegistryError> {
+    fn reopen(&self, seen: &SeenRegistry) -> Result<Dated, RegistryError> {
         let damaged = |message: String| memory_error(&self.url, HomeError::Damaged { path: self.file(), message });
         let key: NoteKey = seen.log_key.parse().map_err(|error| damaged(format!("{error}")))?;
-        Checkpoint::open(seen.checkpoint.as_bytes(), &key).map_err(|error| damaged(error.to_string()))
+        let checkpoint = Checkpoint::open(seen.checkpoint.as_bytes(), &key);
+        let checkpoint = checkpoint.map_err(|error| damaged(error.to_string()))?;
+        Dated::of(checkpoint, &key).map_err(|error| damaged(error.to_string()))
     }
 
     /// The error for two things that a registry should never have shown both. They are kept.
@@ -212,9 +257,9 @@ impl Memory {
         &self,
         before: &str,
         now: &str,
-        error: impl std::error::Error + Send + Sync + 'static,
+        error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> RegistryError {
-        let registry = &self.url;
+        let (registry, error) = (&self.url, error.into());
         let text = format!(
             "The registry {registry} showed two things that do not fit together:\n{error}.\n\n\
              ==== before ====\n\n{before}\n==== now ====\n\n{now}\n"
@@ -223,7 +268,7 @@ impl Memory {
             Ok(path) => Kept::In(path),
             Err(error) => Kept::Nowhere(error.to_string()),
         };
-        RegistryError::OtherView { registry: registry.clone(), kept, source: Box::new(error) }
+        RegistryError::OtherView { registry: registry.clone(), kept, source: error }
     }
 
     fn last_seen(&self, plugin: &PluginName) -> Option<(SeenLine, String)> {

@@ -13,9 +13,10 @@ use pocket_index::log::{ComputedTile, EntriesPath, Frontier, Leaf, NodeHash, TIL
 use pocket_index::name::PluginName;
 use pocket_index::record::{ArchiveRecord, History, Line, Recovery};
 
-use super::client::{INDEX_FILE, Logged, Registry, SEARCH_FILE, TILE};
+use super::client::{INDEX_FILE, Logged, Registry, SEARCH_FILE};
 use super::error::{RegistryError, TransportError};
-use super::transport::Freshness;
+use super::order::{self, Stated};
+use super::transport::{Freshness, TILE};
 
 /// 64 KiB: a leaf has at most some 170 bytes, a bundle 256 of them.
 const BUNDLE: u64 = 64 << 10;
@@ -48,6 +49,8 @@ pub struct Audit {
     pub recoveries: Vec<(PluginName, Recovery)>,
     /// What does not fit.
     pub differences: Vec<Difference>,
+    /// When each line says that the registry took it, until they are compared.
+    stated: Vec<Stated>,
 }
 
 /// A file that is not what the rest of the registry says.
@@ -86,6 +89,7 @@ impl Audit {
         self.bytes += part.bytes;
         self.recoveries.extend(part.recoveries);
         self.differences.extend(part.differences);
+        self.stated.extend(part.stated);
     }
 }
 
@@ -103,6 +107,7 @@ impl Registry {
         while let Some(part) = parts.next().await {
             audit.add(part?);
         }
+        audit.differences.extend(order::backdated(std::mem::take(&mut audit.stated)));
         Ok(audit)
     }
 
@@ -229,9 +234,11 @@ impl Registry {
             }
         };
         let size = self.checkpoint().size();
-        for problem in compare_lines(&text, logged, size, is_complete) {
-            part.differ(&file, problem);
-        }
+        let mut compared = Compared::default();
+        compared.compare(&text, logged, size, is_complete);
+        compared.problems.into_iter().for_each(|problem| part.differ(&file, problem));
+        let stated = |(leaf, at, event)| Stated { leaf, at, event, file: file.clone() };
+        part.stated.extend(compared.stated.into_iter().map(stated));
         match self.replay(name, &text) {
             Ok(history) => {
                 let is_logged = is_complete && part.differences.is_empty();
@@ -296,38 +303,54 @@ impl Registry {
     }
 }
 
-/// Every line of a file against the log's leaves, and every leaf against the lines.
-fn compare_lines(text: &str, logged: &[LoggedLine], size: u64, is_complete: bool) -> Vec<String> {
-    let mut problems = Vec::new();
-    let mut leaves: BTreeMap<u64, Vec<&LoggedLine>> = BTreeMap::new();
-    logged.iter().for_each(|line| leaves.entry(line.seq).or_default().push(line));
-    for (seq, line) in (0..).zip(text.split_terminator('\n')) {
-        let (event, found) = (seq + 1, Digest::of(line.as_bytes()));
-        let place = Line::parse(line).ok().map(|line| line.log);
-        let Some(leaves) = leaves.remove(&seq) else {
-            let is_unpublished = place.is_some_and(|place| place >= size);
-            if is_complete && !is_unpublished {
-                problems.push(format!("event {event} is {found}, of which the log has no leaf"));
-            }
-            continue;
-        };
-        for LoggedLine { line: expected, leaf, .. } in leaves {
-            match place {
-                _ if *expected != found => {
-                    problems.push(format!("event {event} is {found}, leaf {leaf} of the log says {expected}"));
+/// A file's lines beside the log's leaves.
+#[derive(Default)]
+struct Compared {
+    /// What does not fit.
+    problems: Vec<String>,
+    /// Leaf, time and number, from 1, of each line that does.
+    stated: Vec<(u64, u64, u64)>,
+}
+
+impl Compared {
+    /// Every line of a file against the log's leaves, and every leaf against the lines.
+    fn compare(&mut self, text: &str, logged: &[LoggedLine], size: u64, is_complete: bool) {
+        let mut leaves: BTreeMap<u64, Vec<&LoggedLine>> = BTreeMap::new();
+        logged.iter().for_each(|line| leaves.entry(line.seq).or_default().push(line));
+        for (seq, line) in (0..).zip(text.split_terminator('\n')) {
+            let (event, found) = (seq + 1, Digest::of(line.as_bytes()));
+            let place = Line::parse(line).ok().map(|line| (line.log, line.at));
+            let Some(leaves) = leaves.remove(&seq) else {
+                let is_unpublished = place.is_some_and(|(place, _)| place >= size);
+                if is_complete && !is_unpublished {
+                    self.problems.push(format!("event {event} is {found}, of which the log has no leaf"));
                 }
-                Some(place) if place != *leaf => {
-                    problems.push(format!("event {event} says that it is leaf {place} of the log, it is leaf {leaf}"));
-                }
-                _ => {}
+                continue;
+            };
+            for leaf in leaves {
+                self.compare_line(event, found, place, leaf);
             }
         }
+        for line in leaves.into_values().flatten() {
+            let LoggedLine { seq, line, leaf } = line;
+            self.problems.push(format!("event {} is not there, leaf {leaf} of the log says {line}", seq + 1));
+        }
     }
-    for line in leaves.into_values().flatten() {
-        let LoggedLine { seq, line, leaf } = line;
-        problems.push(format!("event {} is not there, leaf {leaf} of the log says {line}", seq + 1));
+
+    /// One line, of which `place` is the leaf and the time that it states, and a leaf that names it.
+    fn compare_line(&mut self, event: u64, found: Digest, place: Option<(u64, u64)>, logged: &LoggedLine) {
+        let LoggedLine { line: expected, leaf, .. } = logged;
+        match place {
+            _ if *expected != found => {
+                self.problems.push(format!("event {event} is {found}, leaf {leaf} of the log says {expected}"));
+            }
+            Some((place, _)) if place != *leaf => {
+                self.problems.push(format!("event {event} says that it is leaf {place} of the log, it is leaf {leaf}"));
+            }
+            Some((_, at)) => self.stated.push((*leaf, at, event)),
+            None => {}
+        }
     }
-    problems
 }
 
 /// An error with its causes, in one sentence.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use pocket_index::digest::Digested;
+use pocket_index::log::{TILE_WIDTH, TilePath};
 use reqwest::Url;
 
 use super::cache::{FileCache, Partial, Trouble};
@@ -11,6 +12,9 @@ use super::error::TransportError;
 use super::http::{Answer, Http, Progress};
 use super::location::without_credentials;
 use super::{Location, Network};
+
+/// 8 KiB: a full tile has 256 hashes of 32 bytes.
+pub(super) const TILE: u64 = 8 << 10;
 
 /// How a file may change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +63,16 @@ impl Transport {
                     Network::Online => read_http(&url, path, http, cache, limit, freshness).await,
                 }
             }
+        }
+    }
+
+    /// A tile of the log. A partial one may have become a full one since the checkpoint.
+    pub async fn read_tile(&self, path: &TilePath, freshness: Freshness) -> Result<Bytes, TransportError> {
+        match self.read(&path.to_string(), TILE, freshness).await {
+            Err(TransportError::NotFound { .. }) if path.width < TILE_WIDTH => {
+                self.read(&path.full().to_string(), TILE, freshness).await
+            }
+            read => read,
         }
     }
 

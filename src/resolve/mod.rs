@@ -37,7 +37,7 @@ use std::collections::BTreeSet;
 pub use explain::Explanation;
 pub use facts::{Fact, VersionList};
 pub use foresight::Foresight;
-pub use preferences::{Age, DEFAULT_STEPS, Denials, Reason, Request};
+pub use preferences::{DEFAULT_STEPS, Denials, Reason, Request};
 pub use remedy::Remedy;
 pub use resolution::{Chosen, PassedOver, Resolution};
 pub use source::{

@@ -6,6 +6,7 @@ use std::fmt;
 use pocket_index::manifest::Runtime;
 use pocket_index::name::Target;
 use pocket_index::permissions::Permissions;
+use pocket_index::time::Age;
 use semver::{Version, VersionReq};
 
 use super::source::{Candidate, Details, Need, Origin, PackageName, PackageVersion, Status};
@@ -226,29 +227,5 @@ pub(super) fn runtime_word(runtime: Runtime) -> &'static str {
         Runtime::Native => "native",
         Runtime::Lua => "lua",
         Runtime::Wasm => "wasm",
-    }
-}
-
-/// Seconds, shown in the largest unit that leaves at least one, rounded down: `3d`, `5h`, `10m`, `42s`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Age(pub u64);
-
-/// Seconds in a day, an hour and a minute, with their letters.
-const UNITS: [(u64, char); 3] = [(86_400, 'd'), (3_600, 'h'), (60, 'm')];
-
-impl Age {
-    /// The age that is shown: what is left when the smaller units are dropped.
-    pub(super) fn rounded_down(self) -> Self {
-        let unit = UNITS.iter().map(|(seconds, _)| *seconds).find(|seconds| self.0 >= *seconds);
-        Self(unit.map_or(self.0, |seconds| self.0 / seconds * seconds))
-    }
-}
-
-impl fmt::Display for Age {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match UNITS.iter().find(|(seconds, _)| self.0 >= *seconds) {
-            Some((seconds, letter)) => write!(f, "{}{letter}", self.0 / seconds),
-            None => write!(f, "{}s", self.0),
-        }
     }
 }

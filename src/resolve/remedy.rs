@@ -4,11 +4,12 @@ use std::fmt;
 
 use pocket_index::manifest::Runtime;
 use pocket_index::name::Target;
+use pocket_index::time::Age;
 use semver::{Comparator, Op, Prerelease, Version, VersionReq};
 
 use super::ResolveError;
 use super::facts::Fact;
-use super::preferences::{Age, Reason, Request, quoted, runtime_word};
+use super::preferences::{Reason, Request, quoted, runtime_word};
 use super::resolution::Resolution;
 use super::solver::{self, Pruning};
 use super::source::{Lookup, Origin, PackageName, PackageVersion, RecordSource};

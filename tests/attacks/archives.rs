@@ -1,6 +1,6 @@
 //! Archives that are others than what was signed, and installed files that are others than what was unpacked.
 
-use std::fs;
+use std::{fs, slice};
 
 use insta::assert_snapshot;
 use pocket_index::archive::fixture::Fixture;
@@ -132,7 +132,7 @@ fn the_archive_of_the_other_target() {
 #[track_caller]
 fn signed_otherwise(manifest: &str, change: impl FnOnce(&mut Release)) -> Refusal {
     let package = lua("sly", "1.0.0", manifest);
-    let mut release = release_of(&[package.clone()]).unwrap();
+    let mut release = release_of(slice::from_ref(&package)).unwrap();
     change(&mut release);
     let mut index = Index::honest();
     index.publish_as(&release, &[package], &[ALICE]);

@@ -56,8 +56,9 @@ fn other_event_keys() {
         index.edit_file(layout::CONFIG, &old.to_string(), &new.to_string());
     };
     assert_snapshot!(seen().refused_from_a_mirror(attack, UPDATE), @"
-    error: the registry `REGISTRY/` signs its own events with SHA256:/oEsEv…, before it was SHA256:CukONg…
-      hint: compare them with what the registry says elsewhere; if you agree, put them into `keys` in pocket.lock
+    error: the registry `REGISTRY/` is refused
+      cause: `keys` of `config.json` have the digest sha256:5d55cc… (SHA256:/oEsEv…), the checkpoint says sha256:ef27c9…
+      hint: the registry, or somebody between it and this machine, changed something; report it before using it
     exit code 6
     ");
 }
@@ -69,8 +70,9 @@ fn one_more_event_key() {
         index.edit_file(layout::CONFIG, r#""keys":["#, &new);
     };
     assert_snapshot!(seen().refused_from_a_mirror(attack, UPDATE), @"
-    error: the registry `REGISTRY/` signs its own events with SHA256:/oEsEv… and SHA256:CukONg…, before it was SHA256:CukONg…
-      hint: compare them with what the registry says elsewhere; if you agree, put them into `keys` in pocket.lock
+    error: the registry `REGISTRY/` is refused
+      cause: `keys` of `config.json` have the digest sha256:55e52b… (SHA256:/oEsEv…, SHA256:CukONg…), the checkpoint says sha256:ef27c9…
+      hint: the registry, or somebody between it and this machine, changed something; report it before using it
     exit code 6
     ");
 }
@@ -95,7 +97,7 @@ fn a_log_key_that_does_not_fit_its_name() {
     assert_snapshot!(Scene::new(Index::honest()).refused_from_a_mirror(attack, INSTALL), @"
     error: the registry `REGISTRY/` is refused
       cause: the log key of the registry `plugins` is refused
-      cause: the log key `plugins.best` has ID 353e0d71, but its name and bytes give 849641f4
+      cause: the key of `plugins.best` has ID 353e0d71, but its name and bytes give 849641f4
       hint: the registry, or somebody between it and this machine, changed something; report it before using it
     exit code 6
     ");

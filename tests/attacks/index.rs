@@ -9,7 +9,7 @@ use pocket_index::config::Config;
 use pocket_index::digest::Digest;
 use pocket_index::layout;
 use pocket_index::limits::Limits;
-use pocket_index::log::{Checkpoint, ComputedTile, Frontier, Leaf, NoteSigner};
+use pocket_index::log::{Checkpoint, ComputedTile, Frontier, Leaf, NodeHash, NoteSigner, keys_digest};
 use pocket_index::package::{Package, release_of};
 use pocket_index::record::{Event, OwnerKeys, Policy, Release, Withdrawal};
 use pocket_index::signature::{SecretKey, Signature};
@@ -22,8 +22,8 @@ pub const BOB: u8 = 2;
 pub const MALLORY: u8 = 66;
 pub const REGISTRY: u8 = 101;
 const LOG: u8 = 100;
-/// When everything happens: seconds since 1970.
-const AT: u64 = 1_790_000_000;
+/// When everything happens: seconds since 1970. Users of the index allow any age.
+pub const AT: u64 = 1_790_000_000;
 
 /// The private key of a seed.
 pub fn key(seed: u8) -> SecretKey {
@@ -54,7 +54,7 @@ impl Index {
     /// An index without plugins whose log has another name or key.
     pub fn with_log(origin: &'static str, log: u8) -> Self {
         let mut index = Self { files: BTreeMap::new(), leaves: Vec::new(), log, origin };
-        index.write(append::start(&index.signer()));
+        index.write(append::start(&index.signer(), &policy(), AT));
         let config = Config {
             name: "plugins".parse().unwrap(),
             log: Some(index.signer().key().clone()),
@@ -104,11 +104,23 @@ impl Index {
     pub fn event(&mut self, event: Event, signers: &[u8]) {
         let text = event.to_text();
         let submission = Submission { name: event.name(), event: &text, signatures: sign(&event, signers), at: AT };
-        let (signer, policy) = (self.signer(), Policy::new([key(REGISTRY).public()]));
+        let (signer, policy) = (self.signer(), policy());
         let appended = Appender::new(&*self, &signer, &policy).append(submission).unwrap();
         let line = &appended.line;
         self.leaves.push(Leaf { name: event.name().clone(), seq: line.seq, line: line.digest });
         self.write(appended.writes);
+    }
+
+    /// Signs the tree anew, at this time.
+    pub fn sign_at(&mut self, time: u64) {
+        let old = Checkpoint::open(&self.files[layout::CHECKPOINT], self.signer().key()).unwrap();
+        self.sign_tree(old.size(), old.head().root, time);
+    }
+
+    fn sign_tree(&mut self, size: u64, root: NodeHash, time: u64) {
+        let keys = keys_digest([&key(REGISTRY).public()]);
+        let checkpoint = Checkpoint::sign(size, root, keys, &self.signer()).stated_at(time, &self.signer()).unwrap();
+        self.put(layout::CHECKPOINT, checkpoint.note());
     }
 
     /// The lines of a plugin's file, without their newlines.
@@ -197,15 +209,14 @@ impl Index {
         for ComputedTile { path, hashes } in tiles {
             self.put(&path.to_string(), hashes.iter().flat_map(|hash| *hash.as_bytes()).collect::<Vec<u8>>());
         }
-        let checkpoint = Checkpoint::sign(frontier.size(), frontier.root(), &self.signer());
-        self.put(layout::CHECKPOINT, checkpoint.note());
+        self.sign_tree(frontier.size(), frontier.root(), AT);
     }
 
     /// The path of the only archive of a plugin's newest release.
     pub fn archive_of(&self, plugin: &str) -> String {
         let lines = self.lines(plugin);
-        let releases = lines.iter().filter(|line| line.contains(r#""kind":"release""#));
-        let line: serde_json::Value = serde_json::from_str(releases.last().unwrap()).unwrap();
+        let mut releases = lines.iter().filter(|line| line.contains(r#""kind":"release""#));
+        let line: serde_json::Value = serde_json::from_str(releases.next_back().unwrap()).unwrap();
         let digest: Digest = line["event"]["archives"][0]["sha256"].as_str().unwrap().parse().unwrap();
         layout::archive(&digest)
     }
@@ -221,6 +232,10 @@ impl Index {
     fn write(&mut self, writes: Vec<Write>) {
         self.files.extend(writes.into_iter().map(|write| (write.path, write.bytes)));
     }
+}
+
+fn policy() -> Policy {
+    Policy::new([key(REGISTRY).public()])
 }
 
 /// The signatures of these keys over an event.

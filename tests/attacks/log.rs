@@ -6,7 +6,7 @@ use pocket_index::layout;
 use pocket_index::package::release_of;
 use pocket_index::record::Event;
 
-use crate::index::{ALICE, Index, MALLORY, ORIGIN, key, lua, path, sign};
+use crate::index::{ALICE, AT, Index, MALLORY, ORIGIN, lua, path, sign};
 use crate::scene::{Fault, Scene};
 
 const INSTALL: &[&str] = &["plugin", "install", "geo"];
@@ -262,7 +262,7 @@ fn a_checkpoint_of_another_log() {
     assert_snapshot!(Scene::new(Index::honest()).refused_from_a_mirror(attack, INSTALL), @"
     error: the registry `REGISTRY/` is refused
       cause: the checkpoint is not a note that the log signed
-      cause: the note is not signed by plugins.test+3…; it is signed by [elsewhere.test+8c37f3ef]
+      cause: the note is not signed by plugins.test+3…; it is signed by [elsewhere.test+8c37f3ef, elsewhere.test+2bccf4dd]
       hint: the registry, or somebody between it and this machine, changed something; report it before using it
     exit code 6
     ");
@@ -276,7 +276,7 @@ fn a_checkpoint_that_another_key_signed_under_the_same_name() {
     assert_snapshot!(Scene::new(Index::honest()).refused_from_a_mirror(attack, INSTALL), @"
     error: the registry `REGISTRY/` is refused
       cause: the checkpoint is not a note that the log signed
-      cause: the note is not signed by plugins.test+3…; it is signed by [plugins.test+e665565f]
+      cause: the note is not signed by plugins.test+3…; it is signed by [plugins.test+e665565f, plugins.test+933faeea]
       hint: the registry, or somebody between it and this machine, changed something; report it before using it
     exit code 6
     ");
@@ -298,12 +298,11 @@ fn a_checkpoint_without_a_signature() {
 }
 
 #[test]
-fn a_checkpoint_with_a_text_of_signature_lines() {
+fn a_checkpoint_with_an_extension_that_nobody_signed() {
     // The signature of the honest text, in a note whose text is another one.
     let attack = |index: &mut Index| {
         let text = String::from_utf8(index.files[layout::CHECKPOINT].clone()).unwrap();
-        let (_, signature) = text.split_once("\n\n").unwrap();
-        let forged = text.replace("\n9\n", "\n10\n").replace("\n\n", "\n\nextension\n\n").replace(signature, signature);
+        let forged = text.replace("\n9\n", "\n10\n").replace("\n\n", "\n\nextension\n\n");
         index.put(layout::CHECKPOINT, forged);
     };
     assert_snapshot!(Scene::new(Index::honest()).refused_from_a_mirror(attack, INSTALL), @"
@@ -352,8 +351,74 @@ fn a_good_signature_beside_a_bad_one_of_the_same_key() {
 fn signatures_of_strangers_beside_the_logs_are_no_harm() {
     let mut index = Index::honest();
     let text = String::from_utf8(index.files[layout::CHECKPOINT].clone()).unwrap();
-    index.put(layout::CHECKPOINT, text + &"— somebody AAAAAAAA\n".repeat(99));
+    index.put(layout::CHECKPOINT, text + &"— somebody AAAAAAAA\n".repeat(98));
     let scene = Scene::new(index);
     scene.user.pocket(INSTALL).success();
-    assert!(key(ALICE).public() != key(MALLORY).public() && scene.requests("/log/checkpoint") == 1);
+}
+
+#[test]
+fn a_larger_log_that_was_signed_earlier() {
+    let scene = Scene::installed(Index::honest(), &["geo@=1.0.0"]);
+    let attack = |index: &mut Index| {
+        index.publish(&[lua("gem", "1.0.0", "")], &[ALICE]);
+        index.sign_at(AT - 1);
+    };
+    assert_snapshot!(scene.refused_from_the_registry(attack, UPDATE), @"
+    error: the registry `REGISTRY/` shows another history than before; both sides are kept in `SANDBO…-1.txt`
+      cause: the log had 9 leaves at 2026-09-21T14:13:20Z, and its checkpoint of 10 leaves was signed before, at 2026-09-21T14:13:19Z
+      hint: ask others who use the registry what it shows them, and send them what is kept; nothing was changed
+    exit code 6
+    ");
+}
+
+/// A line of `gem` that says that it came at this time, in the log that a user saw without it.
+fn gem_at(at: u64) -> impl FnOnce(&mut Index) {
+    move |index| {
+        let event: Event = release_of(&[lua("gem", "1.0.0", "")]).unwrap().into();
+        let (text, signatures) = (event.to_text(), serde_json::to_string(&sign(&event, &[ALICE])).unwrap());
+        let log = index.leaves().len();
+        let line = format!(r#"{{"seq":0,"prev":null,"log":{log},"at":{at},"event":{text},"signatures":{signatures}}}"#);
+        index.log_line("gem", 0, &line);
+    }
+}
+
+#[test]
+fn a_line_that_is_older_than_the_log_that_was_seen_without_it() {
+    let scene = Scene::installed(Index::honest(), &["geo@=1.0.0"]);
+    assert_snapshot!(scene.refused_from_the_registry(gem_at(AT - 301), &["plugin", "install", "gem"]), @"
+    error: the events of `gem` in the registry `REGISTRY/` are refused
+      cause: line 1 of the index file of `gem` is refused
+      cause: `at` is 2026-09-21T14:08:19Z, but at 2026-09-21T14:13:20Z the log had 9 leaves, and this one is leaf 9: the line is backdated
+      hint: the registry, or somebody between it and this machine, changed something; report it before using it
+    exit code 6
+    ");
+}
+
+#[test]
+fn a_line_that_is_younger_than_its_checkpoint() {
+    let scene = Scene::new(Index::honest());
+    assert_snapshot!(scene.refused_from_the_registry(gem_at(AT + 301), &["plugin", "install", "gem"]), @"
+        Trusting REGISTRY/ on first use, key SHA256:tvyWGR…
+    error: the events of `gem` in the registry `REGISTRY/` are refused
+      cause: line 1 of the index file of `gem` is refused
+      cause: `at` is 2026-09-21T14:18:21Z, but the checkpoint that publishes it was signed at 2026-09-21T14:13:20Z
+      hint: the registry, or somebody between it and this machine, changed something; report it before using it
+    exit code 6
+    ");
+}
+
+#[test]
+fn a_checkpoint_without_a_time() {
+    let attack = |index: &mut Index| {
+        let text = String::from_utf8(index.files[layout::CHECKPOINT].clone()).unwrap();
+        let (timeless, _) = text.trim_end().rsplit_once('\n').unwrap();
+        index.put(layout::CHECKPOINT, format!("{timeless}\n"));
+    };
+    let scene = Scene::installed(Index::honest(), &["geo@=1.0.0"]);
+    assert_snapshot!(scene.refused_from_a_mirror(attack, UPDATE), @"
+    error: the registry `REGISTRY/` is too old to choose versions from
+      cause: its checkpoint does not say when it was signed; 36500d ago is allowed
+      hint: somebody may keep newer releases and withdrawals from you: ask whoever runs it, who signs anew with `pocket registry refresh`; --locked takes what is locked, and `max_age` of the registry in pocket.yaml allows more
+    exit code 6
+    ");
 }

@@ -1,5 +1,6 @@
 //! `docs/json.md` is typed in, command by command, and each document has the fields of its example.
 
+use pocket_registry::{DEFAULT_RECOVERY_DELAY, Registry, Seed, Source};
 use serde_json::Value;
 
 use crate::support::{Sandbox, TestRegistry};
@@ -50,6 +51,8 @@ fn what_commands_print_for_programs_is_what_the_page_says() {
     );
     sandbox.write("hello/main.lua", "function process() return {text = 'hello'} end\n");
     sandbox.write("hello.yaml", "name: greet\nstart: a\nnodes: [{name: a, type: echo, config: {message: hi}}]\n");
+    let source = Source::Folder { path: sandbox.path("registry"), seed: Seed::Bundled };
+    drop(Registry::open(&source, DEFAULT_RECOVERY_DELAY).unwrap());
     let examples = examples();
     assert!(examples.len() >= 25, "{} examples", examples.len());
     for (command, example) in examples {

@@ -1,12 +1,10 @@
 //! Owners who lost their keys: what the operator types, what everybody is told, and who must say yes.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use pocket_index::record::{Event, OwnerKeys, OwnerRecovery};
 use pocket_index::signature::{PublicKey, SecretKey};
 use serde_json::Value;
 
-use crate::support::{Author, HandMadeIndex, Sandbox, TestRegistry};
+use crate::support::{Author, HandMadeIndex, Sandbox, TestRegistry, now};
 
 const DAY: u64 = 86_400;
 const OLD: u8 = 11;
@@ -21,20 +19,23 @@ fn fingerprint(seed: u8) -> String {
     key(seed).fingerprint().to_string()
 }
 
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
-}
-
 fn recovery(effective: u64) -> Event {
     let (name, keys, reason) = ("geo".parse().unwrap(), vec![key(NEW)], "a burnt laptop".to_owned());
     Event::OwnerRecovery(OwnerRecovery { name, keys, threshold: 1, effective, reason })
+}
+
+/// A project that uses the index, however long ago that was signed: the times of these tests are past.
+fn user_of(index: &HandMadeIndex) -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("pocket.yaml", &format!("registries: {{default: {{url: '{}', max_age: 400d}}}}\n", index.url()));
+    sandbox
 }
 
 /// `geo` 1.0.0 by its first owner, and somebody who has it.
 fn locked() -> (HandMadeIndex, Sandbox) {
     let index = HandMadeIndex::with_keys(vec![key(REGISTRY)]);
     index.plugin(now() - 30 * DAY, "geo", "1.0.0", OLD);
-    let user = Sandbox::with_registry(&index.url());
+    let user = user_of(&index);
     user.pocket(&["plugin", "install", "geo"]).success();
     (index, user)
 }
@@ -58,7 +59,7 @@ fn says_all(text: &str, stage: &str) {
 fn a_pending_recovery_is_told_by_every_command_that_asks_the_registry() {
     let (index, user) = locked();
     index.append(now() - DAY, &recovery(now() + 6 * DAY), REGISTRY);
-    let elsewhere = Sandbox::with_registry(&index.url());
+    let elsewhere = user_of(&index);
     for (sandbox, command) in [
         (&user, &["plugin", "update"][..]),
         (&user, &["plugin", "outdated"]),
@@ -129,7 +130,7 @@ fn who_accepted_is_asked_no_more_and_who_comes_new_is_warned() {
     assert_eq!((finding["found"].as_str(), finding["severity"].as_str()), (Some("recovered"), Some("low")));
     assert!(!user.pocket_elsewhere(&["plugin", "install", "--locked"]).success().stderr.contains("warning"));
 
-    let fresh = Sandbox::with_registry(&index.url());
+    let fresh = user_of(&index);
     says_all(&fresh.pocket(&["plugin", "info", "geo"]).success().stderr, "were replaced");
     says_all(&fresh.pocket(&["plugin", "install", "geo"]).success().stderr, "were replaced");
     assert!(fresh.read("pocket.lock").contains("version = \"1.2.0\""));
@@ -155,18 +156,26 @@ fn a_registry_that_sets_its_clock_forward_is_refused() {
     index.append(now() - DAY, &recovery(now() + 6 * DAY), REGISTRY);
     index.plugin(now() + 7 * DAY, "geo", "1.1.0", NEW);
     let before = user.snapshot();
-    for command in
-        [&["plugin", "update", "--accept-recovery", "geo"][..], &["plugin", "info", "geo"], &["plugin", "lock"]]
-    {
-        let sandbox = if command[1] == "info" { Sandbox::with_registry(&index.url()) } else { user.copy() };
-        sandbox
-            .pocket(command)
-            .failure(6, &["line 3 of the index file of `geo`", "by the clock of this machine it is"]);
-    }
+    let verbs =
+        [&["plugin", "update", "--accept-recovery", "geo"][..], &["plugin", "info", "geo"], &["plugin", "lock"]];
+    let refused = |said: &str| {
+        for command in verbs {
+            let sandbox = if command[1] == "info" { user_of(&index) } else { user.copy() };
+            sandbox.pocket(command).failure(6, &[said]);
+        }
+    };
+    refused("is ahead of this machine's clock");
+    // With a checkpoint of now, the line says that it came later than what publishes it.
+    index.sign_at(Some(now()));
+    refused("but the checkpoint that publishes it was signed at ");
+    // Without any time of the log's, there is this machine's clock.
+    index.sign_at(None);
+    let said = "by the clock of this machine it is";
+    user_of(&index).pocket(&["plugin", "info", "geo"]).failure(6, &["line 3 of the index file of `geo`", said]);
     assert!(user.snapshot() == before);
     let watched = user.pocket(&["registry", "verify", &index.url()]);
     assert_eq!(watched.code, 6, "{}", watched.stderr);
-    assert!(watched.stdout.contains("by the clock of this machine it is"), "{}", watched.stdout);
+    assert!(watched.stdout.contains(said), "{}", watched.stdout);
 }
 
 /// A registry with `geo` 1.0.0, its author, and the public key of somebody else.

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::log::{CheckpointError, EntriesError, TileError};
+use crate::log::{CheckpointError, ClockBehind, CosignatureError, EntriesError, TileError};
 use crate::name::PluginName;
 use crate::record::{HistoryError, LineError};
 
@@ -33,6 +33,12 @@ pub enum AppendError {
     /// The checkpoint there is not one of this log.
     #[error("the index has a checkpoint that this log did not sign")]
     Checkpoint(#[from] CheckpointError),
+    /// The checkpoint there does not say in a way that holds when it was signed.
+    #[error("the index has a checkpoint whose time does not hold")]
+    Time(#[from] CosignatureError),
+    /// What is appended now would seem to come before what is there.
+    #[error("nothing is appended while the clock is wrong")]
+    Clock(#[from] ClockBehind),
     /// A bundle of leaves there is malformed.
     #[error("`{path}` of the index is malformed")]
     Entries {

@@ -18,7 +18,7 @@ use std::io;
 
 use crate::layout;
 use crate::log::{
-    Checkpoint, EntriesPath, Leaf, NodeHash, NoteSigner, TilePath, decode_entries, encode_entry, tree_root,
+    Checkpoint, EntriesPath, Leaf, NodeHash, NoteSigner, TilePath, decode_entries, encode_entry, next_time, tree_root,
 };
 use crate::name::PluginName;
 use crate::record::{History, Line, Place, Policy};
@@ -49,7 +49,8 @@ pub struct Submission<'a> {
     pub event: &'a str,
     /// Who signed them.
     pub signatures: Vec<Signature>,
-    /// Seconds since 1970-01-01 UTC. The line gets the last line's time if that is later.
+    /// What time it is: seconds since 1970-01-01 UTC. Line and checkpoint state it, or the time of the checkpoint or of the line
+    /// before, should the clock be a little behind those.
     pub at: u64,
 }
 
@@ -62,7 +63,7 @@ pub struct Appended {
     pub history: History,
     /// The checkpoint that publishes it.
     pub checkpoint: Checkpoint,
-    /// What to write, in this order, each file whole.
+    /// What to write, in this order, each file whole; the checkpoint is the last of them.
     pub writes: Vec<Write>,
 }
 
@@ -75,11 +76,19 @@ pub struct Write {
     pub bytes: Vec<u8>,
 }
 
-/// The files a log starts with: a checkpoint of no leaves. An index without it is refused, for a lost checkpoint must not
-/// start the log anew.
-pub fn start(signer: &NoteSigner) -> Vec<Write> {
-    let checkpoint = Checkpoint::of_nothing(signer);
-    vec![Write { path: layout::CHECKPOINT.to_owned(), bytes: checkpoint.note().as_bytes().to_vec() }]
+/// The files a log starts with: a checkpoint of no leaves, signed at `now` (seconds since 1970-01-01 UTC). An index without it is
+/// refused, for a lost checkpoint must not start the log anew.
+pub fn start(signer: &NoteSigner, policy: &Policy, now: u64) -> Vec<Write> {
+    let checkpoint = Checkpoint::of_nothing(policy.keys_digest(), signer).stated_at(now, signer);
+    let checkpoint = checkpoint.expect("it has one signature line besides");
+    vec![Write::of_checkpoint(&checkpoint)]
+}
+
+impl Write {
+    /// The file of a checkpoint.
+    pub fn of_checkpoint(checkpoint: &Checkpoint) -> Self {
+        Self { path: layout::CHECKPOINT.to_owned(), bytes: checkpoint.note().as_bytes().to_vec() }
+    }
 }
 
 /// The files that [`Appender::append`] may read, for a storage that must fetch them first. `size` is the checkpoint's. Should the
@@ -108,13 +117,14 @@ impl<'a, F: Files> Appender<'a, F> {
     pub fn append(&self, submission: Submission<'_>) -> Result<Appended, AppendError> {
         let checkpoint = self.checkpoint()?;
         let size = checkpoint.size();
+        let at = next_time(checkpoint.signed_at(self.signer.key())?, submission.at)?;
         if let Some((name, line)) = self.unfinished(size)? {
             return Err(AppendError::Unfinished { name, seq: line.seq });
         }
         let mut text = self.index_file(submission.name)?;
         let mut history = self.replay(submission.name, &text)?;
         // A clock that was set back does not make a line older than the one before it.
-        let at = submission.at.max(history.outline().last_at());
+        let at = at.max(history.outline().last_at());
         let place = Place { seq: history.len(), prev: history.head(), log: size, at };
         let line = Line::frame(place, submission.event, submission.signatures)?;
         // A client passes over kinds it does not know. A writer cannot say who may sign them.
@@ -128,21 +138,24 @@ impl<'a, F: Files> Appender<'a, F> {
         let leaf = leaf_of(submission.name, &line);
         let mut writes = vec![self.bundle(size, &leaf)?];
         writes.push(Write { path: layout::index_file(submission.name), bytes: text.into_bytes() });
-        self.finish(size, leaf, line, history, writes)
+        self.finish(size, at, leaf, line, history, writes)
     }
 
-    /// Finishes what a crash left between the index file and the checkpoint. None if there is nothing to finish. To be called
-    /// before the first append and after every failed write.
-    pub fn recover(&self) -> Result<Option<Appended>, AppendError> {
-        let size = self.checkpoint()?.size();
+    /// Finishes what a crash left between the index file and the checkpoint, which is signed at `now`. None if there is nothing
+    /// to finish. To be called before the first append and after every failed write.
+    pub fn recover(&self, now: u64) -> Result<Option<Appended>, AppendError> {
+        let checkpoint = self.checkpoint()?;
+        let size = checkpoint.size();
         let Some((name, line)) = self.unfinished(size)? else { return Ok(None) };
+        let at = next_time(checkpoint.signed_at(self.signer.key())?.max(Some(line.at)), now)?;
         let history = self.replay(&name, &self.index_file(&name)?)?;
-        self.finish(size, leaf_of(&name, &line), line, history, Vec::new()).map(Some)
+        self.finish(size, at, leaf_of(&name, &line), line, history, Vec::new()).map(Some)
     }
 
     fn finish(
         &self,
         size: u64,
+        at: u64,
         leaf: Leaf,
         line: Line,
         history: History,
@@ -150,8 +163,9 @@ impl<'a, F: Files> Appender<'a, F> {
     ) -> Result<Appended, AppendError> {
         let (tiles, root) = self.grow(size, leaf.hash())?;
         writes.extend(tiles);
-        let checkpoint = Checkpoint::sign(size + 1, root, self.signer);
-        writes.push(Write { path: layout::CHECKPOINT.to_owned(), bytes: checkpoint.note().as_bytes().to_vec() });
+        let checkpoint = Checkpoint::sign(size + 1, root, self.policy.keys_digest(), self.signer);
+        let checkpoint = checkpoint.stated_at(at, self.signer)?;
+        writes.push(Write::of_checkpoint(&checkpoint));
         Ok(Appended { line, history, checkpoint, writes })
     }
 

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::log::{LogError, TreeHead, check_consistency, check_inclusion, leaf_hash};
 use crate::record::Event;
-use crate::testing::{TestIndex, key, name, owner_keys, release, withdrawal};
+use crate::testing::{AT, TestIndex, key, name, owner_keys, release, withdrawal};
 
 const PLUGINS: [&str; 20] =
     ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s", "t"];
@@ -53,7 +53,7 @@ fn after_a_crash_at_any_write_the_index_recovers_and_takes_the_event_again_or_ha
         index.files.write(&cut_off.writes[..written]);
 
         let appender = Appender::new(&index.files, &index.signer, &index.policy);
-        let recovered = appender.recover().expect("a crash at a write is recoverable");
+        let recovered = appender.recover(AT).expect("a crash at a write is recoverable");
         // Once the line stands in its file, it is finished; before, it never was.
         assert_eq!(recovered.is_some(), written >= 2, "{written} files written");
         match recovered {
@@ -89,7 +89,7 @@ fn a_registry_does_not_take_an_event_it_cannot_check() {
     let index = TestIndex::new();
     let event = r#"{"kind":"party","name":"redis"}"#;
     let submission =
-        Submission { name: &name("redis"), event, signatures: vec![key(1).sign_event("party", event)], at: 0 };
+        Submission { name: &name("redis"), event, signatures: vec![key(1).sign_event("party", event)], at: AT };
     let error = Appender::new(&index.files, &index.signer, &index.policy).append(submission).expect_err("unknown");
     assert!(matches!(error, AppendError::UnknownKind { .. }), "{error}");
 }
@@ -113,7 +113,7 @@ fn an_append_reads_only_the_files_it_announces() {
             name: event.name(),
             event: &text,
             signatures: vec![key(1).sign_event("release", &text)],
-            at: 0,
+            at: AT,
         };
         let announced: BTreeSet<_> = files_to_append(event.name(), number as u64).into_iter().collect();
         let appended = Appender::new(&watched, &index.signer, &index.policy).append(submission).expect("holds");
@@ -159,4 +159,24 @@ fn the_bundles_hold_the_leaves_that_the_tiles_hash() {
     for end in 0..bundle.len() {
         assert!(decode_entries(&bundle[..end], 3).is_err(), "cut at {end}");
     }
+}
+
+#[test]
+fn an_append_states_when_it_was_made_and_never_an_earlier_time_than_before() {
+    let index = TestIndex::new();
+    let append = |version: &str, at: u64| {
+        let event = Event::from(release("redis", version));
+        let text = event.to_text();
+        let signatures = vec![key(1).sign_event("release", &text)];
+        let submission = Submission { name: event.name(), event: &text, signatures, at };
+        let appended = Appender::new(&index.files, &index.signer, &index.policy).append(submission)?;
+        index.files.write(&appended.writes);
+        let signed = index.checkpoint().signed_at(index.signer.key()).expect("its own line holds");
+        Ok::<_, AppendError>((appended.line.at, signed.expect("it states a time")))
+    };
+    assert_eq!(append("1.0.0", AT + 100).expect("it holds"), (AT + 100, AT + 100));
+    assert_eq!(append("1.1.0", AT + 40).expect("clocks differ a little"), (AT + 100, AT + 100));
+    let error = append("1.2.0", AT - 900).expect_err("the clock is wrong");
+    assert!(matches!(error, AppendError::Clock(behind) if behind.signed == AT + 100), "{error}");
+    assert_eq!(index.checkpoint().keys(), index.policy.keys_digest());
 }

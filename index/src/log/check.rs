@@ -62,6 +62,16 @@ pub enum LogError {
         /// The root now.
         new: NodeHash,
     },
+    /// A list of hashes that no tree of these sizes gives.
+    #[error("the proof has {hashes} hashes, which lead from no log of {old} leaves to one of {new}")]
+    ProofLength {
+        /// The size seen before.
+        old: u64,
+        /// The size now.
+        new: u64,
+        /// How many hashes the proof has.
+        hashes: usize,
+    },
     /// The new tree does not begin with the leaves of the old one, or the tiles are not those of the checkpoint.
     #[error("the log of {} leaves did not grow out of the one of {} leaves seen before: {}", .0.new.size, .0.old.size, .0)]
     Inconsistent(Box<Inconsistency>),
@@ -117,7 +127,33 @@ pub fn check_inclusion(
 /// Checks that the new checkpoint's tree begins with all leaves of the old one. On an error, the caller keeps both
 /// checkpoints: together they are the evidence.
 pub fn check_consistency(old: &TreeHead, new: &Checkpoint, tiles: &impl TileSource) -> Result<(), LogError> {
-    let new = new.head();
+    match compare(old, new.head())? {
+        Growth::Plain => Ok(()),
+        Growth::ToBeProved => {
+            let proof = prove_consistency(old.size, new.size(), tiles)?.expect("both sizes were compared before");
+            check_growth(old, new.head(), &proof)
+        }
+    }
+}
+
+/// The same with the hashes of a proof instead of tiles. Where none are needed there must be none.
+pub fn check_consistency_proof(old: &TreeHead, new: &Checkpoint, proof: &[NodeHash]) -> Result<(), LogError> {
+    match compare(old, new.head())? {
+        Growth::Plain if proof.is_empty() => Ok(()),
+        Growth::Plain => Err(LogError::ProofLength { old: old.size, new: new.size(), hashes: proof.len() }),
+        Growth::ToBeProved => check_growth(old, new.head(), proof),
+    }
+}
+
+/// What two heads that fit together still need.
+enum Growth {
+    /// Nothing: they are the same, or the old one has no leaves.
+    Plain,
+    /// A proof.
+    ToBeProved,
+}
+
+fn compare(old: &TreeHead, new: &TreeHead) -> Result<Growth, LogError> {
     if old.origin != new.origin {
         return Err(LogError::OtherLog { old: old.origin.clone(), new: new.origin.clone() });
     }
@@ -132,16 +168,12 @@ pub fn check_consistency(old: &TreeHead, new: &Checkpoint, tiles: &impl TileSour
     if old.size == new.size && old.root != new.root {
         return Err(LogError::Forked { size: old.size, old: old.root, new: new.root });
     }
-    if old.size == 0 || old.size == new.size {
-        return Ok(());
-    }
-    check_growth(old, new, tiles)
+    Ok(if old.size == 0 || old.size == new.size { Growth::Plain } else { Growth::ToBeProved })
 }
 
-fn check_growth(old: &TreeHead, new: &TreeHead, tiles: &impl TileSource) -> Result<(), LogError> {
-    let proof = prove_consistency(old.size, new.size, tiles)?.expect("both sizes were compared before");
-    let (computed_old, computed_new) =
-        roots_of_consistency(old.size, new.size, old.root, &proof).expect("the proof was made for these sizes");
+fn check_growth(old: &TreeHead, new: &TreeHead, proof: &[NodeHash]) -> Result<(), LogError> {
+    let (computed_old, computed_new) = roots_of_consistency(old.size, new.size, old.root, proof)
+        .ok_or(LogError::ProofLength { old: old.size, new: new.size, hashes: proof.len() })?;
     if computed_old == old.root && computed_new == new.root {
         return Ok(());
     }

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::keys;
 use super::merkle::{NodeHash, root_of_nothing};
-use super::note::{self, NoteError, NoteKey, NoteSigner};
+use super::note::{self, NoteError, NoteKey, NoteSigner, SignatureLine};
 use crate::digest::Digest;
 use crate::record::MAX_INTEGER;
 
@@ -24,13 +25,14 @@ pub struct TreeHead {
 ///
 /// ```compile_fail,E0451
 /// use pocket_index::log::{Checkpoint, TreeHead};
-/// fn forge(head: TreeHead) -> Checkpoint {
-///     Checkpoint { head, note: String::new() }
+/// fn forge(head: TreeHead, other: Checkpoint) -> Checkpoint {
+///     Checkpoint { head, ..other }
 /// }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
     head: TreeHead,
+    keys: Digest,
     note: String,
 }
 
@@ -73,11 +75,11 @@ impl Checkpoint {
     /// Reads a checkpoint and checks the log's signature.
     pub fn open(note: &[u8], key: &NoteKey) -> Result<Self, CheckpointError> {
         let note = str::from_utf8(note).map_err(|_| CheckpointError::NotText)?;
-        let head = parse(note::open(note, key)?)?;
+        let (head, keys) = parse(note::open(note, key)?)?;
         if head.origin != key.name() {
             return Err(CheckpointError::Origin { expected: key.name().to_owned(), found: head.origin });
         }
-        Ok(Self { head, note: note.to_owned() })
+        Ok(Self { head, keys, note: note.to_owned() })
     }
 
     /// Reads a checkpoint that is trusted by its digest, not by a key: the bundled index's, compiled into the program.
@@ -88,19 +90,27 @@ impl Checkpoint {
         }
         let note = str::from_utf8(note).map_err(|_| CheckpointError::NotText)?;
         let (text, _) = note::split(note)?;
-        Ok(Self { head: parse(text)?, note: note.to_owned() })
+        let (head, keys) = parse(text)?;
+        Ok(Self { head, keys, note: note.to_owned() })
     }
 
-    /// Signs a tree head; the origin is the signer's name.
-    pub fn sign(size: u64, root: NodeHash, signer: &NoteSigner) -> Self {
+    /// The log that a checkpoint says it is of. Its form is checked, no signature is: this tells which key to try.
+    pub fn origin_of(note: &[u8]) -> Result<String, CheckpointError> {
+        let note = str::from_utf8(note).map_err(|_| CheckpointError::NotText)?;
+        Ok(parse(note::split(note)?.0)?.0.origin)
+    }
+
+    /// Signs a tree head and the digest of the registry's event keys ([`super::keys_digest`]); the origin is the signer's name.
+    /// When that was, [`Checkpoint::stated_at`] adds.
+    pub fn sign(size: u64, root: NodeHash, keys: Digest, signer: &NoteSigner) -> Self {
         let origin = signer.key().name().to_owned();
-        let note = signer.sign(&format!("{origin}\n{size}\n{root}\n"));
-        Self { head: TreeHead { origin, size, root }, note }
+        let note = signer.sign(&format!("{origin}\n{size}\n{root}\n{}", keys::write(keys)));
+        Self { head: TreeHead { origin, size, root }, keys, note }
     }
 
     /// The checkpoint that a log starts with.
-    pub fn of_nothing(signer: &NoteSigner) -> Self {
-        Self::sign(0, root_of_nothing(), signer)
+    pub fn of_nothing(keys: Digest, signer: &NoteSigner) -> Self {
+        Self::sign(0, root_of_nothing(), keys, signer)
     }
 
     /// The tree.
@@ -113,14 +123,27 @@ impl Checkpoint {
         self.head.size
     }
 
+    /// The digest of the registry's event keys, as the log states it: that of no keys if it states none.
+    pub fn keys(&self) -> Digest {
+        self.keys
+    }
+
     /// The text that is signed, with its newline.
     pub(super) fn text(&self) -> &str {
         note::split(&self.note).expect("it was split before").0
     }
 
+    /// The same checkpoint with the lines of the log's own key and name alone.
+    pub fn bare(&self, log: &NoteKey) -> Result<Self, CheckpointError> {
+        let (text, lines) = note::split(&self.note)?;
+        let own = lines.iter().filter(|line| line.name == log.name()).map(SignatureLine::to_text);
+        let note = format!("{text}\n{}", own.collect::<String>());
+        Self::open(note.as_bytes(), log)
+    }
+
     /// The same tree under other signatures.
     pub(super) fn with_note(&self, note: String) -> Self {
-        Self { head: self.head.clone(), note }
+        Self { head: self.head.clone(), keys: self.keys, note }
     }
 
     /// The whole signed note, as it stands in `log/checkpoint`.
@@ -129,8 +152,8 @@ impl Checkpoint {
     }
 }
 
-/// Origin, size, root; further lines are extensions, which do not concern us.
-fn parse(text: &str) -> Result<TreeHead, CheckpointError> {
+/// Origin, size, root; further lines are extensions, of which one states the registry's keys.
+fn parse(text: &str) -> Result<(TreeHead, Digest), CheckpointError> {
     let mut lines = text.lines();
     let mut line = |what| lines.next().ok_or(CheckpointError::Malformed { what, value: String::new() });
     let origin = line("expected the origin, found")?;
@@ -141,9 +164,10 @@ fn parse(text: &str) -> Result<TreeHead, CheckpointError> {
     }
     let malformed = |what, value: &str| CheckpointError::Malformed { what, value: value.to_owned() };
     let size = size_text.parse::<u64>().ok().filter(|size| *size <= MAX_INTEGER && size.to_string() == size_text);
-    Ok(TreeHead {
+    let head = TreeHead {
         origin: origin.to_owned(),
         size: size.ok_or_else(|| malformed("expected the number of leaves, found", size_text))?,
         root: root.parse().map_err(|_| malformed("expected the root in base64, found", root))?,
-    })
+    };
+    Ok((head, keys::parse(lines)?))
 }

@@ -211,7 +211,8 @@ mod tests {
     #[test]
     fn the_newest_of_a_cosigners_lines_is_kept() {
         let index = TestIndex::new();
-        let (checkpoint, log) = (index.checkpoint(), Cosigner::of_log(&index.signer));
+        let checkpoint = Checkpoint::of_nothing(crate::log::keys_digest([]), &index.signer);
+        let log = Cosigner::of_log(&index.signer);
         let (old, new) = (log.cosign(&checkpoint, 10), log.cosign(&checkpoint, 20));
         let both = Checkpoint::open(
             format!("{}{}{}", checkpoint.note(), new.line(), old.line()).as_bytes(),
@@ -263,7 +264,8 @@ mod tests {
     #[test]
     fn a_signature_of_the_log_is_no_statement_of_time() {
         let index = TestIndex::new();
-        assert_eq!(index.checkpoint().signed_at(index.signer.key()), Ok(None));
+        let checkpoint = Checkpoint::of_nothing(crate::log::keys_digest([]), &index.signer);
+        assert_eq!(checkpoint.signed_at(index.signer.key()), Ok(None));
         let log = index.signer.key().to_string();
         assert!(matches!(log.parse::<CosignerKey>(), Err(NoteKeyError::Shape { .. })));
         assert!(

@@ -343,7 +343,7 @@ impl Outline {
         if place.at < self.last_at {
             return Err(Problem::TimeOrder { previous: self.last_at, found: place.at });
         }
-        Ok(())
+        Ok(self.policy.check_time(place.log, place.at)?)
     }
 
     fn add_release(&mut self, version: Version, listed: Listed) -> Result<(), Problem> {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::ownership::OwnershipError;
 use crate::digest::Digest;
+use crate::log::{LineTimeError, LogTimes, keys_digest};
 use crate::signature::{DEVELOPMENT_KEYS, PublicKey};
 
 /// What a reader of index files brings along: the registry's keys, how much of the log is published, and which lines signed
@@ -14,6 +15,7 @@ pub struct Policy {
     development_keys: BTreeSet<PublicKey>,
     development_lines: DevelopmentLines,
     published: Option<u64>,
+    times: LogTimes,
 }
 
 #[derive(Debug, Clone)]
@@ -30,6 +32,7 @@ impl Policy {
             development_keys: DEVELOPMENT_KEYS.iter().map(|key| key.parse().expect("the list is tested")).collect(),
             development_lines: DevelopmentLines::Listed(BTreeSet::new()),
             published: None,
+            times: LogTimes::default(),
         }
     }
 
@@ -38,6 +41,12 @@ impl Policy {
     /// A registry writes a line before the checkpoint that covers it, so a reader can meet one in between.
     pub fn published_up_to(mut self, size: u64) -> Self {
         self.published = Some(size);
+        self
+    }
+
+    /// Refuses lines whose `at` goes against what is known of when the log grew.
+    pub fn within(mut self, times: LogTimes) -> Self {
+        self.times = times;
         self
     }
 
@@ -58,6 +67,15 @@ impl Policy {
     pub(crate) fn with_development_keys(mut self, keys: impl IntoIterator<Item = PublicKey>) -> Self {
         self.development_keys.extend(keys);
         self
+    }
+
+    /// The digest of the registry's keys, as its checkpoints state it.
+    pub fn keys_digest(&self) -> Digest {
+        keys_digest(&self.registry_keys)
+    }
+
+    pub(super) fn check_time(&self, log: u64, at: u64) -> Result<(), LineTimeError> {
+        self.times.check(log, at)
     }
 
     pub(super) fn is_published(&self, log: u64) -> bool {

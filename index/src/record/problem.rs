@@ -7,6 +7,7 @@ use super::history::MAX_FILE_BYTES;
 use super::ownership::OwnershipError;
 use super::recovery::MIN_RECOVERY_DELAY;
 use crate::digest::Digest;
+use crate::log::LineTimeError;
 use crate::name::PluginName;
 
 /// Why an index file is refused.
@@ -64,6 +65,9 @@ pub enum Problem {
         /// The leaf of this line.
         found: u64,
     },
+    /// What it says of its time cannot be.
+    #[error(transparent)]
+    Time(#[from] LineTimeError),
     /// Time decides who may sign, so it does not go back within a file.
     #[error("`at` is {found}, but the line before came at {previous}, which must not be later")]
     TimeOrder {

@@ -11,7 +11,7 @@ use crate::cli::recovery::notice_document;
 use crate::ops::announce::{self, Announced, OwnerChange, Ownership};
 use crate::ops::{OpsError, Scope, Workspace};
 
-use super::{block_on, reach, secrets};
+use super::{look, reach, secrets};
 
 /// Which way a version is withdrawn, or given back.
 #[derive(Debug, Clone, Copy)]
@@ -47,13 +47,13 @@ pub fn owner(command: &OwnerCommand, output: &Output) -> Result<(), OpsError> {
     match command {
         OwnerCommand::List { name, registry } => {
             let workspace = Workspace::open(Scope::Nearest)?;
-            let ownership = block_on(announce::ownership(&workspace, name, &reach(registry)))?;
+            let ownership = look(&workspace, output, announce::ownership(&workspace, name, &reach(registry)))?;
             list(name, &ownership, output);
             Ok(())
         }
         OwnerCommand::Keep { name, sign } => {
             let workspace = Workspace::open(Scope::Nearest)?;
-            let ownership = block_on(announce::ownership(&workspace, name, &reach(&sign.registry)))?;
+            let ownership = look(&workspace, output, announce::ownership(&workspace, name, &reach(&sign.registry)))?;
             send(announce::keep_owners(name, &ownership)?, sign, output)
         }
         OwnerCommand::Add { name, owner, sign } => change(name, &OwnerChange::Add(*owner), sign, output),
@@ -79,7 +79,7 @@ fn list(name: &PluginName, Ownership { owners, recoveries }: &Ownership, output:
 
 fn change(name: &PluginName, change: &OwnerChange, sign: &SignArguments, output: &Output) -> Result<(), OpsError> {
     let workspace = Workspace::open(Scope::Nearest)?;
-    let ownership = block_on(announce::ownership(&workspace, name, &reach(&sign.registry)))?;
+    let ownership = look(&workspace, output, announce::ownership(&workspace, name, &reach(&sign.registry)))?;
     send(announce::change_owners(name, &ownership.owners, change)?, sign, output)
 }
 
@@ -87,7 +87,7 @@ fn change(name: &PluginName, change: &OwnerChange, sign: &SignArguments, output:
 fn send(event: Event, sign: &SignArguments, output: &Output) -> Result<(), OpsError> {
     let workspace = Workspace::open(Scope::Nearest)?;
     let secrets = secrets(&workspace, &sign.key, output)?;
-    let announced = block_on(announce::announce(&workspace, event, &secrets, &reach(&sign.registry)))?;
+    let announced = look(&workspace, output, announce::announce(&workspace, event, &secrets, &reach(&sign.registry)))?;
     show(&announced, output);
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use pocket_index::time::UtcTime;
 use serde_json::{Value, json};
 
 use crate::cli::arguments::{AuditArguments, Level};
@@ -10,20 +11,20 @@ use crate::cli::output::Output;
 use crate::cli::table::table;
 use crate::ops::OpsError;
 use crate::ops::audit::{self, Audit, Finding, Kind, Severity};
-use crate::ops::time::rfc3339;
 use crate::registry::Network;
 
-use super::{block_on, open_to_read};
+use super::{look, open_to_read};
 
 /// The version of the schema that advisories follow: <https://ossf.github.io/osv-schema/>.
 const OSV_VERSION: &str = "1.6.0";
+/// In seconds.
 const DAY: u64 = 86_400;
 
 /// One document is printed whatever is found: a finding is no failure of the command.
 pub fn run(arguments: &AuditArguments, output: &Output) -> Result<ExitCode, OpsError> {
     let workspace = open_to_read(arguments.scope)?;
     let network = if arguments.offline { Network::Offline } else { Network::Online };
-    let audit = block_on(audit::audit(&workspace, arguments.min_age.saturating_mul(DAY), network))?;
+    let audit = look(&workspace, output, audit::audit(&workspace, arguments.min_age.saturating_mul(DAY), network))?;
     output.result(&document(&audit), || text(&audit));
     let limit = severity(arguments.deny);
     let denied = audit.findings.iter().filter(|finding| finding.kind.severity() >= limit).count();
@@ -87,7 +88,7 @@ fn advisory(finding: &Finding, at: u64) -> Value {
     json!({
         "schema_version": OSV_VERSION,
         "id": format!("POCKET-{source}-{name}-{version}-{}", kind.as_str()),
-        "modified": rfc3339(at),
+        "modified": UtcTime(at).to_string(),
         "summary": format!("{name} {version} was {}", kind.as_str()),
         "details": message,
         "affected": [{ "package": { "ecosystem": "Pocket", "name": name }, "versions": [version] }],

@@ -17,11 +17,11 @@ use crate::ops::install::sentences;
 use crate::ops::recovery::Notice;
 use crate::ops::{OpsError, Scope, Workspace};
 
-use super::{block_on, reach};
+use super::{look, reach};
 
 pub fn run(name: &PluginName, registry: &RegistryArguments, output: &Output) -> Result<(), OpsError> {
     let workspace = Workspace::open(Scope::Nearest)?;
-    match block_on(info::info(&workspace, name, &reach(registry)))? {
+    match look(&workspace, output, info::info(&workspace, name, &reach(registry)))? {
         Info::Installed(installed) => output.result(&installed_document(&installed), || installed_text(&installed)),
         Info::Published { registry, newest, versions, recoveries } => {
             recoveries.iter().for_each(|notice| output.warning(notice.to_string()));

@@ -22,6 +22,8 @@ mod uninstall;
 mod vendor;
 mod verify;
 mod why;
+#[cfg(feature = "registry")]
+mod witness;
 
 use std::process::ExitCode;
 
@@ -45,6 +47,8 @@ pub fn run(cli: Cli, output: &Output) -> Result<ExitCode, OpsError> {
         Command::Key(command) => key::run(&command, output),
         #[cfg(feature = "registry")]
         Command::Registry(command) => return registry::run(command, output),
+        #[cfg(feature = "registry")]
+        Command::Witness(command) => witness::run(command, output),
         #[cfg(feature = "registry")]
         Command::Demo(arguments) => demo::run(&arguments, output),
         Command::PluginHost => return Ok(crate::engine::native::run_host()),
@@ -101,6 +105,17 @@ fn secrets(workspace: &Workspace, names: &[String], output: &Output) -> Result<V
 /// The nearest project's files or the user's own, to look at.
 fn open_to_read(scope: ScopeArguments) -> Result<Workspace, OpsError> {
     Workspace::open(scope.scope())
+}
+
+/// The same for a verb that looks at registries, and tells what a person should know of them: also where it failed.
+fn look<T>(
+    workspace: &Workspace,
+    output: &Output,
+    verb: impl Future<Output = Result<T, OpsError>>,
+) -> Result<T, OpsError> {
+    let done = block_on(verb);
+    workspace.notices().iter().for_each(|notice| output.warning(notice.to_string()));
+    done
 }
 
 /// Runs a verb that waits for the network, on this thread.

@@ -9,11 +9,11 @@ use crate::cli::table::table;
 use crate::ops::permissions::{self, Missing, PluginPermissions, Row, Standing};
 use crate::ops::{OpsError, Scope, Workspace};
 
-use super::{block_on, reach};
+use super::{look, reach};
 
 pub fn run(name: &PluginName, registry: &RegistryArguments, output: &Output) -> Result<(), OpsError> {
     let workspace = Workspace::open(Scope::Nearest)?;
-    let found = block_on(permissions::permissions(&workspace, name, &reach(registry)))?;
+    let found = look(&workspace, output, permissions::permissions(&workspace, name, &reach(registry)))?;
     output.result(&document(&found), || text(&found));
     Ok(())
 }

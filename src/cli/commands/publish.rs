@@ -7,14 +7,15 @@ use crate::cli::output::Output;
 use crate::ops::publish::{self, Published, Sending};
 use crate::ops::{OpsError, Scope, Workspace};
 
-use super::{block_on, reach, secrets};
+use super::{look, reach, secrets};
 
 pub fn run(arguments: &PublishArguments, output: &Output) -> Result<(), OpsError> {
     let workspace = Workspace::open(Scope::Nearest)?;
     let sending = if arguments.dry_run { Sending::DryRun } else { Sending::Upload };
     let reach = reach(&arguments.sign.registry);
     let secrets = || secrets(&workspace, &arguments.sign.key, output);
-    let published = block_on(publish::publish(&workspace, &arguments.sources, secrets, &reach, sending))?;
+    let published =
+        look(&workspace, output, publish::publish(&workspace, &arguments.sources, secrets, &reach, sending))?;
     show(&published, output);
     Ok(())
 }

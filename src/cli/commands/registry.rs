@@ -1,12 +1,14 @@
 //! `pocket registry`.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use pocket_index::name::PluginName;
 use pocket_index::record::Recovery;
-use pocket_registry::{Announced, Exposure, NewOwners, Options, Registry, Seed, Server, Source};
-use serde_json::json;
+use pocket_index::time::{Age, UtcTime};
+use pocket_registry::{Announced, Exposure, NewOwners, Options, Refreshed, Registry, Seed, Server, Source, Witnesses};
+use serde_json::{Value, json};
 
 use crate::cli::arguments::{RecoverArguments, RegistryCommand};
 use crate::cli::error::{VERIFICATION_REFUSED, count};
@@ -14,21 +16,21 @@ use crate::cli::output::Output;
 use crate::cli::recovery;
 use crate::ops::monitor::{self, Audited};
 use crate::ops::recovery::fingerprints;
-use crate::ops::time::rfc3339;
 use crate::ops::{OpsError, Scope, Workspace};
-use crate::registry::Archives;
+use crate::registry::{Archives, Notice};
 
 use super::block_on;
 
 pub fn run(command: RegistryCommand, output: &Output) -> Result<ExitCode, OpsError> {
     match command {
-        RegistryCommand::Serve { dir, with_bundled, addr, behind_proxy, recovery_delay } => {
+        RegistryCommand::Serve { dir, with_bundled, addr: address, behind_proxy, recovery_delay, witnesses } => {
             let seed = if with_bundled { Seed::Bundled } else { Seed::Empty };
             let exposure = if behind_proxy { Exposure::BehindProxy } else { Exposure::Loopback };
             let source = dir.map_or(Source::Bundled, |path| Source::Folder { path, seed });
-            serve(&Options { source, address: addr, exposure, recovery_delay }, output)
+            serve(&Options { source, address, exposure, recovery_delay, witnesses: witnesses.into() }, output)
         }
-        RegistryCommand::Recover(arguments) => recover(&arguments, output),
+        RegistryCommand::Refresh { folder, witnesses } => refresh(&folder, &witnesses.into(), output),
+        RegistryCommand::Recover { recovery, witnesses } => recover(&recovery, &witnesses.into(), output),
         RegistryCommand::Verify { registry, no_archives } => {
             let archives = if no_archives { Archives::Skipped } else { Archives::Digested };
             verify(&registry, archives, output)
@@ -41,12 +43,12 @@ fn serve(options: &Options, output: &Output) -> Result<ExitCode, OpsError> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn recover(arguments: &RecoverArguments, output: &Output) -> Result<ExitCode, OpsError> {
+fn recover(arguments: &RecoverArguments, witnesses: &Witnesses, output: &Output) -> Result<ExitCode, OpsError> {
     let RecoverArguments { name, owner, threshold, reason, dir, delay } = arguments.clone();
     let new = NewOwners { name, keys: owner, threshold, reason, delay };
-    let Announced { recovery, receipt } = Registry::open_existing(&dir)?.recover_owners(&new)?;
+    let Announced { recovery, receipt } = Registry::open_existing(&dir, witnesses)?.recover_owners(&new)?;
     let (old, next) = (fingerprints(&recovery.before), fingerprints(&recovery.after));
-    let from = rfc3339(recovery.effective);
+    let from = UtcTime(recovery.effective).to_string();
     output.step("Announced", format!("`{}` is signed by {next} instead of {old} from {from} on", new.name));
     let mut document = recovery::document(&recovery);
     document["name"] = json!(new.name);
@@ -55,10 +57,23 @@ fn recover(arguments: &RecoverArguments, output: &Output) -> Result<ExitCode, Op
     Ok(ExitCode::SUCCESS)
 }
 
+fn refresh(folder: &Path, witnesses: &Witnesses, output: &Output) -> Result<ExitCode, OpsError> {
+    let Refreshed { events, signed } = pocket_registry::refresh(folder, witnesses)?;
+    let signed = UtcTime(signed).to_string();
+    let document = json!({ "folder": folder, "leaves": events, "signed_at": signed });
+    output.result(&document, || {
+        format!("the checkpoint of {} is signed anew, at {signed}\n", count(events as usize, "event"))
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
 fn verify(registry: &str, archives: Archives, output: &Output) -> Result<ExitCode, OpsError> {
     let workspace = Workspace::open(Scope::Nearest)?;
     let audited = block_on(monitor::verify(&workspace, registry, archives))?;
-    let Audited { registry, key, head, audit } = &audited;
+    // That it is too old is a difference.
+    let notices = workspace.notices().into_iter().filter(|notice| !matches!(notice, Notice::Stale { .. }));
+    notices.for_each(|notice| output.warning(notice.to_string()));
+    let Audited { registry, key, head, signed, age, audit, .. } = &audited;
     let differences = audit.differences.iter();
     let differences: Vec<_> =
         differences.map(|found| json!({ "file": found.file, "problem": found.problem })).collect();
@@ -73,6 +88,9 @@ fn verify(registry: &str, archives: Archives, output: &Output) -> Result<ExitCod
         "key": key,
         "leaves": head.size,
         "root": head.root,
+        "signed_at": signed.map(|signed| UtcTime(signed).to_string()),
+        "age": age,
+        "witnesses": witnesses(&audited),
         "plugins": audit.plugins,
         "releases": audit.releases,
         "archives": audit.archives,
@@ -84,8 +102,39 @@ fn verify(registry: &str, archives: Archives, output: &Output) -> Result<ExitCod
     Ok(if audit.differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(VERIFICATION_REFUSED) })
 }
 
+/// Who saw the checkpoint, and when.
+fn witnesses(audited: &Audited) -> Vec<Value> {
+    let checked = audited.witnessed.iter().map(|seen| {
+        let fingerprint = seen.key.public().fingerprint().to_string();
+        json!({ "name": seen.key.name(), "time": UtcTime(seen.time).to_string(), "fingerprint": fingerprint })
+    });
+    let claimed = audited.claimed.iter();
+    let claimed = claimed
+        .map(|claim| json!({ "name": claim.name, "time": UtcTime(claim.time).to_string(), "fingerprint": null }));
+    checked.chain(claimed).collect()
+}
+
+fn witnesses_told(audited: &Audited) -> String {
+    let checked = audited.witnessed.iter().map(|seen| {
+        let (name, key) = (seen.key.name(), seen.key.public().fingerprint());
+        format!("  witnessed by `{name}` ({key}) at {}\n", UtcTime(seen.time))
+    });
+    let claimed = audited.claimed.iter().map(|claim| {
+        format!(
+            "  a line says that `{}` witnessed it at {}; its key is not known here\n",
+            claim.name.escape_debug(),
+            UtcTime(claim.time)
+        )
+    });
+    checked.chain(claimed).collect()
+}
+
 fn told(audited: &Audited) -> String {
-    let Audited { registry, key, head, audit } = audited;
+    let Audited { registry, key, head, signed, age, audit, .. } = audited;
+    let signed = match signed.zip(*age) {
+        Some((signed, age)) => format!("at {}, {} ago", UtcTime(signed), Age(age)),
+        None => "at a time that it does not say".to_owned(),
+    };
     let verdict = match audit.differences.len() {
         0 => "is verified".to_owned(),
         number => format!("does not fit together: {}", count(number, "difference")),
@@ -98,9 +147,10 @@ fn told(audited: &Audited) -> String {
         number => format!("{}, {} bytes", count(number as usize, "archive"), audit.bytes),
     };
     format!(
-        "the registry {registry} {verdict}\n{differences}  {} with the root {}, signed by {key}\n  {} with {}\n  {archives}\n{recoveries}",
+        "the registry {registry} {verdict}\n{differences}  {} with the root {}, signed by {key}\n  {signed}\n{}  {} with {}\n  {archives}\n{recoveries}",
         count(audit.leaves as usize, "event"),
         head.root,
+        witnesses_told(audited),
         count(audit.plugins as usize, "plugin"),
         count(audit.releases as usize, "release"),
     )
@@ -108,7 +158,7 @@ fn told(audited: &Audited) -> String {
 
 fn recovery_line((name, found): &(PluginName, Recovery)) -> String {
     let (old, new) = (fingerprints(&found.before), fingerprints(&found.after));
-    let (state, from) = (recovery::state(found.outcome), rfc3339(found.effective));
+    let (state, from) = (recovery::state(found.outcome), UtcTime(found.effective).to_string());
     format!("  owner-recovery of `{name}`, {state}: {new} instead of {old} from {from} on ({})\n", found.reason)
 }
 

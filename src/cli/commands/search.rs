@@ -7,11 +7,11 @@ use crate::cli::output::Output;
 use crate::cli::table::table;
 use crate::ops::{OpsError, Scope, Workspace, search};
 
-use super::{block_on, reach};
+use super::{look, reach};
 
 pub fn run(words: &[String], registry: &RegistryArguments, output: &Output) -> Result<(), OpsError> {
     let workspace = Workspace::open(Scope::Nearest)?;
-    let found = block_on(search::search(&workspace, words, &reach(registry)))?;
+    let found = look(&workspace, output, search::search(&workspace, words, &reach(registry)))?;
     output.result(&found, || match found.as_slice() {
         [] => format!("no plugin has `{}`\n", words.join(" ")),
         found => table(["NAME", "VERSION", "TYPE", "DESCRIPTION"], &found.iter().map(row).collect::<Vec<_>>()),

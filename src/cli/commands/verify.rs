@@ -9,13 +9,13 @@ use crate::ops::verify::{self, Verified};
 use crate::ops::{OpsError, Scope, Workspace};
 use crate::registry::Network;
 
-use super::{block_on, reach};
+use super::{look, reach};
 
 pub fn run(subject: Option<&str>, registry: &RegistryArguments, output: &Output) -> Result<(), OpsError> {
     let workspace = Workspace::open(Scope::Nearest)?;
     let reach = reach(registry);
     let Some(subject) = subject else { return run_all(&workspace, reach.network, output) };
-    let verified = block_on(verify::verify(&workspace, subject, &reach))?;
+    let verified = look(&workspace, output, verify::verify(&workspace, subject, &reach))?;
     output.result(&document(&verified), || text(&verified));
     Ok(())
 }
@@ -25,7 +25,7 @@ fn run_all(workspace: &Workspace, network: Network, output: &Output) -> Result<(
         let Failure { message, causes, .. } = describe(error, output.drawing());
         output.warning([vec![message], causes].concat().join(": "));
     };
-    let all = block_on(verify::verify_all(workspace, network, &tell))?;
+    let all = look(workspace, output, verify::verify_all(workspace, network, &tell))?;
     let documents: Vec<Value> = all.iter().map(document).collect();
     output.result(&json!({ "plugins": documents }), || {
         let lines: String = all.iter().map(|one| format!("`{}` {} is verified\n", one.name, one.version)).collect();

@@ -9,7 +9,7 @@ pub mod kv;
 pub mod net;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use files::Files;
 pub use http::{HttpClient, HttpRequest, HttpResponse, Redirects};

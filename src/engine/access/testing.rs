@@ -32,14 +32,16 @@ pub(crate) struct Server {
 
 impl Server {
     /// Serves `answer(head of the request)` on `address`, which may have port 0.
-    pub(crate) fn start(address: &str, answer: impl Fn(&str) -> String + Send + 'static) -> Self {
+    pub(crate) fn start(address: &str, answer: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind(address).expect("the address is free");
         let address = listener.local_addr().expect("it is bound");
         let requests = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&requests);
+        let (seen, answer) = (Arc::clone(&requests), Arc::new(answer));
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                serve(stream, &seen, &answer);
+                // A connection that is opened in advance must not keep the others waiting.
+                let (seen, answer) = (Arc::clone(&seen), Arc::clone(&answer));
+                thread::spawn(move || serve(stream, &seen, &*answer));
             }
         });
         Self { address, requests }

@@ -5,6 +5,7 @@
 //! field may be written while a script runs. There is no safe way to it: `mlua` sets interrupts under a lock that the running
 //! script holds. This is one of two unsafe places outside `engine/native`.
 
+use std::cell::Cell;
 use std::ffi::{CStr, c_int};
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -12,7 +13,19 @@ use std::time::Instant;
 
 use mlua::{Lua, ffi};
 
+use crate::engine::budget::Limits;
 use crate::engine::timer::Alarm;
+
+/// What Luau itself raises where its stack ends.
+const TOO_DEEP: &CStr = c"stack overflow";
+
+/// How much deeper calls may nest once an error was raised for their depth: whoever handles it calls functions too.
+const HANDLING: c_int = 64;
+
+thread_local! {
+    /// How deep calls may nest in the state that runs on this thread, and how much deeper just now.
+    static CALL_DEPTH: Cell<(c_int, c_int)> = const { Cell::new((c_int::MAX, 0)) };
+}
 
 /// Luau's own texts end in no such way.
 const MESSAGE: &CStr = c"the script's time is up";
@@ -53,8 +66,14 @@ impl Slot {
 }
 
 impl<'a> Interrupt<'a> {
-    pub(super) fn at(deadline: Instant, lua: &'a Lua) -> Self {
+    /// Ends the state's script at `deadline`. Calls that nest deeper than `call_depth` fail; Luau's own stack ends at
+    /// [`Limits::MOST_CALL_DEPTH`], and only a smaller number costs the time of looking.
+    pub(super) fn at(deadline: Instant, call_depth: u32, lua: &'a Lua) -> Self {
         let slot = Slot::of(lua);
+        if call_depth < Limits::MOST_CALL_DEPTH {
+            CALL_DEPTH.set((c_int::try_from(call_depth).unwrap_or(c_int::MAX), 0));
+            slot.set(Some(calls_are_counted));
+        }
         let alarm = Alarm::at(deadline, move || slot.set(Some(time_is_up)));
         Self { slot, alarm: Some(alarm), _state: PhantomData }
     }
@@ -66,6 +85,35 @@ impl Drop for Interrupt<'_> {
         drop(self.alarm.take());
         self.slot.set(None);
     }
+}
+
+/// What Luau calls at every call of a script whose depth is limited further than Luau does.
+unsafe extern "C-unwind" fn calls_are_counted(state: *mut ffi::lua_State, gc: c_int) {
+    // During a step of the collector no error may be raised.
+    if gc < 0 {
+        // SAFETY: Luau calls with a valid state.
+        let depth = unsafe { ffi::lua_stackdepth(state) };
+        if is_too_deep(depth) {
+            // SAFETY: Luau lets interrupts raise errors; no Rust value is alive in this frame.
+            unsafe { ffi::luaL_error(state, TOO_DEEP.as_ptr()) };
+        }
+    }
+}
+
+fn is_too_deep(depth: c_int) -> bool {
+    let (most, handling) = CALL_DEPTH.get();
+    let is_too_deep = depth > most.saturating_add(handling);
+    CALL_DEPTH.set((
+        most,
+        if is_too_deep {
+            HANDLING
+        } else if depth <= most {
+            0
+        } else {
+            handling
+        },
+    ));
+    is_too_deep
 }
 
 /// What Luau calls. It raises an error until the script has returned: one that catches it is interrupted again.

@@ -3,17 +3,19 @@
 
 use memchr::memmem;
 use mlua::{Lua, LuaString, Table, Value as LuaValue};
-use serde_json::Value;
 
+use super::decode;
+use super::encode::{self, Room};
 use super::value::{self, Marks};
 use crate::engine::budget::Limits;
+use crate::engine::log::Severity;
 
 /// Where a state writes its log lines.
-pub(super) type LogFunction = Box<dyn Fn(&str) + Send>;
+pub(super) type LogFunction = Box<dyn Fn(Severity, &str) + Send>;
 
 /// Adds the functions that scripts see.
 pub(super) fn install(lua: &Lua, globals: &Table, marks: &Marks, limits: Limits) -> mlua::Result<()> {
-    install_json(lua, globals, marks, limits.output)?;
+    install_json(lua, globals, marks, limits)?;
     let max_text = usize::try_from(limits.memory).unwrap_or(usize::MAX);
     let trim = |_: &Lua, text: LuaString| Ok(text.to_string_lossy().trim().to_owned());
     globals.raw_set("str_trim", lua.create_function(trim)?)?;
@@ -39,20 +41,19 @@ pub(super) fn install(lua: &Lua, globals: &Table, marks: &Marks, limits: Limits)
     globals.raw_set("type_of", lua.create_function(|_, value: LuaValue| Ok(value::type_of(&value)))?)
 }
 
-fn install_json(lua: &Lua, globals: &Table, marks: &Marks, max_bytes: u64) -> mlua::Result<()> {
-    let encode = move |_: &Lua, value: LuaValue| match value::to_json(&value, max_bytes) {
+fn install_json(lua: &Lua, globals: &Table, marks: &Marks, limits: Limits) -> mlua::Result<()> {
+    let room = Room::from(limits);
+    let encode = move |_: &Lua, value: LuaValue| match encode::to_json(&value, room) {
         Ok(value) => Ok(value.to_string()),
-        Err(unfit) => Err(mlua::Error::runtime(format!("json_encode: {}", unfit.sentence("the value", max_bytes)))),
+        Err(unfit) => Err(unfit.raised("json_encode: the value", room)),
     };
     globals.raw_set("json_encode", lua.create_function(encode)?)?;
     let decode_marks = marks.clone();
     let decode = move |lua: &Lua, text: LuaString| {
-        if text.as_bytes().len() as u64 > max_bytes {
-            return Err(mlua::Error::runtime(format!("json_decode: the text is larger than {max_bytes} bytes")));
+        if text.as_bytes().len() as u64 > room.text {
+            return Err(mlua::Error::runtime(format!("json_decode: the text is larger than {} bytes", room.text)));
         }
-        let value: Value = serde_json::from_slice(&text.as_bytes())
-            .map_err(|error| mlua::Error::runtime(format!("json_decode: {error}")))?;
-        decode_marks.to_lua(lua, &value)
+        decode::decode(lua, &decode_marks, &text)
     };
     globals.raw_set("json_decode", lua.create_function(decode)?)?;
     let (lists, objects) = (marks.clone(), marks.clone());
@@ -77,8 +78,14 @@ pub(super) fn host(lua: &Lua, log: LogFunction) -> mlua::Result<Table> {
     host.raw_set("split_text", lua.create_function(split)?)?;
     // The state is used by one thread at a time; a mutex only tells the compiler so.
     let log = std::sync::Mutex::new(log);
-    let write = move |_: &Lua, text: LuaString| {
-        log.lock().unwrap_or_else(std::sync::PoisonError::into_inner)(&text.to_string_lossy());
+    let write = move |_: &Lua, (severity, text): (LuaString, LuaString)| {
+        let severity = match &*severity.as_bytes() {
+            b"debug" => Severity::Debug,
+            b"warn" => Severity::Warning,
+            b"error" => Severity::Error,
+            _ => Severity::Info,
+        };
+        log.lock().unwrap_or_else(std::sync::PoisonError::into_inner)(severity, &text.to_string_lossy());
         Ok(())
     };
     host.raw_set("log", lua.create_function(write)?)?;

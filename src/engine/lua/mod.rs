@@ -1,19 +1,28 @@
 //! Lua plugins and scripts: Luau, closed off, with a memory limit and a deadline that scripts cannot escape.
 //!
 //! `script` is a compiled script and its calls, `state` the closed Lua state, `prelude.luau` and `library` what scripts find in it,
-//! `value` carries JSON in and out, `interrupt` ends what runs too long, `failure` reads what scripts raise.
+//! `capabilities` and `request` what the host does for plugins, `value`, `decode` and `encode` carry JSON in and out, `interrupt` ends what runs too long, `failure` reads what scripts raise.
 
+mod capabilities;
+mod decode;
 pub mod describe;
+mod encode;
 mod failure;
 mod interrupt;
 mod library;
+mod request;
 mod script;
 mod state;
 mod value;
 
 #[cfg(test)]
+mod capability_tests;
+#[cfg(test)]
+mod escapes;
+#[cfg(test)]
 mod tests;
 
+use capabilities::Capabilities;
 pub use describe::{Description, describe};
 use script::FunctionCall;
 pub use script::Script;
@@ -39,7 +48,9 @@ impl LuaPlugin {
     }
 
     fn compile(name: &str, source: &str, border: Border) -> Result<Self, CallError> {
-        let script = Script::compile(name, source, border.limits)?.with_log(border.log.clone());
+        let capabilities = Capabilities::new(border.grants.clone(), border.limits);
+        let script = Script::compile(name, source, border.limits)?;
+        let script = script.with_log(border.log.clone()).with_capabilities(capabilities);
         Ok(Self { script, border })
     }
 

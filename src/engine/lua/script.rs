@@ -7,7 +7,10 @@ use mlua::chunk::Compiler;
 use mlua::{MultiValue, Table, Value as LuaValue};
 use serde_json::Value;
 
+use super::capabilities::Capabilities;
+use super::encode::{self, Unfit};
 use super::failure::Failure;
+use super::library::LogFunction;
 use super::state::State;
 use super::value;
 use crate::engine::budget::Limits;
@@ -31,6 +34,8 @@ pub struct Script {
     bytecode: Vec<u8>,
     limits: Limits,
     log: PluginLog,
+    /// What the host does for the script; nothing for one of a workflow.
+    capabilities: Option<Capabilities>,
     idle: Mutex<Vec<State>>,
 }
 
@@ -50,13 +55,21 @@ impl Script {
             .set_debug_level(1)
             .set_mutable_globals(CHANGING_GLOBALS.map(str::to_owned));
         let bytecode = compiler.compile(source).map_err(|error| CallError::load(syntax_message(name, &error)))?;
-        Ok(Self { name: name.to_owned(), bytecode, limits, log: PluginLog::default(), idle: Mutex::default() })
+        let (name, log) = (name.to_owned(), PluginLog::default());
+        Ok(Self { name, bytecode, limits, log, capabilities: None, idle: Mutex::default() })
     }
 
     /// The same script with another place for what it prints.
     #[must_use]
     pub fn with_log(mut self, log: PluginLog) -> Self {
         self.log = log;
+        self
+    }
+
+    /// The same script as a plugin's.
+    #[must_use]
+    pub(super) fn with_capabilities(mut self, capabilities: Capabilities) -> Self {
+        self.capabilities = Some(capabilities);
         self
     }
 
@@ -108,8 +121,7 @@ impl Script {
     fn reply(&self, whose: &str, mut returned: MultiValue) -> Result<Reply, Failure> {
         let failed = |message| CallError::new(CallErrorKind::Failed, message);
         let output = returned.pop_front().unwrap_or(LuaValue::Nil);
-        let output = value::to_json(&output, self.limits.output)
-            .map_err(|unfit| failed(unfit.sentence(&format!("the output of {whose}"), self.limits.output)))?;
+        let output = encode::to_json(&output, self.limits.into()).map_err(|unfit| self.unfit(whose, &unfit))?;
         let action = match returned.pop_front() {
             None | Some(LuaValue::Nil) => None,
             Some(LuaValue::String(action)) => Some(action.to_string_lossy()),
@@ -119,6 +131,17 @@ impl Script {
             }
         };
         Ok(Reply { output, action: envelope::named_action(action) })
+    }
+
+    fn unfit(&self, whose: &str, unfit: &Unfit) -> Failure {
+        match unfit {
+            Unfit::OutOfMemory => Failure::Memory,
+            Unfit::TooLarge => Failure::TooLarge,
+            Unfit::Value { .. } => {
+                let message = unfit.sentence(&format!("the output of {whose}"), self.limits.output);
+                CallError::new(CallErrorKind::Failed, message).into()
+            }
+        }
     }
 
     /// Lends a state to one call. A state whose call failed is not used again: nobody knows in what condition it is.
@@ -147,7 +170,7 @@ impl Script {
 
     fn take_state(&self) -> mlua::Result<State> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        idle.map_or_else(|| State::new(self.limits, self.log_function()), Ok)
+        idle.map_or_else(|| State::new(self.limits, self.log_function(), self.capabilities.as_ref()), Ok)
     }
 
     fn keep(&self, state: State) {
@@ -159,14 +182,16 @@ impl Script {
         }
     }
 
-    fn log_function(&self) -> Box<dyn Fn(&str) + Send> {
+    fn log_function(&self) -> LogFunction {
         let (log, name) = (self.log.clone(), self.name.clone());
-        Box::new(move |text| log.write(&name, text))
+        Box::new(move |severity, text| log.write_as(severity, &name, text))
     }
 
     fn error(&self, who: &str, failure: Failure) -> CallError {
         match failure {
             Failure::Memory => CallError::out_of_memory(who, self.limits.memory),
+            Failure::Depth => CallError::calls_too_deep(who, self.limits.call_depth),
+            Failure::TooLarge => CallError::output_too_large(who, self.limits.output),
             Failure::Raised(error) => error,
         }
     }

@@ -8,6 +8,7 @@ use std::time::Instant;
 use mlua::chunk::ChunkMode;
 use mlua::{Function, Lua, LuaOptions, MultiValue, StdLib, Table, Value as LuaValue};
 
+use super::capabilities::{Capabilities, Deadline};
 use super::failure::{self, Failure};
 use super::interrupt::Interrupt;
 use super::library::{self, LogFunction};
@@ -24,12 +25,13 @@ pub(super) struct State {
     pub(super) marks: Marks,
     /// The prelude's function that calls others and says what became of it.
     guarded: Function,
+    limits: Limits,
     /// Gives every environment the globals.
     environment_metatable: Table,
 }
 
 impl State {
-    pub(super) fn new(limits: Limits, log: LogFunction) -> mlua::Result<Self> {
+    pub(super) fn new(limits: Limits, log: LogFunction, capabilities: Option<&Capabilities>) -> mlua::Result<Self> {
         let libraries = StdLib::COROUTINE
             | StdLib::TABLE
             | StdLib::OS
@@ -46,12 +48,15 @@ impl State {
         let marks = Marks::new(&lua)?;
         library::install(&lua, &globals, &marks, limits)?;
         let guarded = lua.load(PRELUDE).set_name("=prelude").call(library::host(&lua, log)?)?;
+        if let Some(capabilities) = capabilities {
+            capabilities.install(&lua, &marks)?;
+        }
         lua.sandbox(true)?;
         let environment_metatable = lua.create_table()?;
         environment_metatable.raw_set("__index", globals)?;
         environment_metatable.raw_set("__metatable", false)?;
         environment_metatable.set_readonly(true);
-        Ok(Self { lua, marks, guarded, environment_metatable })
+        Ok(Self { lua, marks, guarded, limits, environment_metatable })
     }
 
     pub(super) fn lua(&self) -> &Lua {
@@ -87,9 +92,10 @@ impl State {
         Err(failure::of_raised(&raised, place.as_deref()))
     }
 
-    /// From now on the script ends at `deadline`.
+    /// From now on the script, and what the host does for it, ends at `deadline`.
     pub(super) fn interrupt_at(&self, deadline: Instant) -> Interrupt<'_> {
-        Interrupt::at(deadline, &self.lua)
+        self.lua.set_app_data(Deadline(deadline));
+        Interrupt::at(deadline, self.limits.call_depth, &self.lua)
     }
 
     /// Readies the state for the next call.

@@ -15,18 +15,15 @@ use serde_json::{Map, Number, Value};
 pub(super) const MAX_DEPTH: usize = 128;
 
 /// The largest whole number up to which every one is a Lua number: 2^53.
-const MAX_EXACT: u64 = 1 << 53;
-
-/// What any value takes as text: a digit and a comma. A table's brackets take as much again.
-const VALUE_BYTES: usize = 2;
+pub(super) const MAX_EXACT: u64 = 1 << 53;
 
 /// The field of a marking metatable that says what its tables are.
 const KIND_FIELD: &str = "json";
 
 /// The field of an object's metatable that lists its fields that were `null`.
-const NULLS_FIELD: &str = "nulls";
+pub(super) const NULLS_FIELD: &str = "nulls";
 
-const LIST: &str = "array";
+pub(super) const LIST: &str = "array";
 const OBJECT: &str = "object";
 
 /// The metatables that mark tables as lists and as objects.
@@ -38,7 +35,7 @@ pub(super) struct Marks {
 
 /// A whole number beyond 2^53.
 #[derive(Clone, PartialEq)]
-struct LargeInteger(Number);
+pub(super) struct LargeInteger(pub(super) Number);
 
 impl UserData for LargeInteger {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
@@ -47,20 +44,6 @@ impl UserData for LargeInteger {
             Ok(matches!((a.borrow::<Self>(), b.borrow::<Self>()), (Ok(a), Ok(b)) if *a == *b))
         });
     }
-}
-
-/// Why a Lua value is no JSON.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Unfit {
-    /// At `path` stands something that JSON does not have.
-    Value {
-        /// Such as `items[3].name`, empty for the whole value.
-        path: String,
-        /// What stands there, after `is` or `has`.
-        reason: String,
-    },
-    /// The value has more bytes than it may.
-    TooLarge,
 }
 
 impl Marks {
@@ -116,21 +99,26 @@ impl Marks {
             table.raw_set(name.as_str(), self.to_lua(lua, value)?)?;
         }
         let nulls: Vec<_> = fields.iter().filter(|(_, value)| value.is_null()).map(|(name, _)| name.as_str()).collect();
-        let metatable = if nulls.is_empty() { self.object.clone() } else { object_with_nulls(lua, &nulls)? };
-        table.set_metatable(Some(metatable))?;
+        table.set_metatable(Some(self.object.clone()))?;
+        self.remember_nulls(lua, &table, &nulls)?;
         Ok(table)
+    }
+
+    /// Marks an object as one whose fields of these names were `null`.
+    pub(super) fn remember_nulls<S: AsRef<str>>(&self, lua: &Lua, object: &Table, nulls: &[S]) -> mlua::Result<()> {
+        if nulls.is_empty() {
+            return Ok(());
+        }
+        let metatable = lua.create_table()?;
+        metatable.raw_set(KIND_FIELD, OBJECT)?;
+        metatable.raw_set(NULLS_FIELD, lua.create_sequence_from(nulls.iter().map(AsRef::as_ref))?)?;
+        metatable.set_readonly(true);
+        object.set_metatable(Some(metatable))
     }
 }
 
-fn object_with_nulls(lua: &Lua, nulls: &[&str]) -> mlua::Result<Table> {
-    let metatable = lua.create_table()?;
-    metatable.raw_set(KIND_FIELD, OBJECT)?;
-    metatable.raw_set(NULLS_FIELD, lua.create_sequence_from(nulls.iter().copied())?)?;
-    metatable.set_readonly(true);
-    Ok(metatable)
-}
-
-fn number_to_lua(lua: &Lua, number: &Number) -> mlua::Result<LuaValue> {
+/// The Lua value of a number: one that is whole and beyond 2^53 keeps its digits.
+pub(super) fn number_to_lua(lua: &Lua, number: &Number) -> mlua::Result<LuaValue> {
     let magnitude = number.as_u64().or_else(|| number.as_i64().map(i64::unsigned_abs));
     match magnitude {
         Some(magnitude) if magnitude > MAX_EXACT => {
@@ -138,11 +126,6 @@ fn number_to_lua(lua: &Lua, number: &Number) -> mlua::Result<LuaValue> {
         }
         _ => Ok(LuaValue::Number(number.as_f64().unwrap_or(f64::NAN))),
     }
-}
-
-/// The JSON value of a Lua value, with at most about `max_bytes` bytes as text.
-pub(super) fn to_json(value: &LuaValue, max_bytes: u64) -> Result<Value, Unfit> {
-    Reader { bytes_left: max_bytes, depth: 0 }.value(value)
 }
 
 /// JSON's name for what a Lua value is, or Lua's for what JSON does not have.
@@ -161,173 +144,30 @@ pub(super) fn type_of(value: &LuaValue) -> &'static str {
     }
 }
 
-fn kind_of_empty(table: &Table) -> &'static str {
+pub(super) fn kind_of_empty(table: &Table) -> &'static str {
     let kind = table.metatable().and_then(|metatable| metatable.raw_get::<String>(KIND_FIELD).ok());
     if kind.is_some_and(|kind| kind == OBJECT) { OBJECT } else { LIST }
-}
-
-struct Reader {
-    bytes_left: u64,
-    depth: usize,
-}
-
-impl Reader {
-    fn value(&mut self, value: &LuaValue) -> Result<Value, Unfit> {
-        self.spend(VALUE_BYTES)?;
-        match value {
-            LuaValue::Nil => Ok(Value::Null),
-            value if value.is_null() => Ok(Value::Null),
-            LuaValue::Boolean(value) => Ok(Value::Bool(*value)),
-            LuaValue::Integer(number) if number.unsigned_abs() <= MAX_EXACT => Ok(Value::from(*number)),
-            LuaValue::Integer(number) => Ok(Value::from(*number as f64)),
-            LuaValue::Number(number) => whole_or_float(*number),
-            LuaValue::String(text) => self.text(text).map(Value::String),
-            LuaValue::Table(table) => self.table(table),
-            LuaValue::UserData(data) => match data.borrow::<LargeInteger>() {
-                Ok(number) => Ok(Value::Number(number.0.clone())),
-                Err(_) => Err(unfit("is a userdata, which is no JSON")),
-            },
-            other => Err(unfit(format!("is a {}, which is no JSON", other.type_name()))),
-        }
-    }
-
-    fn text(&mut self, text: &mlua::LuaString) -> Result<String, Unfit> {
-        self.spend(text.as_bytes().len())?;
-        let text = text.to_str().map_err(|_| unfit("is a text that is not UTF-8"))?;
-        Ok(text.to_owned())
-    }
-
-    fn table(&mut self, table: &Table) -> Result<Value, Unfit> {
-        if self.depth == MAX_DEPTH {
-            return Err(unfit(format!("is nested deeper than {MAX_DEPTH} levels, or contains itself")));
-        }
-        self.depth += 1;
-        self.spend(VALUE_BYTES)?;
-        let length = table.raw_len();
-        let value = if length > 0 { self.list(table, length) } else { self.object(table) };
-        self.depth -= 1;
-        value
-    }
-
-    /// A list whose elements come in order, which is how Luau keeps nearly all lists, is read in one pass.
-    fn list(&mut self, table: &Table, length: usize) -> Result<Value, Unfit> {
-        let mut items = Vec::with_capacity(length.min(1 << 16));
-        for pair in table.pairs::<LuaValue, LuaValue>() {
-            let (key, item) = pair.map_err(|error| unfit(error.to_string()))?;
-            let at = items.len() + 1;
-            match key {
-                LuaValue::Integer(key) if key == at as i64 => items.push(self.element(at, &item)?),
-                LuaValue::Integer(_) if at <= length => return self.scattered_list(table, length),
-                _ => return Err(unfit("has elements and named fields at once, which JSON does not have")),
-            }
-        }
-        Ok(Value::Array(items))
-    }
-
-    fn scattered_list(&mut self, table: &Table, length: usize) -> Result<Value, Unfit> {
-        let mut items = Vec::new();
-        for at in 1..=length {
-            let item: LuaValue = table.raw_get(at).map_err(|error| unfit(error.to_string()))?;
-            if item.is_nil() {
-                return Err(unfit(format!("has no element {at} of {length}; `json_null` stands for a missing one")));
-            }
-            items.push(self.element(at, &item)?);
-        }
-        match table.pairs::<LuaValue, LuaValue>().nth(length) {
-            None => Ok(Value::Array(items)),
-            Some(_) => Err(unfit("has elements and other fields at once, which JSON does not have")),
-        }
-    }
-
-    fn element(&mut self, at: usize, item: &LuaValue) -> Result<Value, Unfit> {
-        self.value(item).map_err(|error| error.below(&format!("[{at}]")))
-    }
-
-    fn object(&mut self, table: &Table) -> Result<Value, Unfit> {
-        let mut fields = Map::new();
-        for pair in table.pairs::<LuaValue, LuaValue>() {
-            let (key, value) = pair.map_err(|error| unfit(error.to_string()))?;
-            let LuaValue::String(key) = key else {
-                return Err(unfit(format!(
-                    "has a key that is a {}: list elements are numbered from 1 without gaps, other keys are texts",
-                    type_of(&key)
-                )));
-            };
-            let key = self.text(&key)?;
-            let value = self.value(&value).map_err(|error| error.below(&format!(".{key}")))?;
-            fields.insert(key, value);
-        }
-        self.add_nulls(table, &mut fields)?;
-        if fields.is_empty() && kind_of_empty(table) == LIST {
-            return Ok(Value::Array(Vec::new()));
-        }
-        Ok(Value::Object(fields))
-    }
-
-    fn add_nulls(&mut self, table: &Table, fields: &mut Map<String, Value>) -> Result<(), Unfit> {
-        let Some(Ok(nulls)) = table.metatable().map(|metatable| metatable.raw_get::<Table>(NULLS_FIELD)) else {
-            return Ok(());
-        };
-        for name in nulls.sequence_values::<String>().map_while(Result::ok) {
-            self.spend(name.len())?;
-            fields.entry(name).or_insert(Value::Null);
-        }
-        Ok(())
-    }
-
-    fn spend(&mut self, bytes: usize) -> Result<(), Unfit> {
-        self.bytes_left = self.bytes_left.checked_sub(bytes as u64).ok_or(Unfit::TooLarge)?;
-        Ok(())
-    }
-}
-
-fn whole_or_float(number: f64) -> Result<Value, Unfit> {
-    if number.fract() == 0.0 && number.abs() <= MAX_EXACT as f64 {
-        return Ok(Value::from(number as i64));
-    }
-    Number::from_f64(number)
-        .map(Value::Number)
-        .ok_or_else(|| unfit(format!("is the number {number}, which is no JSON")))
-}
-
-fn unfit(reason: impl Into<String>) -> Unfit {
-    Unfit::Value { path: String::new(), reason: reason.into() }
-}
-
-impl Unfit {
-    fn below(self, step: &str) -> Self {
-        match self {
-            Self::Value { path, reason } => Self::Value { path: format!("{step}{path}"), reason },
-            Self::TooLarge => Self::TooLarge,
-        }
-    }
-
-    /// As a sentence about `what`.
-    pub(super) fn sentence(&self, what: &str, max_bytes: u64) -> String {
-        match self {
-            Self::Value { path, reason } if path.is_empty() => format!("{what} {reason}"),
-            Self::Value { path, reason } => format!("{what} at `{}` {reason}", path.trim_start_matches('.')),
-            Self::TooLarge => format!("{what} is larger than {max_bytes} bytes"),
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
+    use super::super::encode::{Room, Unfit, to_json};
     use super::*;
+
+    const ROOM: Room = Room { text: 1000, memory: 100_000 };
 
     fn there_and_back(value: &Value) -> Result<Value, Unfit> {
         let lua = Lua::new();
         let marks = Marks::new(&lua).expect("there is memory");
-        to_json(&marks.to_lua(&lua, value).expect("there is memory"), 1000)
+        to_json(&marks.to_lua(&lua, value).expect("there is memory"), ROOM)
     }
 
     fn from_script(script: &str) -> Result<Value, String> {
         let lua = Lua::new();
         let value = lua.load(script).eval().expect("the script runs");
-        to_json(&value, 1000).map_err(|error| error.sentence("the output", 1000))
+        to_json(&value, ROOM).map_err(|error| error.sentence("the output", 1000))
     }
 
     #[test]
@@ -368,7 +208,10 @@ mod tests {
 
     #[test]
     fn a_small_table_that_unfolds_to_gigabytes_is_refused() {
-        let refused = from_script("local t = {1} for _ = 1, 40 do t = {t, t} end return t");
-        assert_eq!(refused, Err("the output is larger than 1000 bytes".to_owned()));
+        let bomb = "local t = {1} for _ = 1, 40 do t = {t, t} end return t";
+        assert_eq!(from_script(bomb), Err("the output is larger than 1000 bytes".to_owned()));
+        let lua = Lua::new();
+        let bomb: LuaValue = lua.load(bomb).eval().expect("the script runs");
+        assert_eq!(to_json(&bomb, Room { text: u64::MAX, memory: 100_000 }), Err(Unfit::OutOfMemory));
     }
 }

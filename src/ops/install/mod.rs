@@ -41,6 +41,7 @@ use super::sources::Source;
 use super::{OpsError, Reach, Workspace, leftovers, plugins};
 use crate::home::atomic;
 use crate::project::{Basis, LockedPlugin, Lockfile};
+use crate::registry::{Network, Staleness};
 use crate::store::Store;
 use locking::Planned;
 use records::World;
@@ -88,6 +89,14 @@ impl Request {
     /// Whether nothing but the lock's versions is wanted. No other ones are looked for then, and copies in the project will do.
     fn is_plain(&self) -> bool {
         self.sources.is_empty() && self.freedom == Freedom::Keep && self.extent == Extent::Install
+    }
+
+    /// What becomes of registries that are too old to choose from. Who frees the lock's versions looks for others; who installs may
+    /// get no more than the lock holds, which is seen when the versions are known.
+    fn staleness(&self) -> Staleness {
+        let looks_for_versions = self.freedom != Freedom::Keep || self.extent == Extent::Lock;
+        let is_bound = self.locking == Locking::Locked || self.reach.network == Network::Offline;
+        if looks_for_versions && !is_bound { Staleness::Refused } else { Staleness::Told }
     }
 
     /// How large the archives may be that the project names itself.
@@ -235,6 +244,7 @@ pub async fn install(
     revoked::refuse_locked(&world, request.locking)?;
     let planned = locking::plan(&mut world, &resolution, old_lock).await?;
     world.remember()?;
+    world.refuse_stale_choices(&planned)?;
     origins::refuse_clashes(&planned)?;
     origins::tell_switches(&world, &planned, old_lock);
     let lock = locking::lock(&world, &planned, old_lock);

@@ -12,6 +12,7 @@ use semver::{Version, VersionReq};
 
 use super::direct::DirectArchive;
 use super::known::Known;
+use super::locking::Planned;
 use super::origins::OriginError;
 use super::revoked;
 use super::rules::{cooldowns, rules};
@@ -19,7 +20,7 @@ use super::{Approver, Observer, Request, Step};
 use crate::ops::workspace::NamedRegistry;
 use crate::ops::{OpsError, Workspace};
 use crate::project::{Lockfile, Source};
-use crate::registry::{Location, Network, Opened, Registry, RegistryError};
+use crate::registry::{Access, Location, Network, Opened, Registry, RegistryError};
 use crate::resolve::{
     self, Candidate, Details, Foresight, Lookup, Need, Origin, PackageName, PackageVersion, RecordSource, Resolution,
     ResolveError,
@@ -35,7 +36,7 @@ pub struct World<'a> {
     target: Target,
     max_unpacked: Option<u64>,
     takes_copies: bool,
-    network: Network,
+    access: Access,
     lock: Option<&'a Lockfile>,
     observer: &'a dyn Observer,
     approver: Option<&'a dyn Approver>,
@@ -57,7 +58,7 @@ impl<'a> World<'a> {
             target: request.target(),
             max_unpacked: request.max_unpacked,
             takes_copies: request.is_plain(),
-            network: request.reach.network,
+            access: Access::new(request.reach.network, request.staleness()),
             lock,
             observer,
             approver: None,
@@ -113,6 +114,25 @@ impl<'a> World<'a> {
         self.registries.values().map(|(registry, _)| registry)
     }
 
+    /// Refuses what would come anew from a registry that is too old to choose from. What the lock holds may be had from it.
+    ///
+    /// # Errors
+    /// The first of the chosen plugins that the lock does not hold, and whose registry is too old.
+    pub fn refuse_stale_choices(&self, chosen: &[Planned]) -> Result<(), OpsError> {
+        if self.access.network == Network::Offline {
+            return Ok(());
+        }
+        for plugin in chosen.iter().map(|one| &one.locked) {
+            let held = self.lock.and_then(|lock| lock.plugin(&plugin.name, &plugin.version, &plugin.source));
+            if let (None, Source::Registry(name)) = (held, &plugin.source)
+                && let Some(registry) = self.registry(name)
+            {
+                registry.require_fresh()?;
+            }
+        }
+        Ok(())
+    }
+
     /// What the registry says of a plugin that was fetched.
     pub fn outline(&self, package: &PackageName) -> Option<&Outline> {
         self.known.outline(package)
@@ -160,6 +180,9 @@ impl<'a> World<'a> {
             let registry = named.location.to_string();
             self.observer.step(Step::MetRegistry { registry, fingerprint });
         }
+        for notice in &opened.notices {
+            self.observer.step(Step::Warning { text: notice.to_string() });
+        }
         self.registries.insert(named.name.clone(), (opened.registry, named));
         Ok(())
     }
@@ -169,7 +192,7 @@ impl<'a> World<'a> {
         let url = named.location.to_string();
         let locked = self.lock.and_then(|lock| lock.registry(&named.name)).filter(|locked| locked.url != url);
         let copy = if self.takes_copies { self.workspace.copy_of(named)? } else { None };
-        let opening = self.workspace.open_copied(named, copy, self.lock, self.network);
+        let opening = self.workspace.open_copied(named, copy, self.lock, self.access);
         let Some(locked) = locked else { return opening.await };
         let moved = || OriginError::Moved { name: named.name.clone(), locked: locked.url.clone(), url: url.clone() };
         // The bundled one comes with the program and has nothing to compare with.

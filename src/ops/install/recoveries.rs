@@ -10,8 +10,8 @@ use super::records::{World, origin};
 use super::{Approver, Consent, Step};
 use crate::ops::OpsError;
 use crate::ops::recovery::{Notice, between, fingerprints, notices};
-use crate::ops::time::now;
 use crate::project::{Basis, LockedPlugin, Lockfile};
+use crate::registry::now;
 use crate::resolve::{Origin, PackageName};
 
 /// Warns of the recoveries of these plugins. One that the lock went along with, by holding a release of the new owners, is

@@ -9,7 +9,12 @@ pub struct Author {
 
 impl Author {
     pub fn of(registry: &TestRegistry) -> Self {
-        let sandbox = Sandbox::with_registry(registry.url());
+        Self::at(registry.url())
+    }
+
+    /// Somebody who publishes to the registry at `url`.
+    pub fn at(url: &str) -> Self {
+        let sandbox = Sandbox::with_registry(url);
         sandbox.pocket(&["key", "new"]).success();
         Self { sandbox }
     }
@@ -21,6 +26,11 @@ impl Author {
 
     /// Publishes a plugin with one node type that is named like it. `more` are further lines of its manifest.
     pub fn publish(&self, name: &str, version: &str, more: &str) {
+        self.try_publish(name, version, more).success();
+    }
+
+    /// The same, however it ends.
+    pub fn try_publish(&self, name: &str, version: &str, more: &str) -> Outcome {
         let folder = format!("{name}-{version}");
         let manifest = format!(
             "name: {name}\nversion: {version}\ndescription: {name}\nruntime: lua\nbinary: main.lua\nnodes: [{{type: {name}}}]\n{more}\n"
@@ -30,6 +40,6 @@ impl Author {
             &format!("{folder}/main.lua"),
             &format!("function process() return {{version = '{version}'}} end\n"),
         );
-        self.sandbox.pocket(&["plugin", "publish", &folder]).success();
+        self.sandbox.pocket(&["plugin", "publish", &folder])
     }
 }

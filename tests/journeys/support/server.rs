@@ -3,8 +3,13 @@
 use std::path::PathBuf;
 use std::thread::JoinHandle;
 
-use pocket_registry::{DEFAULT_RECOVERY_DELAY, Exposure, Options, Seed, Server, Source};
+use pocket_index::config::{Config, LogRequirement};
+use pocket_index::layout;
+use pocket_index::log::NoteSigner;
+use pocket_registry::{DEFAULT_RECOVERY_DELAY, Exposure, Options, Seed, Server, Source, Witnesses};
 use tokio::sync::oneshot;
+
+use super::index::sign_anew;
 
 /// A running registry; stopped when dropped.
 pub struct TestRegistry {
@@ -34,7 +39,7 @@ impl TestRegistry {
         let source = Source::Folder { path: folder.path().join("registry"), seed };
         let address = address.parse().unwrap();
         let (exposure, recovery_delay) = (Exposure::Loopback, DEFAULT_RECOVERY_DELAY);
-        let options = Options { source, address, exposure, recovery_delay };
+        let options = Options { source, address, exposure, recovery_delay, witnesses: Witnesses::default() };
         let (ready, started) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
@@ -82,6 +87,15 @@ impl TestRegistry {
     /// The path of a file of the static tree.
     pub fn file(&self, path: &str) -> PathBuf {
         self.tree.join(path)
+    }
+
+    /// Signs the checkpoint anew at this time, or without one; its event keys are those of today's `config.json`.
+    pub fn sign_at(&self, time: Option<u64>) {
+        let text = std::fs::read_to_string(self.file(layout::CONFIG)).unwrap();
+        let config = Config::parse(&text, LogRequirement::Required).unwrap();
+        let secret = std::fs::read_to_string(self.folder().join("registry.key")).unwrap();
+        let signer = NoteSigner::new(config.log.unwrap().name(), secret.trim().parse().unwrap()).unwrap();
+        sign_anew(&self.tree, &signer, &config.keys, time);
     }
 
     /// The only archive of a plugin's newest release.

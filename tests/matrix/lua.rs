@@ -1,0 +1,33 @@
+//! The plugin in Lua.
+
+use std::path::Path;
+
+use crate::actor::{Actor, Attempt, Refusal};
+
+pub struct Lua;
+
+const SOURCE: &str = "
+function read_env(name) return env[name] end
+function http_get(url) return http.get(url).body end
+function read_file(path) return fs.read(path) end
+function write_file(path) fs.write(path, 'new') return 'written' end
+";
+
+impl Actor for Lua {
+    fn runtime(&self) -> &'static str {
+        "lua"
+    }
+
+    fn write(&self, folder: &Path) -> String {
+        std::fs::write(folder.join("main.lua"), SOURCE).expect("it can be written");
+        "main.lua".to_owned()
+    }
+
+    fn refusal(&self, attempt: Attempt) -> Refusal {
+        match attempt {
+            Attempt::ReadEnv => Refusal::Absence,
+            Attempt::Connect => Refusal::Nowhere,
+            Attempt::HttpGet | Attempt::ReadFile | Attempt::WriteFile => Refusal::Words,
+        }
+    }
+}
