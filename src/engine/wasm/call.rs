@@ -112,7 +112,9 @@ impl WasmPlugin {
             Err(error) if matches!(error.downcast_ref(), Some(Ended::TimeIsUp)) => return Err(timeout()),
             Err(error) => return Err(because_of(refusal, self.failure(&resident.store, call, &error))),
         };
-        if resident.store.data().memory.is_half_used() {
+        let memory = &resident.store.data().memory;
+        let was_refused_memory = memory.refused;
+        if memory.is_half_used() || was_refused_memory {
             self.stop(resident);
         } else {
             seat.instance = Some(resident);
@@ -120,6 +122,8 @@ impl WasmPlugin {
         drop(seat);
         match returned {
             Ok(reply) => envelope::decode_reply(call.node_type, &reply, self.border.limits.output),
+            // Languages with exceptions make one of it, which says less.
+            Err(_) if was_refused_memory => Err(CallError::out_of_memory(call.node_type, self.border.limits.memory)),
             Err(error) => Err(because_of(refusal, envelope::decode_error(&error))),
         }
     }
