@@ -30,6 +30,9 @@
 //! | `~/.pocket/plugins/<name>/<version>.tree` | [`store`], after that rename | [`store`] |
 //! | `~/.pocket/plugins/.staging/`, `.lock` | [`store`] | [`store`] |
 //! | `~/.pocket/projects/<id>.lock` | [`home`]: held while a project is changed | [`home`] |
+//! | `~/.pocket/loaded/<id>.toml`, `<id>.lock` | [`home`]: what is used where it stands, and what was unloaded, for each project | [`ops`] |
+//! | `~/.pocket/metrics.json`, `metrics.lock` | [`home`], after each run that called a plugin | [`ops`] |
+//! | `~/.pocket/sdk/<version>/` | [`ops`]: the kits that `plugin create` builds on | compilers |
 //! | `~/.pocket/stores` | [`home`]: folders that `--dir` installed to | [`ops`] |
 //! | `~/.pocket/keys/<name>.key` | [`home`], mode 0600 | [`home`] |
 //! | `~/.pocket/trust/<id>.toml` | [`registry`]: a registry's keys, newest checkpoint, newest events and revoked versions | [`registry`], [`ops`] |

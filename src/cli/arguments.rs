@@ -4,6 +4,7 @@ mod key;
 mod owner;
 #[cfg(feature = "registry")]
 mod registry;
+mod run;
 #[cfg(feature = "registry")]
 mod witness;
 
@@ -21,7 +22,11 @@ pub use key::KeyCommand;
 pub use owner::RecoverArguments;
 pub use owner::{AcceptArguments, OwnerCommand};
 #[cfg(feature = "registry")]
-pub use registry::RegistryCommand;
+pub use registry::{DemoArguments, RegistryCommand};
+pub use run::{
+    BenchArguments, CreateArguments, Language, LoadArguments, MetricsArguments, MetricsFormat, ProfileArguments,
+    RunArguments, TestArguments, TrialArguments, UnloadArguments,
+};
 #[cfg(feature = "registry")]
 pub use witness::{LogCommand, WitnessCommand};
 
@@ -83,27 +88,6 @@ pub enum Command {
     PluginHost,
 }
 
-#[derive(Debug, Args)]
-pub struct RunArguments {
-    /// The workflow: a YAML or JSON file
-    pub workflow: PathBuf,
-    /// The run's input as JSON
-    #[arg(long, value_name = "JSON", conflicts_with = "input_file", allow_hyphen_values = true)]
-    pub input: Option<String>,
-    /// The run's input from a JSON file; `-` reads the standard input
-    #[arg(long, value_name = "FILE")]
-    pub input_file: Option<PathBuf>,
-    /// Print the plan and run nothing
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Print each node as it starts and ends
-    #[arg(long, short)]
-    pub verbose: bool,
-    /// Leave a plugin out; may be given several times
-    #[arg(long, value_name = "NAME")]
-    pub disable_plugin: Vec<PluginName>,
-}
-
 #[derive(Debug, Subcommand)]
 pub enum PluginCommand {
     /// Install plugins, or what pocket.yaml and pocket.lock name
@@ -142,13 +126,27 @@ pub enum PluginCommand {
         #[command(flatten)]
         scope: ScopeArguments,
     },
-    /// Show a plugin: its nodes, settings and permissions
-    Info {
-        /// The plugin
-        name: PluginName,
-        #[command(flatten)]
-        registry: RegistryArguments,
+    /// Use a plugin where it stands, without installing it
+    Load(LoadArguments),
+    /// Use a plugin no more, without uninstalling it
+    Unload(UnloadArguments),
+    /// Tell what a file is, what keeps it from being a plugin here, and what to do; exit code 5 if it cannot be used
+    Check {
+        /// Any file or folder
+        path: PathBuf,
     },
+    /// Make a folder with a new plugin that builds, loads and works as it is
+    Create(CreateArguments),
+    /// Call a plugin's nodes with the examples of its manifest, or with an input; exit code 5 if something else comes out
+    Test(TestArguments),
+    /// Measure how fast a plugin's nodes are
+    Bench(BenchArguments),
+    /// Show a plugin: its nodes and settings
+    Info(InfoArguments),
+    /// Run a workflow and draw where its time went, in a plugin and around it
+    Profile(ProfileArguments),
+    /// Show how often plugins were called, how long that took and how it ended
+    Metrics(MetricsArguments),
     /// Show what a plugin asks for, what was approved and granted, and what it may do
     Permissions {
         /// The plugin, installed or in a registry
@@ -195,6 +193,17 @@ pub struct RegistryArguments {
     /// Use nothing but what is on this machine
     #[arg(long, env = "POCKET_OFFLINE", value_parser = clap::builder::FalseyValueParser::new())]
     pub offline: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct InfoArguments {
+    /// The plugin
+    pub name: PluginName,
+    #[command(flatten)]
+    pub registry: RegistryArguments,
+    /// Also show where each setting's value comes from, permissions, limits, licence and source
+    #[arg(long, short)]
+    pub verbose: bool,
 }
 
 #[derive(Debug, Args)]
@@ -422,17 +431,6 @@ fn release(text: &str) -> Result<(PluginName, Version), String> {
     let name = name.parse().map_err(|error: pocket_index::name::NameError| error.to_string())?;
     let version = version.parse().map_err(|error: semver::Error| format!("`{version}`: {error}"))?;
     Ok((name, version))
-}
-
-#[cfg(feature = "registry")]
-#[derive(Debug, Args)]
-pub struct DemoArguments {
-    /// Where the demo works, and leaves everything to look at [default: a temporary folder that is removed]
-    #[arg(long, value_name = "FOLDER")]
-    pub dir: Option<PathBuf>,
-    /// Where Redis answers
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:6379")]
-    pub redis: String,
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! One table from errors to what a person reads: the sentence, its causes, the next step, the exit code.
 
 mod direct;
+mod local;
 
 use std::io;
 
@@ -39,7 +40,7 @@ pub struct Failure {
 const ERROR: u8 = 1;
 const WORKFLOW_INVALID: u8 = 3;
 const RUN_FAILED: u8 = 4;
-const PLUGIN_ERROR: u8 = 5;
+pub(super) const PLUGIN_ERROR: u8 = 5;
 pub(super) const VERIFICATION_REFUSED: u8 = 6;
 
 /// The error as it is printed.
@@ -78,7 +79,7 @@ fn exit_code(error: &OpsError) -> u8 {
         OpsError::Workflow(_) | OpsError::Input { .. } => WORKFLOW_INVALID,
         OpsError::Run(error) if error.is_plugin_fault() => PLUGIN_ERROR,
         OpsError::Run(_) => RUN_FAILED,
-        OpsError::Load { .. } | OpsError::Setting { .. } => PLUGIN_ERROR,
+        OpsError::Load { .. } | OpsError::Setting { .. } | OpsError::Trial { .. } => PLUGIN_ERROR,
         OpsError::Archive { .. }
         | OpsError::Unverified { .. }
         | OpsError::NoEvidence { .. }
@@ -92,6 +93,7 @@ fn exit_code(error: &OpsError) -> u8 {
         | OpsError::UnsignedLock { .. }
         | OpsError::LockDiffers { .. } => VERIFICATION_REFUSED,
         OpsError::Origin(_) => VERIFICATION_REFUSED,
+        OpsError::Local(error) => local::exit_code(error),
         #[cfg(feature = "registry")]
         OpsError::NotCosigned { source, .. } if !matches!(**source, Refusal::Failed(_)) => VERIFICATION_REFUSED,
         OpsError::Direct(error) if direct::is_refusal(error) => VERIFICATION_REFUSED,
@@ -153,6 +155,16 @@ fn hint(error: &OpsError) -> Option<String> {
         }
         OpsError::Direct(error) => direct::hint(error),
         OpsError::UnaskedImport { source, .. } => Some(import_hint(source)),
+        OpsError::Local(error) => local::hint(error),
+        OpsError::NothingCounted { near, .. } if !near.is_empty() => Some(format!("did you mean {}?", quoted(near))),
+        OpsError::NoTemplate { .. } => Some(
+            "there are templates for `--type lua`, `--type native --lang go|rust|c` and `--type wasm --lang rust`"
+                .to_owned(),
+        ),
+        OpsError::NoExamples { .. } => {
+            Some("give --input FILE, or write `examples` below the node in manifest.yaml".to_owned())
+        }
+        OpsError::NothingCounted { .. } => Some("calls are counted by `pocket run`".to_owned()),
         OpsError::Origin(error) => Some(direct::origin_hint(error)),
         OpsError::LockDiffers { .. } => Some(
             "somebody edited pocket.lock, or the registry began another history; go back to a lock that was reviewed"

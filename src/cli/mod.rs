@@ -4,6 +4,7 @@ mod approval;
 mod arguments;
 mod commands;
 mod error;
+mod log;
 mod output;
 mod passphrase;
 mod progress;
@@ -25,6 +26,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(usage) => return report_usage(&usage),
     };
     let output = Output::new(cli.global.output, cli.global.quiet);
+    log::start(&cli.command, &output);
     match commands::run(cli, &output) {
         Ok(code) => code,
         Err(error) => {

@@ -47,6 +47,16 @@ impl Output {
         print_line(&printed);
     }
 
+    /// Prints a result that has one form only.
+    pub fn text(&self, text: &str) {
+        print_line(text);
+    }
+
+    /// Prints a result as JSON, whatever `--output` says.
+    pub fn json<T: Serialize>(&self, document: &T) {
+        print_line(&serde_json::to_string_pretty(document).expect("results have text keys"));
+    }
+
     /// Prints a step that was done, as `  Verb what`.
     pub fn step(&self, verb: &str, what: impl AsRef<str>) {
         if !self.quiet {

@@ -258,6 +258,7 @@ impl Grants {
     }
 
     fn check(&self, word: Word, what: &str, asked: bool) -> Result<(), CallError> {
+        tracing::debug!(target: "pocket::plugin", permission = %word, what, asked, granted = self.granted.has(word), "checked");
         if !asked {
             Err(not_asked(word, what))
         } else if !self.granted.has(word) {

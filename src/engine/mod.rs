@@ -15,6 +15,7 @@ pub mod lua;
 #[cfg_attr(not(target_os = "linux"), path = "native/unsupported.rs")]
 pub mod native;
 pub mod plugin;
+pub mod sampler;
 mod timer;
 pub mod wasm;
 
@@ -24,4 +25,5 @@ mod testing;
 pub use budget::{Limit, LimitError, Limits};
 pub use error::{CallError, CallErrorKind};
 pub use grants::{GrantedWords, Grants, Reach};
-pub use plugin::{Call, CallContext, Engine, EngineOptions, Plugin, PluginFiles, Reply};
+pub use plugin::{Call, CallContext, Engine, EngineOptions, Plugin, PluginFiles, Reply, Usage};
+pub use sampler::Sampler;

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pocket_index::digest::TreeDigest;
 use pocket_index::manifest::{Binary, Manifest, Runtime};
+use pocket_index::name::PluginName;
 use serde_json::{Map, Value};
 
 use super::budget::{Limit, Limits};
@@ -15,6 +16,7 @@ use super::grants::Grants;
 use super::log::PluginLog;
 use super::lua::LuaPlugin;
 use super::native::{Confinement, NativeOptions, NativePlugin};
+use super::sampler::Sampler;
 use super::wasm::{WasmEngine, WasmPlugin};
 
 /// A plugin's files on disk: an installed folder, or a local one.
@@ -91,19 +93,28 @@ pub struct Engine {
     options: EngineOptions,
     wasm: WasmEngine,
     log: PluginLog,
+    /// The plugin whose code is looked at while it runs, and what keeps what is seen.
+    sampled: Option<(PluginName, Sampler)>,
 }
 
 impl Engine {
     /// An engine whose plugins log to standard error. Nothing is started before a plugin needs it.
     pub fn new(options: EngineOptions) -> Self {
         let wasm = WasmEngine::new(options.cache_dir.clone());
-        Self { options, wasm, log: PluginLog::default() }
+        Self { options, wasm, log: PluginLog::default(), sampled: None }
     }
 
     /// The same engine with another place for log lines.
     #[must_use]
     pub fn with_log(mut self, log: PluginLog) -> Self {
         self.log = log;
+        self
+    }
+
+    /// The same engine, which looks where the code of one plugin is while it runs.
+    #[must_use]
+    pub fn with_sampler(mut self, plugin: PluginName, sampler: Sampler) -> Self {
+        self.sampled = Some((plugin, sampler));
         self
     }
 
@@ -120,7 +131,9 @@ impl Engine {
             .map_err(|error| CallError::load(format!("the manifest of `{}`: {error}", files.manifest.name)))?;
         let identity = Identity::new(&files, settings);
         let log = self.log.clone().limited(&identity.plugin, limits);
-        let border = Border { identity, grants, limits, log };
+        let sampled = self.sampled.as_ref().filter(|(plugin, _)| *plugin == files.manifest.name);
+        let sampler = sampled.map(|(_, sampler)| sampler.clone());
+        let border = Border { identity, grants, limits, log, sampler };
         let code = match files.manifest.runtime {
             Runtime::Lua => Code::Lua(Box::new(LuaPlugin::load(&files, border)?)),
             Runtime::Wasm => Code::Wasm(Box::new(self.wasm.load(&files, border)?)),
@@ -146,6 +159,19 @@ pub struct Border {
     pub limits: Limits,
     /// Where it writes its log.
     pub log: PluginLog,
+    /// What keeps where its code is seen; none if nobody looks.
+    pub sampler: Option<Sampler>,
+}
+
+/// What a plugin used since it was loaded, as far as its runtime tells.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// The most bytes of memory that were seen in use.
+    pub memory_peak: Option<u64>,
+    /// How often its process was started again.
+    pub restarts: u64,
+    /// The time that its process had on a processor.
+    pub processor: Option<Duration>,
 }
 
 /// A loaded plugin.
@@ -183,6 +209,15 @@ impl Plugin {
     pub fn end_run(&self, run_id: &str) {
         if let Code::Wasm(plugin) = &self.code {
             plugin.end_run(run_id);
+        }
+    }
+
+    /// What it used so far.
+    pub fn usage(&self) -> Usage {
+        match &self.code {
+            Code::Lua(plugin) => Usage { memory_peak: plugin.memory_peak(), ..Usage::default() },
+            Code::Wasm(plugin) => Usage { memory_peak: plugin.memory_peak(), ..Usage::default() },
+            Code::Native(plugin) => plugin.usage(),
         }
     }
 
@@ -225,8 +260,6 @@ impl Plugin {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use serde_json::json;
 
     use super::*;

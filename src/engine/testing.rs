@@ -15,7 +15,7 @@ use super::plugin::{Border, Call, CallContext};
 pub(super) fn border(limits: Limits, asked: &Permissions) -> Border {
     let grants = Grants::new(asked, &GrantedWords::all(), &Map::new()).expect("the permissions are well-formed");
     let identity = Identity { plugin: "sample".into(), version: "1.2.3".into(), settings: Map::new() };
-    Border { identity, grants, limits, log: PluginLog::new(|_| {}) }
+    Border { identity, grants, limits, log: PluginLog::new(|_| {}), sampler: None }
 }
 
 /// Limits that a test of an endless loop or a leak reaches soon.

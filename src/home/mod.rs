@@ -3,6 +3,8 @@
 pub mod atomic;
 pub mod evidence;
 pub mod keys;
+pub mod loaded;
+pub mod metrics;
 pub mod publishers;
 pub mod signers;
 pub mod trust;
@@ -132,6 +134,20 @@ impl Home {
     /// The folder itself.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// What `~/` and this stand for. `~/.pocket` is this home, also where `POCKET_HOME` names another folder.
+    ///
+    /// # Errors
+    /// The operating system names no folder.
+    pub fn in_users_home(&self, rest: &str) -> Result<PathBuf, HomeError> {
+        match rest.strip_prefix(".pocket") {
+            Some("") => return Ok(self.root.clone()),
+            Some(inner) if inner.starts_with('/') => return Ok(self.root.join(inner.trim_start_matches('/'))),
+            _ => {}
+        }
+        let base = directories::BaseDirs::new().ok_or(HomeError::None)?;
+        Ok(base.home_dir().join(rest))
     }
 
     /// Unpacked plugins: `<name>/<version>/`.

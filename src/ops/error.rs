@@ -3,15 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use pocket_index::archive::ArchiveError;
-use pocket_index::name::{PluginName, RegistryName, Target};
+use pocket_index::manifest::Runtime;
+use pocket_index::name::{NodeType, PluginName, RegistryName, Target};
 use pocket_index::package::PackageError;
 use pocket_index::verify::VerifyError;
 use semver::Version;
 
 use super::install::{DirectError, OriginError};
+use super::local::LocalError;
 use super::organisation::OrganisationError;
 use super::policy::PolicyError;
 use crate::engine::CallError;
+use crate::engine::budget::LimitError;
 use crate::engine::inspect::UnaskedImport;
 use crate::home::HomeError;
 use crate::project::{EditError, ExpandError, LockError, ManifestError};
@@ -41,6 +44,16 @@ pub enum OpsError {
         path: PathBuf,
         /// Why not.
         source: ExpandError,
+    },
+    /// A limit in `pocket.yaml` that is none.
+    #[error("`{key}` in `{}` is no limit", path.display())]
+    Limit {
+        /// The file.
+        path: PathBuf,
+        /// The key in it.
+        key: String,
+        /// What is wrong.
+        source: LimitError,
     },
     /// A change of a plugin's owner keys.
     #[error("cannot change who signs for `{name}`: {reason}")]
@@ -158,6 +171,9 @@ pub enum OpsError {
     /// A release, URL or file that the project names itself.
     #[error(transparent)]
     Direct(Box<DirectError>),
+    /// A plugin that is used where it stands.
+    #[error(transparent)]
+    Local(Box<LocalError>),
     /// Somebody must say yes, and nobody can be asked.
     #[error("the permissions of {} need a yes", plugins.join(", "))]
     NotApproved {
@@ -165,7 +181,7 @@ pub enum OpsError {
         plugins: Vec<String>,
     },
     /// Somebody said no.
-    #[error("nothing was installed: the permissions were not granted")]
+    #[error("the permissions were not granted; nothing was changed")]
     Declined,
     /// An organisation's rules that do not count.
     #[error(transparent)]
@@ -241,6 +257,56 @@ pub enum OpsError {
         place: String,
         /// Names that are close.
         near: Vec<String>,
+    },
+    /// No call of a plugin was ever counted.
+    #[error("no call of `{name}` was counted")]
+    NothingCounted {
+        /// The plugin.
+        name: PluginName,
+        /// Names that are close.
+        near: Vec<String>,
+    },
+    /// A plugin without a node type that was asked for.
+    #[error("`{plugin}` has no node type `{node}`, only {}", known.iter().map(|node| format!("`{node}`")).collect::<Vec<_>>().join(", "))]
+    NoNode {
+        /// The plugin.
+        plugin: PluginName,
+        /// What was asked for.
+        node: NodeType,
+        /// What it has.
+        known: Vec<NodeType>,
+    },
+    /// A kind of plugin that nothing makes.
+    #[error("there is no template for a {runtime} plugin in {language}")]
+    NoTemplate {
+        /// What was to run it.
+        runtime: Runtime,
+        /// What it was to be written in.
+        language: &'static str,
+    },
+    /// A workflow that does not use the plugin that is looked at.
+    #[error("`{}` does not use the plugin `{plugin}`", workflow.display())]
+    NotUsed {
+        /// The plugin.
+        plugin: PluginName,
+        /// The workflow.
+        workflow: PathBuf,
+    },
+    /// Nothing to call a plugin with.
+    #[error("`{plugin}` has no examples to call it with")]
+    NoExamples {
+        /// The plugin.
+        plugin: PluginName,
+    },
+    /// A call of a plugin that is tried.
+    #[error("calling `{node}` with {label} failed")]
+    Trial {
+        /// The node type.
+        node: NodeType,
+        /// What it was called with.
+        label: String,
+        /// Why it failed.
+        source: CallError,
     },
     /// A plugin that is locked but not unpacked.
     #[error("`{name}` {version} is locked but not installed")]
@@ -414,7 +480,7 @@ macro_rules! boxed {
     };
 }
 
-boxed!(OrganisationError => Organisation, PolicyError => Policy, RegistryError => Registry, StoreError => Store, RunError => Run, DirectError => Direct, OriginError => Origin);
+boxed!(OrganisationError => Organisation, PolicyError => Policy, RegistryError => Registry, StoreError => Store, RunError => Run, DirectError => Direct, LocalError => Local, OriginError => Origin);
 
 impl OpsError {
     /// For `map_err`: what was done, on which path.

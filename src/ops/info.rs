@@ -1,4 +1,4 @@
-//! `plugin info`: what is known of one plugin, installed or in a registry.
+//! `plugin info`: what is known of one plugin: installed, loaded, or in a registry.
 
 use pocket_index::manifest::Manifest;
 use pocket_index::name::PluginName;
@@ -6,16 +6,20 @@ use pocket_index::record::{History, Release, Status};
 use semver::Version;
 use serde_json::Value;
 
+use super::list::{self, Status as Standing};
+use super::offered::{self, Kind, Offer, Offered};
 use super::recovery::{Notice, notices};
 use super::settings::{Layer, Settings};
+use super::trace::MASK;
 use super::workspace::SettingsFile;
-use super::{OpsError, Reach, Workspace, plugins};
+use super::{OpsError, Reach, Workspace, limits, plugins};
+use crate::engine::Limits;
 use crate::registry::now;
 
 /// What is known of a plugin.
 #[derive(Debug, Clone)]
 pub enum Info {
-    /// It is installed: everything its manifest says.
+    /// It is here: everything its manifest says.
     Installed(Box<Installed>),
     /// It is in a registry.
     Published {
@@ -30,15 +34,19 @@ pub enum Info {
     },
 }
 
-/// An installed plugin.
+/// A plugin that is installed or loaded.
 #[derive(Debug, Clone)]
 pub struct Installed {
     /// What it says of itself.
     pub manifest: Manifest,
     /// Where it comes from.
     pub source: String,
+    /// How it stands.
+    pub status: Standing,
     /// Its settings.
     pub settings: Vec<ShownSetting>,
+    /// What its calls may use.
+    pub limits: Limits,
 }
 
 /// A setting as it may be shown.
@@ -52,17 +60,30 @@ pub struct ShownSetting {
 
 /// Looks in the workspace first, then in the registry.
 pub async fn info(workspace: &Workspace, name: &PluginName, reach: &Reach) -> Result<Info, OpsError> {
-    match plugins::named(workspace, name) {
-        Ok(plugin) => {
-            plugin.installed()?.verify()?;
-            let manifest = plugin.manifest()?;
-            let settings = settings(workspace, &manifest)?;
-            let source = plugin.locked.source.to_string();
-            Ok(Info::Installed(Box::new(Installed { manifest, source, settings })))
-        }
-        Err(OpsError::NoPlugin { .. }) => published(workspace, name, reach).await,
-        Err(error) => Err(error),
+    let offered = offered::collect(workspace)?;
+    match offered.named(name) {
+        Some(offer) => Ok(Info::Installed(Box::new(of_offer(workspace, &offered, offer)?))),
+        None => match offered.broken.into_iter().find(|broken| broken.label == name.as_str()) {
+            Some(broken) => Err(broken.error),
+            None => published(workspace, name, reach).await,
+        },
     }
+}
+
+fn of_offer(workspace: &Workspace, offered: &Offered, offer: &Offer) -> Result<Installed, OpsError> {
+    let (manifest, source, own) = match &offer.kind {
+        Kind::Locked { plugin, .. } => {
+            plugin.installed()?.verify()?;
+            (plugin.manifest()?, plugin.locked.source.to_string(), None)
+        }
+        Kind::Local(plugin) => (plugin.manifest.clone(), plugin.path.display().to_string(), plugin.settings_file()?),
+    };
+    let settings = settings(workspace, &manifest, own)?;
+    let status = list::status(workspace, offered, offer)?;
+    let limits = limits::of(workspace, &manifest.name)?;
+    // A manifest that asks for less gets less; what it writes was checked when it was read.
+    let limits = limits.narrowed_by(&manifest.permissions).unwrap_or(limits);
+    Ok(Installed { manifest, source, status, settings, limits })
 }
 
 pub(super) async fn published(workspace: &Workspace, name: &PluginName, reach: &Reach) -> Result<Info, OpsError> {
@@ -87,14 +108,19 @@ fn newest(history: &History) -> Option<&Release> {
 }
 
 /// The plugin's settings as they are now, outside of any workflow. Secrets are not shown.
-fn settings(workspace: &Workspace, manifest: &Manifest) -> Result<Vec<ShownSetting>, OpsError> {
-    let files = workspace.plugin_settings(&manifest.name)?;
+fn settings(
+    workspace: &Workspace,
+    manifest: &Manifest,
+    own: Option<SettingsFile>,
+) -> Result<Vec<ShownSetting>, OpsError> {
+    let mut files = workspace.plugin_settings(&manifest.name)?;
+    files.extend(own);
     let layers: Vec<Layer<'_>> = files.iter().map(SettingsFile::layer).collect();
     let optional = without_required(manifest);
     let joined = Settings::join(&optional, &layers, &|name| std::env::var(name).ok())?;
     let shown = |(name, setting): (&String, &pocket_index::manifest::Setting)| {
         let value = joined.get(name).map(|(value, origin)| {
-            let value = if setting.secret { Value::String("********".to_owned()) } else { value.clone() };
+            let value = if setting.secret { Value::String(MASK.to_owned()) } else { value.clone() };
             (value, origin.to_string())
         });
         ShownSetting { name: name.clone(), now: value }

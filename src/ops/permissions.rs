@@ -9,6 +9,7 @@ use semver::Version;
 
 use super::info::{self, Info};
 use super::install::{Entry, entries};
+use super::offered::{self, Kind, Offer};
 use super::{OpsError, Reach, Workspace, plugins};
 use crate::engine::GrantedWords;
 use crate::project::{LockedPlugin, Security};
@@ -42,6 +43,8 @@ pub struct Limits {
 /// How a plugin stands here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
+    /// It is used where it stands: loaded, or in a folder.
+    Local,
     /// It is in the lock, and its files are there.
     Installed,
     /// It is in the lock; what it asks for is taken from there.
@@ -84,6 +87,11 @@ impl Grant {
     /// What all files grant.
     pub fn words(&self) -> GrantedWords {
         GrantedWords::of(Word::ALL.into_iter().filter(|word| self.withheld(*word).is_none()))
+    }
+
+    /// Whether a file grants the word and none withholds it: silence is no yes.
+    pub fn says(&self, word: Word) -> bool {
+        !self.sources.is_empty() && self.withheld(word).is_none()
     }
 
     /// The first file that does not grant the word.
@@ -150,6 +158,12 @@ pub async fn permissions(
     reach: &Reach,
 ) -> Result<PluginPermissions, OpsError> {
     let nothing = Permissions::default();
+    let offered = offered::collect(workspace)?;
+    if let Some(Offer { kind: Kind::Local(plugin), .. }) = offered.named(name) {
+        let manifest = &plugin.manifest;
+        let approved = plugin.approved_now(workspace);
+        return Ok(table(workspace, name, &manifest.version, Standing::Local, &manifest.permissions, &approved));
+    }
     match plugins::named(workspace, name) {
         Ok(plugin) => {
             let locked = &plugin.locked;

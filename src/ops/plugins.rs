@@ -46,6 +46,13 @@ pub fn of(workspace: &Workspace) -> Result<Vec<WorkspacePlugin>, OpsError> {
     lock.plugins.iter().map(|locked| find(locked, &stores)).collect()
 }
 
+/// Every plugin of the user's own lock.
+pub fn users_own(workspace: &Workspace) -> Result<Vec<WorkspacePlugin>, OpsError> {
+    let Some((lock, _)) = Workspace::read_lock_at(&workspace.users_lock_path())? else { return Ok(Vec::new()) };
+    let stores = stores(workspace)?;
+    lock.plugins.iter().map(|locked| find(locked, &stores)).collect()
+}
+
 /// The plugin of that name.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use pocket_index::manifest::Runtime;
 use pocket_index::name::PluginName;
-use pocket_index::permissions::Word;
+use pocket_index::permissions::{Permissions, Word};
 use pocket_index::signature::PublicKey;
 use semver::Version;
 
@@ -112,6 +112,30 @@ pub struct Policy<'a> {
     signers: KnownSigners,
 }
 
+/// What policies judge: a locked plugin, or one that is used where it stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// Its name.
+    pub name: &'a PluginName,
+    /// Its version.
+    pub version: &'a Version,
+    /// Where it comes from.
+    pub source: &'a Source,
+    /// What runs it.
+    pub runtime: Runtime,
+    /// What it asks for.
+    pub permissions: &'a Permissions,
+    /// Whose signatures were checked.
+    pub signers: &'a [PublicKey],
+}
+
+impl<'a> From<&'a LockedPlugin> for Subject<'a> {
+    fn from(plugin: &'a LockedPlugin) -> Self {
+        let LockedPlugin { name, version, source, runtime, permissions, signers, .. } = plugin;
+        Self { name, version, source, runtime: *runtime, permissions, signers }
+    }
+}
+
 /// What one place demands for one name.
 struct Demand {
     place: String,
@@ -157,18 +181,19 @@ impl<'a> Policy<'a> {
     ///
     /// # Errors
     /// What is demanded, and what was found.
-    pub fn check(&self, plugin: &LockedPlugin) -> Result<(), OpsError> {
+    pub fn check<'s>(&self, plugin: impl Into<Subject<'s>>) -> Result<(), OpsError> {
+        let plugin = plugin.into();
         if let Some(organisation) = self.workspace.organisation() {
-            check_organisation(organisation, plugin)?;
+            check_organisation(organisation, &plugin)?;
         }
         for (file, path) in self.workspace.files() {
             let security = &file.plugins.security;
-            check_denied(plugin, &security.denied_runtimes, &security.denied_permissions, path)?;
+            check_denied(&plugin, &security.denied_runtimes, &security.denied_permissions, path)?;
         }
-        self.check_signers(plugin)
+        self.check_signers(&plugin)
     }
 
-    fn check_signers(&self, plugin: &LockedPlugin) -> Result<(), OpsError> {
+    fn check_signers(&self, plugin: &Subject<'_>) -> Result<(), OpsError> {
         let (name, version) = (plugin.name.clone(), plugin.version.clone());
         let (revoked, valid): (Vec<PublicKey>, Vec<PublicKey>) =
             plugin.signers.iter().partition(|&&key| self.signers.revocation(key).is_some());
@@ -179,7 +204,7 @@ impl<'a> Policy<'a> {
             return Err(PolicyError::Revoked { name, version, signers, file, reason }.into());
         }
         let unmet = |demand: &Demand| demand.keys.iter().filter(|key| valid.contains(key)).count() < demand.needed;
-        let Some(Demand { place, keys, needed }) = self.demands(&plugin.name).into_iter().find(unmet) else {
+        let Some(Demand { place, keys, needed }) = self.demands(plugin.name).into_iter().find(unmet) else {
             return Ok(());
         };
         let wanted = match (keys.as_slice(), needed) {
@@ -190,7 +215,7 @@ impl<'a> Policy<'a> {
             let origin = plugin.source.to_string();
             return Err(PolicyError::Unsigned { name, version, origin, place, wanted }.into());
         }
-        let signers = fingerprints(&plugin.signers);
+        let signers = fingerprints(plugin.signers);
         Err(PolicyError::OtherSigners { name, version, signers, place, wanted }.into())
     }
 
@@ -214,7 +239,7 @@ impl<'a> Policy<'a> {
     }
 }
 
-fn check_organisation(organisation: &Organisation, plugin: &LockedPlugin) -> Result<(), OpsError> {
+fn check_organisation(organisation: &Organisation, plugin: &Subject<'_>) -> Result<(), OpsError> {
     let file = organisation.path.clone();
     if organisation.limits_registries() && matches!(plugin.source, Source::Url(_) | Source::Release(_)) {
         let (origin, allowed) = (plugin.source.to_string(), organisation.allowed_places());
@@ -225,13 +250,13 @@ fn check_organisation(organisation: &Organisation, plugin: &LockedPlugin) -> Res
 
 /// What the lock tells of a plugin is enough for this, so that it holds at a run as well.
 fn check_denied(
-    plugin: &LockedPlugin,
+    plugin: &Subject<'_>,
     runtimes: &BTreeSet<Runtime>,
     permissions: &BTreeSet<Word>,
     file: PathBuf,
 ) -> Result<(), OpsError> {
     let runtime = runtimes.contains(&plugin.runtime).then(|| format!("the runtime `{}`", plugin.runtime));
-    let asked = entries(&plugin.permissions);
+    let asked = entries(plugin.permissions);
     let permission = asked.iter().find(|entry| permissions.contains(&entry.word));
     let permission = permission.map(|entry| format!("the permission `{}`", entry.word));
     let Some(what) = runtime.or(permission) else { return Ok(()) };

@@ -7,16 +7,29 @@ use std::sync::Arc;
 use pocket_index::name::PluginName;
 use serde_json::{Map, Value};
 
-use super::catalog::{Catalog, LazyPlugin};
-use super::{OpsError, Reach, Workspace, plugins};
+use super::catalog::{Catalog, LazyPlugin, Sampled};
+use super::metrics::NodeCalls;
+use super::offered::{self, Broken, Offered};
+use super::{OpsError, Reach, Workspace};
+use crate::home::Home;
 use crate::project;
 use crate::registry::Network;
 use crate::workflow::{self, Document, DocumentError, Plan, RunOptions, RunReport};
+
+/// Something to tell while a run is prepared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// What a person should know.
+    Warning(String),
+    /// A step that was done: its verb, and what.
+    Step(&'static str, String),
+}
 
 /// A workflow that is planned, with the plugins it uses.
 pub struct PlannedRun {
     plan: Arc<Plan>,
     plugins: Vec<Arc<LazyPlugin>>,
+    home: Home,
 }
 
 /// Reads a workflow and plans it. Nothing of it or of its plugins runs.
@@ -27,29 +40,57 @@ pub fn plan(
     workspace: &Workspace,
     path: &Path,
     disabled: &[PluginName],
-    warn: &dyn Fn(String),
+    notify: &dyn Fn(Notice),
+) -> Result<PlannedRun, OpsError> {
+    prepare(workspace, path, disabled, None, notify)
+}
+
+/// The same, with a plugin that is looked at while it runs.
+///
+/// # Errors
+/// The same.
+pub fn plan_sampled(
+    workspace: &Workspace,
+    path: &Path,
+    sampled: Sampled<'_>,
+    notify: &dyn Fn(Notice),
+) -> Result<PlannedRun, OpsError> {
+    prepare(workspace, path, &[], sampled, notify)
+}
+
+fn prepare(
+    workspace: &Workspace,
+    path: &Path,
+    disabled: &[PluginName],
+    sampled: Sampled<'_>,
+    notify: &dyn Fn(Notice),
 ) -> Result<PlannedRun, OpsError> {
     let document = Document::read(path).map_err(document_error)?;
     let from_workflow = workflow_settings(&document, path)?;
     // A workflow of built-in nodes needs no lock, no manifest and no plugin.
     let is_plain = document.node_types().into_iter().all(is_self_contained);
-    let found = if is_plain { Vec::new() } else { plugins::of(workspace)? };
-    if !is_plain && names_folders(workspace) {
-        warn("`plugins.directories` in pocket.yaml does nothing yet: only installed plugins are used".to_owned());
-    }
-    let mut catalog = Catalog::new(workspace, &found, disabled, &from_workflow, warn)?;
+    let offered = if is_plain { Offered::default() } else { offered::collect(workspace)? };
+    offered.refuse_clashes()?;
+    tell(&offered, disabled, notify);
+    offered.remember(workspace);
+    let mut catalog = Catalog::new(workspace, &offered, disabled, &from_workflow, sampled, notify)?;
     let is_missing = |node_type: &str| crate::nodes::built_in(node_type).is_none() && !catalog.provides(node_type);
     if document.node_types().into_iter().any(is_missing) {
         catalog = catalog.with_available(available(workspace));
     }
     let plan = Plan::new(&document, &catalog)?;
-    Ok(PlannedRun { plan: Arc::new(plan), plugins: catalog.into_used()? })
+    Ok(PlannedRun { plan: Arc::new(plan), plugins: catalog.into_used()?, home: workspace.home().clone() })
 }
 
 impl PlannedRun {
     /// The plan.
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// The calls of plugins so far, by node of the workflow.
+    pub fn calls(&self) -> BTreeMap<String, NodeCalls> {
+        self.plugins.first().map(|plugin| plugin.recorder().nodes()).unwrap_or_default()
     }
 
     /// The plan in words.
@@ -63,15 +104,39 @@ impl PlannedRun {
     /// A plugin that cannot be loaded, or the node at which the run failed.
     pub fn run(&self, input: Value, options: &RunOptions<'_>) -> Result<RunReport, OpsError> {
         self.plugins.iter().try_for_each(|plugin| plugin.verify_and_load())?;
-        let report = workflow::run(&self.plan, input, options);
+        let result = workflow::run(&self.plan, input, options);
         self.plugins.iter().for_each(|plugin| plugin.end_run(&options.run_id));
-        Ok(report?)
+        self.plugins.iter().for_each(|plugin| plugin.note_usage());
+        // All plugins of a plan share one.
+        if let Some(plugin) = self.plugins.first() {
+            plugin.recorder().keep(&self.home);
+        }
+        Ok(result?)
     }
 }
 
-/// What a configuration says must not be passed over in silence.
-fn names_folders(workspace: &Workspace) -> bool {
-    workspace.project().plugins.directories.as_ref().is_some_and(|folders| !folders.is_empty())
+/// What cannot be used, and what is other than before, must not be passed over in silence.
+fn tell(offered: &Offered, disabled: &[PluginName], notify: &dyn Fn(Notice)) {
+    let is_left_out = |label: &str| disabled.iter().any(|name| name.as_str() == label);
+    for broken in offered.broken.iter().filter(|broken| !is_left_out(&broken.label)) {
+        let Broken { label, path, error } = broken;
+        notify(Notice::Warning(format!("`{label}` from `{}` is not used: {}", path.display(), reason(error))));
+    }
+    for plugin in offered.changed.iter().filter(|plugin| !disabled.contains(&plugin.name)) {
+        let path = plugin.path.display();
+        notify(Notice::Step("Reloaded", format!("`{}`: `{path}` has changed since it was last used", plugin.name)));
+    }
+}
+
+/// An error with its causes in one line.
+pub fn reason(error: &OpsError) -> String {
+    let mut text = error.to_string();
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
 }
 
 /// A sub-workflow may need plugins; the other built-in nodes do not.

@@ -13,7 +13,8 @@ use super::{OpsError, policy};
 use crate::home::Home;
 use crate::home::turn::{self, Turn};
 use crate::project::{
-    LOCK_FILE, LockedRegistry, Lockfile, MANIFEST_FILE, ProjectManifest, RegistryTrust, Signing, find_project,
+    Autoload, LOCK_FILE, LockedRegistry, Lockfile, LogLevel, MANIFEST_FILE, ProjectManifest, RegistryTrust, Signing,
+    find_project,
 };
 use crate::registry::{Access, Expected, Location, Network, Notice, Opened, Registry, Staleness};
 use crate::store::Store;
@@ -208,14 +209,46 @@ impl Workspace {
 
     /// Reads the lock; none if there is no file.
     pub fn read_lock(&self) -> Result<Option<(Lockfile, String)>, OpsError> {
-        let path = self.lock_path();
-        let text = match std::fs::read_to_string(&path) {
+        Self::read_lock_at(&self.lock_path())
+    }
+
+    /// Reads a lock; none if there is no file.
+    pub fn read_lock_at(path: &Path) -> Result<Option<(Lockfile, String)>, OpsError> {
+        let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(OpsError::io("read", &path)(error)),
+            Err(error) => return Err(OpsError::io("read", path)(error)),
         };
-        let lock = Lockfile::parse(&text).map_err(|source| OpsError::Lock { path, source })?;
+        let lock = Lockfile::parse(&text).map_err(|source| OpsError::Lock { path: path.to_owned(), source })?;
         Ok(Some((lock, text)))
+    }
+
+    /// The path of the user's own `pocket.lock`.
+    pub fn users_lock_path(&self) -> PathBuf {
+        self.home.root().join(LOCK_FILE)
+    }
+
+    /// Whether plugins in `plugins.directories` are used without being loaded; they are unless a file says otherwise.
+    pub fn autoload(&self) -> Autoload {
+        self.project.plugins.autoload.or(self.user.plugins.autoload).unwrap_or(Autoload::On)
+    }
+
+    /// The folders that `plugins.directories` names: the project's, else the user's. They start at the file that names them, or at
+    /// the user's home folder after `~/`; `~/.pocket` is this home, wherever it is.
+    ///
+    /// # Errors
+    /// The user has no home folder.
+    pub fn plugin_folders(&self) -> Result<Vec<PathBuf>, OpsError> {
+        let (folders, root) = match (&self.project.plugins.directories, &self.user.plugins.directories) {
+            (Some(folders), _) => (folders, self.root.as_path()),
+            (None, Some(folders)) => (folders, self.home.root()),
+            (None, None) => return Ok(Vec::new()),
+        };
+        let place = |folder: &String| match folder.strip_prefix("~/") {
+            Some(rest) => self.home.in_users_home(rest),
+            None => Ok(root.join(folder)),
+        };
+        Ok(folders.iter().map(place).collect::<Result<_, _>>()?)
     }
 
     /// The registry that was asked for on the command line, else the configured default, else the bundled one.
@@ -419,6 +452,15 @@ pub fn locked_head(locked: &LockedRegistry) -> Option<TreeHead> {
     let RegistryTrust::Signed { log, .. } = &locked.trust else { return None };
     let root = NodeHash::from_bytes(*log.root.as_bytes());
     Some(TreeHead { origin: log.origin.clone(), size: log.size, root })
+}
+
+/// `log_level` as the nearest project says, else the user. A file that cannot be read is told by the verb that needs it.
+pub fn log_level() -> Option<LogLevel> {
+    let home = Home::discover().ok()?;
+    let project = std::env::current_dir().ok().and_then(|here| find_root(&home, &here, Scope::Nearest));
+    let files = project.iter().map(PathBuf::as_path).chain([home.root()]);
+    let mut levels = files.filter_map(|root| read_manifest(&root.join(MANIFEST_FILE)).ok()?.log_level);
+    levels.next()
 }
 
 fn read_manifest(path: &Path) -> Result<ProjectManifest, OpsError> {

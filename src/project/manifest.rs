@@ -15,6 +15,7 @@ use semver::VersionReq;
 use serde_json::{Map, Value};
 
 use super::expand::{ExpandError, expand};
+use super::limits::LimitSettings;
 
 /// A `pocket.yaml`: a project's, or the user's own.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -46,6 +47,8 @@ pub struct PluginSettings {
     pub dependencies: BTreeMap<PluginName, Dependency>,
     /// Plugins' settings as written, `${NAME}` not yet replaced.
     pub config: BTreeMap<PluginName, Map<String, Value>>,
+    /// What plugins may use.
+    pub limits: LimitSettings,
     /// What plugins may do.
     pub security: Security,
 }

@@ -13,6 +13,7 @@ use pocket_index::signature::PublicKey;
 use semver::VersionReq;
 use serde_json::{Map, Value};
 
+use super::limits::LimitSettings;
 use super::manifest::{
     Autoload, Dependency, DependencySource, Exec, ForgeSettings, LogLevel, PluginSettings, ProjectManifest,
     RegistrySettings, Security, Signing,
@@ -29,6 +30,13 @@ const LOG_LEVELS: [(&str, LogLevel); 6] = [
     ("debug", LogLevel::Debug),
     ("trace", LogLevel::Trace),
 ];
+
+impl LogLevel {
+    /// The level that a word names.
+    pub fn parse(word: &str) -> Option<Self> {
+        LOG_LEVELS.into_iter().find(|(known, _)| *known == word).map(|(_, level)| level)
+    }
+}
 
 impl ProjectManifest {
     /// Reads the text of a `pocket.yaml`; an empty one sets nothing.
@@ -56,7 +64,7 @@ impl ProjectManifest {
 }
 
 fn plugins(field: &Field<'_>) -> Read<PluginSettings> {
-    let known = ["directories", "autoload", "targets", "vendor", "dependencies", "config", "security"];
+    let known = ["directories", "autoload", "targets", "vendor", "dependencies", "config", "limits", "security"];
     let fields = field.keys(&known)?;
     let folder = |field: &Field<'_>| field.text().map(str::to_owned);
     let autoload = |field: &Field<'_>| Ok(if field.flag()? { Autoload::On } else { Autoload::Off });
@@ -67,6 +75,7 @@ fn plugins(field: &Field<'_>) -> Read<PluginSettings> {
         vendor: fields.get("vendor").map(folder).transpose()?,
         dependencies: fields.get("dependencies").map(|field| field.named(dependency)).transpose()?.unwrap_or_default(),
         config: fields.get("config").map(|field| field.named(settings)).transpose()?.unwrap_or_default(),
+        limits: fields.get("limits").map(LimitSettings::read).transpose()?.unwrap_or_default(),
         security: fields.get("security").map(security).transpose()?.unwrap_or_default(),
     })
 }
@@ -112,6 +121,18 @@ pub(super) fn url(field: &Field<'_>) -> Read<String> {
         Some(("http" | "https" | "file", rest)) if !rest.is_empty() => Ok(text.to_owned()),
         _ => Err(field.error("expected an address that starts with `https://`, `http://` or `file://`")),
     }
+}
+
+/// Reads a file of settings alone: a mapping, `${NAME}` not yet replaced.
+///
+/// # Errors
+/// The text is not YAML, or no mapping.
+pub fn read_settings(text: &str) -> Read<Map<String, Value>> {
+    let Some(root) = yaml::parse(text)? else { return Ok(Map::new()) };
+    if !matches!(root.value, Yaml::Map(_)) {
+        return Err(ManifestError::at(&root, "expected a mapping with the plugin's settings"));
+    }
+    settings(&Field { path: String::new(), node: &root })
 }
 
 fn settings(field: &Field<'_>) -> Read<Map<String, Value>> {

@@ -5,6 +5,7 @@
 
 mod edit;
 mod expand;
+mod limits;
 mod lockfile;
 mod lockfile_read;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 pub use edit::{EditError, remove_dependency, set_dependency, set_registry};
 pub use expand::{ExpandError, expand};
+pub use limits::{LIMITS, LimitSettings};
 pub use lockfile::{
     Basis, LockedArchive, LockedDependency, LockedEvent, LockedLog, LockedPlugin, LockedRegistry, Lockfile,
     RegistryTrust, Source, Stale,
@@ -28,6 +30,7 @@ pub use manifest::{
     Autoload, Dependency, DependencySource, Exec, ForgeSettings, LogLevel, PluginSettings, ProjectManifest,
     RegistrySettings, Security, Signing,
 };
+pub use manifest_read::read_settings;
 pub use trust_file::{AllowedRegistry, Publishers, TrustFile};
 pub use yaml::ManifestError;
 

@@ -45,5 +45,11 @@ pub fn load(path: &Path, catalog: &dyn NodeCatalog) -> Result<Plan, DocumentErro
     Ok(Plan::new(&Document::read(path)?, catalog)?)
 }
 
+/// What a JSON Schema refuses about a value, a sentence each. The error says why the schema is none.
+pub fn refusals(schema: &serde_json::Value, value: &serde_json::Value) -> Result<Vec<String>, String> {
+    let refused = schema::Checker::new(schema.clone())?.check(value, schema::Stage::Call);
+    Ok(refused.into_iter().map(|refusal| refusal.message).collect())
+}
+
 #[cfg(test)]
 mod tests;

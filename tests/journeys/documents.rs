@@ -51,6 +51,10 @@ fn what_commands_print_for_programs_is_what_the_page_says() {
     );
     sandbox.write("hello/main.lua", "function process() return {text = 'hello'} end\n");
     sandbox.write("hello.yaml", "name: greet\nstart: a\nnodes: [{name: a, type: echo, config: {message: hi}}]\n");
+    sandbox.write(
+        "greeting.yaml",
+        "name: greeting\nvars: {name: Ada}\nnodes:\n  - {name: a, type: transform, config: {jq: '{name: \"Ada\"}'}}\n  - {name: b, type: my-plugin-greet}\nconnections: [{from: a, to: b}]\n",
+    );
     let source = Source::Folder { path: sandbox.path("registry"), seed: Seed::Bundled };
     drop(Registry::open(&source, DEFAULT_RECOVERY_DELAY).unwrap());
     let examples = examples();

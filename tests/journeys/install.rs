@@ -9,10 +9,10 @@ fn bundled_plugins_install_without_a_network() {
     sandbox.pocket(&["plugin", "install", "redis-cache", "ml-analyzer", "--yes", "--offline"]).success();
     let list = sandbox.pocket(&["plugin", "list"]).success().stdout;
     insta::assert_snapshot!(list, @r"
-    NAME            TYPE    VERSION  STATUS     NODES
-    data-processor  lua     1.0.0    installed  process-data
-    ml-analyzer     wasm    0.5.0    installed  sentiment-analyzer, analyze-sentiment
-    redis-cache     native  1.2.0    installed  redis-get, redis-set, redis-del
+    NAME            TYPE    VERSION  STATUS  NODES
+    data-processor  lua     1.0.0    loaded  process-data
+    ml-analyzer     wasm    0.5.0    loaded  sentiment-analyzer, analyze-sentiment
+    redis-cache     native  1.2.0    loaded  redis-get, redis-set, redis-del
     ");
     insta::assert_snapshot!(sandbox.read("pocket.yaml"), @r"
     # ours
@@ -199,8 +199,6 @@ fn info_shows_nodes_settings_and_permissions() {
     Version: 1.2.0
     Author: Example Corp
     Description: Redis integration for Pocket workflows
-    License: MIT
-    Source: bundled
 
     Provided Nodes:
       - redis-get: Retrieve value from Redis
@@ -209,13 +207,21 @@ fn info_shows_nodes_settings_and_permissions() {
 
     Configuration:
       database: Redis database number (default: 0)
-      host: Redis server host (default: localhost) = cache.internal, from project/pocket.yaml
-      password: Redis password (optional) = ********, from project/pocket.yaml
+      host: Redis server host (default: localhost)
+      password: Redis password (optional)
       port: Redis server port (default: 6379)
-
-    Permissions:
-      may connect to {host}:{port}, as its settings say
     ");
+    let all = sandbox.pocket(&["plugin", "info", "redis-cache", "-v"]).success().stdout;
+    for part in [
+        "Source: bundled",
+        "Status: loaded",
+        "host: Redis server host (default: localhost) = cache.internal, from project/pocket.yaml",
+        "password: Redis password (optional) = ********, from project/pocket.yaml",
+        "may connect to {host}:{port}, as its settings say",
+        "timeout: 10s",
+    ] {
+        assert!(all.contains(part), "{part} in\n{all}");
+    }
     let document = sandbox.pocket(&["plugin", "info", "redis-cache", "--output", "json"]).success();
     assert!(!document.stdout.contains("hunter2"));
     assert_eq!(document.json()["version"], "1.2.0");

@@ -82,6 +82,7 @@ impl Setup {
             identity: Identity { plugin: "held".to_owned(), version: "1.0.0".to_owned(), settings: self.settings },
             limits: self.limits,
             log: PluginLog::new(move |line| sink.lock().expect("no sink panics").push(line.text.to_owned())),
+            sampler: None,
         };
         (border, log)
     }

@@ -7,7 +7,6 @@
 //! A network client asks [`tiles_for_inclusion`] or [`tiles_for_consistency`] what to fetch, puts it into [`Tiles`], and
 //! then calls [`check_inclusion`] or [`check_consistency`].
 
-mod age;
 mod check;
 mod checkpoint;
 mod cosignature;
@@ -18,10 +17,10 @@ mod merkle;
 mod note;
 mod proof;
 mod tiles;
+mod times;
 mod vkey;
 mod witnesses;
 
-pub use age::{ClockBehind, LineTimeError, LogTimes, SeenCheckpoint, next_time};
 pub use check::{
     Inconsistency, LogError, check_consistency, check_consistency_proof, check_inclusion, tiles_for_consistency,
     tiles_for_inclusion,
@@ -35,6 +34,7 @@ pub use merkle::{NodeHash, NodeHashError, leaf_hash, node_hash};
 pub use note::{NoteError, NoteKey, NoteSigner};
 pub use proof::{prove_consistency, prove_inclusion};
 pub use tiles::{EntriesError, EntriesPath, TILE_WIDTH, TileError, TilePath, TileSource, Tiles, decode_entries};
+pub use times::{ClockBehind, LineTimeError, LogTimes, SeenCheckpoint, next_time};
 pub use vkey::NoteKeyError;
 pub use witnesses::{
     ClaimedCosignature, Missing, MissingWitness, Recent, WitnessDemand, WitnessDemandError, WitnessError, Witnessed,

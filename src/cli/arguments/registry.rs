@@ -79,3 +79,13 @@ impl From<WitnessArguments> for Witnesses {
         Self { asked: witness, quorum: witness_quorum, patience: Duration::from_secs(witness_timeout) }
     }
 }
+
+#[derive(Debug, Args)]
+pub struct DemoArguments {
+    /// Where the demo works, and leaves everything to look at [default: a temporary folder that is removed]
+    #[arg(long, value_name = "FOLDER")]
+    pub dir: Option<PathBuf>,
+    /// Where Redis answers
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:6379")]
+    pub redis: String,
+}

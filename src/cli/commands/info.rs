@@ -3,15 +3,16 @@
 use std::fmt::Write as _;
 
 use pocket_index::manifest::{Manifest, Setting};
-use pocket_index::name::PluginName;
 use pocket_index::permissions::Permissions;
 use pocket_index::record::{Release, Status};
 use semver::Version;
 use serde_json::{Value, json};
 
-use crate::cli::arguments::RegistryArguments;
+use crate::cli::arguments::InfoArguments;
 use crate::cli::output::Output;
 use crate::cli::recovery::notice_document;
+use crate::engine::Limits;
+use crate::engine::budget::Limit;
 use crate::ops::info::{self, Info, Installed, ShownSetting};
 use crate::ops::install::sentences;
 use crate::ops::recovery::Notice;
@@ -19,10 +20,12 @@ use crate::ops::{OpsError, Scope, Workspace};
 
 use super::{look, reach};
 
-pub fn run(name: &PluginName, registry: &RegistryArguments, output: &Output) -> Result<(), OpsError> {
+pub fn run(arguments: &InfoArguments, output: &Output) -> Result<(), OpsError> {
     let workspace = Workspace::open(Scope::Nearest)?;
-    match look(&workspace, output, info::info(&workspace, name, &reach(registry)))? {
-        Info::Installed(installed) => output.result(&installed_document(&installed), || installed_text(&installed)),
+    match look(&workspace, output, info::info(&workspace, &arguments.name, &reach(&arguments.registry)))? {
+        Info::Installed(installed) => output.result(&installed_document(&installed), || {
+            if arguments.verbose { all_text(&installed) } else { installed_text(&installed) }
+        }),
         Info::Published { registry, newest, versions, recoveries } => {
             recoveries.iter().for_each(|notice| output.warning(notice.to_string()));
             output.result(&published_document(&registry, &newest, &versions, &recoveries), || {
@@ -34,52 +37,93 @@ pub fn run(name: &PluginName, registry: &RegistryArguments, output: &Output) -> 
 }
 
 fn installed_text(installed: &Installed) -> String {
+    let mut text = head(installed);
+    nodes(&mut text, &installed.manifest);
+    let settings = &installed.manifest.config;
+    section(&mut text, "Configuration", settings.iter().map(|(name, setting)| setting_line(name, setting)));
+    text
+}
+
+/// The same with everything else there is.
+fn all_text(installed: &Installed) -> String {
     let manifest = &installed.manifest;
-    let mut text = format!("Plugin: {}\nType: {}\nVersion: {}\n", manifest.name, manifest.runtime, manifest.version);
+    let mut text = head(installed);
+    let status = installed.status.reason().map(|reason| format!(" ({reason})")).unwrap_or_default();
     let fields = [
-        ("Author", manifest.author.as_deref()),
-        ("Description", Some(manifest.description.as_str()).filter(|text| !text.is_empty())),
-        ("License", manifest.license.as_deref()),
-        ("Homepage", manifest.homepage.as_deref()),
-        ("Source", Some(installed.source.as_str())),
+        ("License", manifest.license.clone()),
+        ("Homepage", manifest.homepage.clone()),
+        ("Source", Some(installed.source.clone())),
+        ("Status", Some(format!("{}{status}", installed.status.word()))),
     ];
     for (label, value) in fields {
         if let Some(value) = value {
             line(&mut text, &format!("{label}: {value}"));
         }
     }
+    nodes(&mut text, manifest);
     section(
         &mut text,
+        "Configuration",
+        manifest.config.iter().map(|(name, setting)| {
+            let now = installed.settings.iter().find(|one| one.name == *name).and_then(|one| one.now.as_ref());
+            format!("{}{}", setting_line(name, setting), origin(now))
+        }),
+    );
+    permissions(&mut text, &manifest.permissions);
+    section(
+        &mut text,
+        "Limits",
+        limits(&installed.limits).into_iter().map(|(name, value)| format!("  {name}: {value}")),
+    );
+    text
+}
+
+fn head(installed: &Installed) -> String {
+    let manifest = &installed.manifest;
+    let mut text = format!("Plugin: {}\nType: {}\nVersion: {}\n", manifest.name, manifest.runtime, manifest.version);
+    let description = Some(manifest.description.as_str()).filter(|text| !text.is_empty());
+    for (label, value) in [("Author", manifest.author.as_deref()), ("Description", description)] {
+        if let Some(value) = value {
+            line(&mut text, &format!("{label}: {value}"));
+        }
+    }
+    text
+}
+
+fn nodes(text: &mut String, manifest: &Manifest) {
+    section(
+        text,
         "Provided Nodes",
         manifest.nodes.iter().map(|node| match node.description.as_str() {
             "" => format!("  - {}", node.node_type),
             description => format!("  - {}: {description}", node.node_type),
         }),
     );
-    section(
-        &mut text,
-        "Configuration",
-        manifest.config.iter().map(|(name, setting)| {
-            let now = installed.settings.iter().find(|one| one.name == *name).and_then(|one| one.now.as_ref());
-            setting_line(name, setting, now)
-        }),
-    );
-    permissions(&mut text, &manifest.permissions);
-    text
 }
 
-/// `host: Redis server host (default: localhost)`, and what it is now where that differs.
-fn setting_line(name: &str, setting: &Setting, now: Option<&(Value, String)>) -> String {
+/// What each call may use, as people write it.
+fn limits(limits: &Limits) -> Vec<(&'static str, String)> {
+    Limit::ALL.into_iter().map(|limit| (limit.key(), limits.shown(limit))).collect()
+}
+
+/// What a setting is now, and who says so.
+fn origin(now: Option<&(Value, String)>) -> String {
+    match now {
+        Some((value, origin)) => format!(" = {}, from {origin}", plain(value)),
+        None => ", not set".to_owned(),
+    }
+}
+
+/// `host: Redis server host (default: localhost)`.
+fn setting_line(name: &str, setting: &Setting) -> String {
     let kind = match &setting.default {
+        Some(_) if setting.secret => "has a default".to_owned(),
         Some(default) => format!("default: {}", plain(default)),
         None if setting.required => "required".to_owned(),
         None => "optional".to_owned(),
     };
-    let now = match now {
-        Some((value, origin)) if origin != "default" => format!(" = {}, from {origin}", plain(value)),
-        _ => String::new(),
-    };
-    format!("  {name}: {} ({kind}){now}", setting.description)
+    let gap = if setting.description.is_empty() { "" } else { " " };
+    format!("  {name}:{gap}{} ({kind})", setting.description)
 }
 
 fn plain(value: &Value) -> String {
@@ -136,10 +180,13 @@ fn installed_document(installed: &Installed) -> Value {
         .map(|ShownSetting { name, now }| {
             let setting = &installed.manifest.config[name];
             let (value, origin) = now.clone().unzip();
-            json!({ "name": name, "description": setting.description, "default": setting.default, "required": setting.required, "secret": setting.secret, "value": value, "origin": origin })
+            let default = setting.default.as_ref().filter(|_| !setting.secret);
+            json!({ "name": name, "description": setting.description, "default": default, "required": setting.required, "secret": setting.secret, "value": value, "origin": origin })
         })
         .collect();
-    json!({ "name": name, "version": version, "type": runtime, "author": author, "description": description, "license": license, "source": installed.source, "installed": true, "nodes": nodes, "permissions": permissions, "config": settings })
+    let limits: serde_json::Map<String, Value> =
+        limits(&installed.limits).into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    json!({ "name": name, "version": version, "type": runtime, "author": author, "description": description, "license": license, "source": installed.source, "installed": true, "status": installed.status.word(), "reason": installed.status.reason(), "limits": limits, "nodes": nodes, "permissions": permissions, "config": settings })
 }
 
 fn published_document(

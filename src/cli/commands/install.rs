@@ -13,7 +13,7 @@ use crate::ops::sources::Source;
 use crate::ops::{OpsError, Workspace, update};
 use crate::registry::Network;
 
-use super::{block_on, open_to_change, reach};
+use super::{approval, block_on, open_to_change, reach};
 
 pub fn run(arguments: &InstallArguments, output: &Output) -> Result<(), OpsError> {
     let workspace = open_to_change(arguments.scope, output)?;
@@ -52,10 +52,6 @@ pub fn lock(arguments: &LockArguments, output: &Output) -> Result<(), OpsError> 
     let request =
         Request { locking, extent: Extent::Lock, accepted_owners, ..Request::new(reach(&arguments.registry)) };
     perform(&workspace, &request, &approval(arguments.yes, output), output)
-}
-
-fn approval(is_given: bool, output: &Output) -> Approval<'_> {
-    if is_given { Approval::Given(output) } else { Approval::Asked(output) }
 }
 
 fn perform(workspace: &Workspace, request: &Request, approval: &Approval<'_>, output: &Output) -> Result<(), OpsError> {

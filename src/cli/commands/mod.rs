@@ -3,21 +3,27 @@
 mod announce;
 mod audit;
 mod cache;
+mod check;
+mod create;
 #[cfg(feature = "registry")]
 mod demo;
 mod info;
 mod install;
 mod key;
 mod list;
+mod load;
+mod metrics;
 mod outdated;
 mod pack;
 mod permissions;
+mod profile;
 mod publish;
 #[cfg(feature = "registry")]
 mod registry;
 mod run;
 mod search;
 mod tree;
+mod trial;
 mod uninstall;
 mod vendor;
 mod verify;
@@ -33,6 +39,7 @@ use crate::home::keys;
 use crate::ops::{OpsError, Reach, Workspace};
 use crate::registry::Network;
 
+use super::approval::Approval;
 use super::arguments::{Cli, Command, PluginCommand, RegistryArguments, ScopeArguments};
 use super::output::Output;
 use super::passphrase::Passphrases;
@@ -69,7 +76,15 @@ fn plugin(command: PluginCommand, output: &Output) -> Result<ExitCode, OpsError>
         PluginCommand::Audit(arguments) => return audit::run(&arguments, output),
         PluginCommand::Cache(command) => cache::run(command, output),
         PluginCommand::List { scope } => list::run(scope, output),
-        PluginCommand::Info { name, registry } => info::run(&name, &registry, output),
+        PluginCommand::Check { path } => return check::run(&path, output),
+        PluginCommand::Create(arguments) => create::run(&arguments, output),
+        PluginCommand::Test(arguments) => return trial::test(&arguments, output),
+        PluginCommand::Bench(arguments) => trial::bench(&arguments, output),
+        PluginCommand::Profile(arguments) => profile::run(&arguments, output),
+        PluginCommand::Load(arguments) => load::run(&arguments, output),
+        PluginCommand::Unload(arguments) => load::unload(&arguments, output),
+        PluginCommand::Info(arguments) => info::run(&arguments, output),
+        PluginCommand::Metrics(arguments) => metrics::run(&arguments, output),
         PluginCommand::Permissions { name, registry } => permissions::run(&name, &registry, output),
         PluginCommand::Search { words, registry } => search::run(&words, &registry, output),
         PluginCommand::Pack(arguments) => pack::run(&arguments, output),
@@ -88,6 +103,11 @@ fn plugin(command: PluginCommand, output: &Output) -> Result<ExitCode, OpsError>
 fn reach(arguments: &RegistryArguments) -> Reach {
     let network = if arguments.offline { Network::Offline } else { Network::Online };
     Reach { registry: arguments.registry.clone(), network }
+}
+
+/// Who says yes to permissions: `--yes` did, or the person at the terminal is asked.
+fn approval(is_given: bool, output: &Output) -> Approval<'_> {
+    if is_given { Approval::Given(output) } else { Approval::Asked(output) }
 }
 
 /// The nearest project's files or the user's own, with the right to change them.

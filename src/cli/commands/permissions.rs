@@ -20,6 +20,7 @@ pub fn run(name: &PluginName, registry: &RegistryArguments, output: &Output) -> 
 
 fn text(found: &PluginPermissions) -> String {
     let standing = match &found.standing {
+        Standing::Local => "loaded".to_owned(),
         Standing::Installed => "installed".to_owned(),
         Standing::Locked => "locked, not installed".to_owned(),
         Standing::Published { registry } => format!("not installed; newest in {registry}"),
@@ -49,6 +50,7 @@ fn reason(found: &PluginPermissions, row: &Row, missing: Missing) -> String {
         Missing::Asked => "its manifest does not ask for it".to_owned(),
         Missing::Approved => match &found.standing {
             Standing::Published { .. } => "nobody approved it yet; an install asks".to_owned(),
+            Standing::Local => "nobody approved it yet; `pocket plugin load` asks".to_owned(),
             _ => "pocket.lock does not approve it".to_owned(),
         },
         Missing::Granted => {
@@ -60,6 +62,7 @@ fn reason(found: &PluginPermissions, row: &Row, missing: Missing) -> String {
 
 fn document(found: &PluginPermissions) -> Value {
     let (standing, registry) = match &found.standing {
+        Standing::Local => ("loaded", None),
         Standing::Installed => ("installed", None),
         Standing::Locked => ("locked", None),
         Standing::Published { registry } => ("published", Some(registry)),

@@ -8,15 +8,15 @@ use serde_json::{Value, json};
 use crate::cli::arguments::RunArguments;
 use crate::cli::output::Output;
 use crate::nodes::Stop;
-use crate::ops::run::{self, PlannedRun};
+use crate::ops::run::{self, Notice, PlannedRun};
 use crate::ops::{OpsError, Scope, Workspace};
 use crate::workflow::{Observer, RunEvent, RunOptions, Unobserved};
 
 pub fn run(arguments: &RunArguments, output: &Output) -> Result<(), OpsError> {
     let workspace = Workspace::open(Scope::Nearest)?;
-    let input = read_input(arguments)?;
-    let warn = |text: String| output.warning(text);
-    let planned = run::plan(&workspace, &arguments.workflow, &arguments.disable_plugin, &warn)?;
+    let input = read_input(arguments.input.as_deref(), arguments.input_file.as_deref())?;
+    let notify = |notice| show(notice, output);
+    let planned = run::plan(&workspace, &arguments.workflow, &arguments.disable_plugin, &notify)?;
     if !planned.plan().warnings.is_empty() {
         output.notice(&planned.plan().warnings.draw(output.drawing()));
     }
@@ -53,10 +53,19 @@ fn text(value: &Value) -> String {
     }
 }
 
-fn read_input(arguments: &RunArguments) -> Result<Value, OpsError> {
-    let (place, text) = match (&arguments.input, &arguments.input_file) {
-        (Some(text), _) if text == "-" => ("from the standard input".to_owned(), read_stdin()?),
-        (Some(text), _) => ("in --input".to_owned(), text.clone()),
+/// Prints what there is to tell while a run is prepared.
+pub fn show(notice: Notice, output: &Output) {
+    match notice {
+        Notice::Warning(text) => output.warning(text),
+        Notice::Step(verb, what) => output.step(verb, what),
+    }
+}
+
+/// A run's input: given, in a file, or an empty mapping.
+pub fn read_input(given: Option<&str>, file: Option<&Path>) -> Result<Value, OpsError> {
+    let (place, text) = match (given, file) {
+        (Some("-"), _) => ("from the standard input".to_owned(), read_stdin()?),
+        (Some(text), _) => ("in --input".to_owned(), text.to_owned()),
         (None, Some(path)) if path == Path::new("-") => ("from the standard input".to_owned(), read_stdin()?),
         (None, Some(path)) => {
             (format!("in `{}`", path.display()), std::fs::read_to_string(path).map_err(OpsError::io("read", path))?)

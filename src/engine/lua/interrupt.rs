@@ -3,7 +3,7 @@
 //! Luau calls an interrupt at every call, return, loop end and step of a pattern match. One that is always set makes code that
 //! calls much 2.4 times slower, so it is set only when the time is up, from the timer's thread: Luau promises that this one
 //! field may be written while a script runs. There is no safe way to it: `mlua` sets interrupts under a lock that the running
-//! script holds. This is one of two unsafe places outside `engine/native`.
+//! script holds. This and `look.rs`, which shares the slot, are unsafe places outside `engine/native`.
 
 use std::cell::Cell;
 use std::ffi::{CStr, c_int};
@@ -30,7 +30,7 @@ thread_local! {
 /// Luau's own texts end in no such way.
 const MESSAGE: &CStr = c"the script's time is up";
 
-type InterruptFunction = unsafe extern "C-unwind" fn(*mut ffi::lua_State, c_int);
+pub(super) type InterruptFunction = unsafe extern "C-unwind" fn(*mut ffi::lua_State, c_int);
 
 /// A state whose script is ended at a deadline. Dropping it takes the interrupt away.
 pub(super) struct Interrupt<'a> {
@@ -41,13 +41,13 @@ pub(super) struct Interrupt<'a> {
 
 /// Where a state keeps its interrupt.
 #[derive(Clone, Copy)]
-struct Slot(*const AtomicPtr<()>);
+pub(super) struct Slot(*const AtomicPtr<()>);
 
 // SAFETY: the slot is written atomically, and `Interrupt` sees to it that the state outlives every use.
 unsafe impl Send for Slot {}
 
 impl Slot {
-    fn of(lua: &Lua) -> Self {
+    pub(super) fn of(lua: &Lua) -> Self {
         let mut slot = std::ptr::null();
         // SAFETY: the closure does not touch Lua's stack. `lua_callbacks` gives a valid pointer that lives as long as the state;
         // an optional function pointer has the size and the alignment of a pointer, and null stands for `None`.
@@ -56,6 +56,32 @@ impl Slot {
         };
         found.expect("nothing in the closure raises an error");
         Self(slot)
+    }
+
+    /// The same from within an interrupt.
+    ///
+    /// # Safety
+    /// Luau has called an interrupt with this state, which has not returned.
+    pub(super) unsafe fn of_running(state: *mut ffi::lua_State) -> Self {
+        // SAFETY: the state is valid, and so are its callbacks.
+        Self(unsafe { (&raw const (*ffi::lua_callbacks(state)).interrupt).cast() })
+    }
+
+    /// Leaves an interrupt where there is none.
+    pub(super) fn offer(self, interrupt: InterruptFunction) {
+        self.exchange(std::ptr::null_mut(), interrupt as *mut ());
+    }
+
+    /// Takes this interrupt away, and leaves another one.
+    pub(super) fn take_back(self, interrupt: InterruptFunction) {
+        self.exchange(interrupt as *mut (), std::ptr::null_mut());
+    }
+
+    fn exchange(self, expected: *mut (), new: *mut ()) {
+        // SAFETY: the state is alive: whoever has a slot borrows it, or is called by it.
+        let slot = unsafe { &*self.0 };
+        // Whatever else stands there stays.
+        let _ = slot.compare_exchange(expected, new, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     fn set(self, interrupt: Option<InterruptFunction>) {

@@ -10,6 +10,7 @@ mod encode;
 mod failure;
 mod interrupt;
 mod library;
+mod look;
 mod request;
 mod script;
 mod state;
@@ -50,8 +51,14 @@ impl LuaPlugin {
     fn compile(name: &str, source: &str, border: Border) -> Result<Self, CallError> {
         let capabilities = Capabilities::new(border.grants.clone(), border.limits);
         let script = Script::compile(name, source, border.limits)?;
-        let script = script.with_log(border.log.clone()).with_capabilities(capabilities);
+        let script = script.with_log(border.log.clone()).with_sampler(border.sampler.clone());
+        let script = script.with_capabilities(capabilities);
         Ok(Self { script, border })
+    }
+
+    /// The most bytes of memory that were seen in use.
+    pub fn memory_peak(&self) -> Option<u64> {
+        self.script.memory_peak()
     }
 
     /// Runs one call.

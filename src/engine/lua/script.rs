@@ -1,5 +1,6 @@
 //! A compiled script and its calls.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -18,6 +19,7 @@ use crate::engine::envelope;
 use crate::engine::error::{CallError, CallErrorKind};
 use crate::engine::log::PluginLog;
 use crate::engine::plugin::Reply;
+use crate::engine::sampler::Sampler;
 
 /// States that are kept between calls. More calls at once make more states, which are dropped afterwards.
 const MAX_IDLE_STATES: usize = 8;
@@ -37,6 +39,10 @@ pub struct Script {
     /// What the host does for the script; nothing for one of a workflow.
     capabilities: Option<Capabilities>,
     idle: Mutex<Vec<State>>,
+    /// The most bytes that a state had when a call ended; 0 before the first.
+    peak: AtomicU64,
+    /// What keeps where the script is seen; none if nobody looks.
+    sampler: Option<Sampler>,
 }
 
 /// A plugin's function and what it is given.
@@ -55,8 +61,16 @@ impl Script {
             .set_debug_level(1)
             .set_mutable_globals(CHANGING_GLOBALS.map(str::to_owned));
         let bytecode = compiler.compile(source).map_err(|error| CallError::load(syntax_message(name, &error)))?;
-        let (name, log) = (name.to_owned(), PluginLog::default());
-        Ok(Self { name, bytecode, limits, log, capabilities: None, idle: Mutex::default() })
+        let (name, log, idle) = (name.to_owned(), PluginLog::default(), Mutex::default());
+        let (peak, capabilities, sampler) = (AtomicU64::new(0), None, None);
+        Ok(Self { name, bytecode, limits, log, capabilities, idle, peak, sampler })
+    }
+
+    /// The same script, which is looked at while it runs.
+    #[must_use]
+    pub(super) fn with_sampler(mut self, sampler: Option<Sampler>) -> Self {
+        self.sampler = sampler;
+        self
     }
 
     /// The same script with another place for what it prints.
@@ -154,8 +168,11 @@ impl Script {
         let started = Instant::now();
         let state = self.take_state().map_err(|error| self.error(who, error.into()))?;
         let interrupt = state.interrupt_at(deadline);
+        let look = self.sampler.as_ref().map(|sampler| state.look(sampler));
         let result = run(&state);
+        drop(look);
         drop(interrupt);
+        self.peak.fetch_max(state.lua().used_memory() as u64, Ordering::Relaxed);
         match result {
             Ok(reply) => {
                 self.keep(state);
@@ -166,6 +183,11 @@ impl Script {
             }
             Err(failure) => Err(self.error(who, failure)),
         }
+    }
+
+    /// The most bytes that a state had when a call ended.
+    pub(super) fn memory_peak(&self) -> Option<u64> {
+        Some(self.peak.load(Ordering::Relaxed)).filter(|peak| *peak > 0)
     }
 
     fn take_state(&self) -> mlua::Result<State> {

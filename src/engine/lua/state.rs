@@ -12,8 +12,10 @@ use super::capabilities::{Capabilities, Deadline};
 use super::failure::{self, Failure};
 use super::interrupt::Interrupt;
 use super::library::{self, LogFunction};
+use super::look::Look;
 use super::value::Marks;
 use crate::engine::budget::Limits;
+use crate::engine::sampler::Sampler;
 
 const PRELUDE: &str = include_str!("prelude.luau");
 
@@ -96,6 +98,11 @@ impl State {
     pub(super) fn interrupt_at(&self, deadline: Instant) -> Interrupt<'_> {
         self.lua.set_app_data(Deadline(deadline));
         Interrupt::at(deadline, self.limits.call_depth, &self.lua)
+    }
+
+    /// From now on somebody looks where the script is.
+    pub(super) fn look(&self, sampler: &Sampler) -> Look<'_> {
+        Look::start(&self.lua, sampler)
     }
 
     /// Readies the state for the next call.

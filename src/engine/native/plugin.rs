@@ -1,6 +1,7 @@
 //! A native plugin as the engine sees it: started on first use, asked one call at a time, replaced when it dies.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use pocket_index::digest::Digest;
@@ -18,7 +19,7 @@ use crate::engine::envelope::{Identity, decode_error, decode_reply};
 use crate::engine::error::{CallError, CallErrorKind};
 use crate::engine::grants::Grants;
 use crate::engine::log::PluginLog;
-use crate::engine::plugin::{Border, Call, PluginFiles, Reply};
+use crate::engine::plugin::{Border, Call, PluginFiles, Reply, Usage};
 
 /// A library that describes itself has this long: it only returns a constant.
 const DESCRIBING_TIME: Duration = Duration::from_secs(10);
@@ -42,6 +43,8 @@ pub struct NativePlugin {
     confinement: Confinement,
     /// One call at a time: a deadline ends the process, and must not end another's call with it.
     session: Seat<Option<Session>>,
+    /// How often the process was started.
+    starts: AtomicU64,
 }
 
 /// A node's answer, not yet read.
@@ -64,6 +67,7 @@ impl NativePlugin {
             host_program: options.host_program,
             confinement: options.confinement,
             session: Seat::new(None),
+            starts: AtomicU64::new(0),
         })
     }
 
@@ -90,6 +94,14 @@ impl NativePlugin {
         }
     }
 
+    /// What its process used so far; nothing while a call has it, or where the system does not tell.
+    pub fn usage(&self) -> Usage {
+        let restarts = self.starts.load(Ordering::Relaxed).saturating_sub(1);
+        let seat = self.session.take(Instant::now());
+        let session = seat.as_ref().and_then(|seat| seat.as_ref());
+        Usage { restarts, ..session.map_or_else(Usage::default, Session::usage) }
+    }
+
     /// Starts the process, and the plugin in it, unless a living one is there.
     fn start_if_needed(
         &self,
@@ -108,6 +120,7 @@ impl NativePlugin {
         let settings = serde_json::to_string(&self.border.identity.settings).expect("JSON values always serialize");
         let order = self.load_order();
         **seat = Some(start_process(&self.host_program, &self.border)?);
+        self.starts.fetch_add(1, Ordering::Relaxed);
         let loaded = self.with_session(seat, node_type, |session| session.load(&order, &self.library, terms));
         let loaded = loaded.and_then(|loaded| loaded.map_err(|reason| load_error(&self.border, &reason)));
         let started = loaded.and_then(|()| {
@@ -203,7 +216,7 @@ pub fn describe(library: &Path, options: &NativeOptions) -> Result<Option<String
         SealedLibrary::open(library, options.library_digest).map_err(|error| CallError::load(error.to_string()))?;
     let identity = Identity { plugin: name.clone(), version: String::new(), settings: serde_json::Map::new() };
     let (grants, limits) = (Grants::default(), Limits::default());
-    let border = Border { identity, grants, limits, log: PluginLog::default() };
+    let border = Border { identity, grants, limits, log: PluginLog::default(), sampler: None };
     let mut terms = Terms { border: &border, deadline: Instant::now() + DESCRIBING_TIME, denied: None };
     let (memory, output) = (limits.memory, limits.output);
     let order =

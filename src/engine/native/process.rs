@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, PipeReader, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::thread;
@@ -14,6 +14,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::syscalls::{REFUSED_STATUS, refused_number};
 use crate::engine::log::PluginLog;
+use crate::engine::plugin::Usage;
 
 /// The hidden subcommand that turns the program into a plugin's host.
 pub const HOST_ARGUMENT: &str = "__plugin-host";
@@ -83,6 +84,16 @@ impl HostProcess {
         Some(kilobytes << 10)
     }
 
+    /// What the process used so far, as far as the system says.
+    pub fn usage(&self) -> Usage {
+        let folder = PathBuf::from(format!("/proc/{}", self.pid));
+        let status = std::fs::read_to_string(folder.join("status")).unwrap_or_default();
+        let peak =
+            status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
+        let peak = peak.map(|kilobytes: u64| kilobytes << 10);
+        Usage { memory_peak: peak, processor: processor_time(&folder), ..Usage::default() }
+    }
+
     /// Waits for the process to end by itself; kills it after `patience`.
     pub fn wait(&self, patience: Duration) -> Death {
         match self.deaths.recv_timeout(patience) {
@@ -98,6 +109,16 @@ impl HostProcess {
         let _ = pidfd_send_signal(&self.handle, Signal::KILL);
         self.deaths.recv_timeout(DYING_TIME).unwrap_or_else(|_| Death::unknown())
     }
+}
+
+/// The time that all of a process's threads had on a processor. `schedstat` counts in nanoseconds, `stat` in hundredths of a second.
+fn processor_time(folder: &Path) -> Option<Duration> {
+    let threads = std::fs::read_dir(folder.join("task")).ok()?;
+    let of_thread = |thread: io::Result<std::fs::DirEntry>| {
+        let text = std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+        text.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
+    };
+    threads.map(of_thread).sum()
 }
 
 impl Drop for HostProcess {

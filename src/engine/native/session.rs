@@ -15,7 +15,7 @@ use super::frame::{FrameError, OVERHEAD, Timed, read_frame, write_frame};
 use super::library::SealedLibrary;
 use super::message::{FromHost, LoadOrder, ToHost};
 use super::process::{Death, HostProcess};
-use crate::engine::plugin::Border;
+use crate::engine::plugin::{Border, Usage};
 
 /// 1 MiB: what a message may have at least, so that a manifest or an error fits where outputs must be small.
 const MIN_FRAME_LIMIT: u64 = 1 << 20;
@@ -111,6 +111,11 @@ impl Session {
     ) -> Result<T, Failure> {
         self.send(message, terms.deadline)?;
         self.answer(terms, read)
+    }
+
+    /// What the process used so far.
+    pub fn usage(&self) -> Usage {
+        self.process.usage()
     }
 
     /// How the process ended, if it has.

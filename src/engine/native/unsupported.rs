@@ -7,7 +7,7 @@ use std::time::Instant;
 use pocket_index::digest::Digest;
 
 use super::error::CallError;
-use super::plugin::{Border, Call, PluginFiles, Reply};
+use super::plugin::{Border, Call, PluginFiles, Reply, Usage};
 
 /// The hidden subcommand that turns the program into a plugin's host.
 pub const HOST_ARGUMENT: &str = "__plugin-host";
@@ -46,6 +46,11 @@ impl NativePlugin {
 
     /// Never happens.
     pub fn call(&self, _: &Call<'_>) -> Result<Reply, CallError> {
+        match *self {}
+    }
+
+    /// Never happens.
+    pub fn usage(&self) -> Usage {
         match *self {}
     }
 

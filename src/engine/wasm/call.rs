@@ -1,59 +1,48 @@
 //! One call: an instance, a deadline, a memory limit, and what went wrong in words.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use pocket_index::manifest::InstancePolicy;
 use serde_json::json;
-use wasmtime::component::{Instance, TypedFunc};
-use wasmtime::{Engine, Store, StoreContextMut, Trap, UpdateDeadline, WasmBacktrace};
+use wasmtime::{Engine, Store, Trap, WasmBacktrace};
 
 use super::Waiter;
+use super::instance::Resident;
 use super::link::{HostWorld, Linked};
-use super::preview1::Surroundings;
-use super::sockets::Found;
-use super::state::{Ended, MemoryLimit, Printed, Refusal, State};
+use super::state::{Ended, State};
 use super::waiting::Waiting;
-use super::wasi::World;
 use crate::engine::access::{HttpClient, KeyValues};
 use crate::engine::envelope;
 use crate::engine::error::{CallError, CallErrorKind};
 use crate::engine::plugin::{Border, Call, Reply};
+use crate::engine::sampler::Ticker;
 use crate::engine::timer::Alarm;
 
 /// Functions are named in a crash from the innermost outwards; more than this many are left out.
 const MAX_NAMED_FRAMES: usize = 5;
 
-/// 1 s: an instance has nothing to wait for when it is stopped.
-const TIME_TO_STOP: Duration = Duration::from_secs(1);
-
-type Run<'a> = TypedFunc<(&'a str, &'a str, &'a str, &'a str), (Result<String, String>,)>;
-type Start<'a> = TypedFunc<(&'a str,), (Result<(), String>,)>;
-type Stop = TypedFunc<(), ()>;
-
 /// What a function of the plugin returned.
-type Returned = Result<String, String>;
+pub(super) type Returned = Result<String, String>;
 
 /// A loaded WebAssembly plugin.
 pub struct WasmPlugin {
-    engine: Engine,
-    linked: Linked,
-    border: Arc<Border>,
-    waiter: Waiter,
+    pub(super) engine: Engine,
+    pub(super) linked: Linked,
+    pub(super) border: Arc<Border>,
+    pub(super) waiter: Waiter,
     waiting: Waiting<Resident>,
-    texts: KeyValues,
-    http: HttpClient,
-}
-
-/// An instance in its store.
-struct Resident {
-    store: Store<State>,
-    /// None before its first call.
-    instance: Option<Instance>,
+    pub(super) texts: KeyValues,
+    pub(super) http: HttpClient,
+    /// The most bytes that a call's instances had; 0 before the first.
+    peak: AtomicU64,
+    /// Moves the epoch each millisecond while somebody looks where the code is.
+    _ticker: Option<Ticker>,
 }
 
 /// A call's parameters as texts.
-struct Arguments<'a> {
+pub(super) struct Arguments<'a> {
     node_type: &'a str,
     config: String,
     input: String,
@@ -70,7 +59,7 @@ impl<'a> Arguments<'a> {
         }
     }
 
-    fn texts(&self) -> (&str, &str, &str, &str) {
+    pub(super) fn texts(&self) -> (&str, &str, &str, &str) {
         (self.node_type, &self.config, &self.input, &self.context)
     }
 }
@@ -85,10 +74,18 @@ impl WasmPlugin {
     ) -> Result<Self, String> {
         let (border, waiting) = (Arc::new(border), Waiting::new(policy));
         let (texts, http) = (KeyValues::default(), HttpClient::default());
-        let plugin = Self { engine, linked, border, waiter, waiting, texts, http };
+        let ticking = engine.clone();
+        let ticker = border.sampler.as_ref().map(|_| Ticker::start(move || ticking.increment_epoch()));
+        let peak = AtomicU64::new(0);
+        let plugin = Self { engine, linked, border, waiter, waiting, texts, http, peak, _ticker: ticker };
         // What would keep every call from starting is known when the plugin is loaded.
         drop(plugin.resident()?);
         Ok(plugin)
+    }
+
+    /// The most bytes of memory that were seen in use.
+    pub fn memory_peak(&self) -> Option<u64> {
+        Some(self.peak.load(Ordering::Relaxed)).filter(|peak| *peak > 0)
     }
 
     /// Runs one call.
@@ -149,102 +146,10 @@ impl WasmPlugin {
             HostWorld::Wasi => self.waiter.wait_for(self.run_waiting(resident, arguments), deadline),
         };
         drop(alarm);
+        self.peak.fetch_max(resident.store.data().memory.used as u64, Ordering::Relaxed);
         let printed = resident.store.data().printed.take();
         self.border.log.write(&self.border.identity.plugin, &printed);
         result
-    }
-
-    fn run(&self, resident: &mut Resident, call: &Arguments<'_>) -> wasmtime::Result<Returned> {
-        let store = &mut resident.store;
-        let instance = match resident.instance {
-            Some(instance) => instance,
-            None => {
-                let instance = self.linked.instance.instantiate(&mut *store)?;
-                if let Some(start) = self.linked.exports.start {
-                    let start: Start<'_> = instance.get_typed_func(&mut *store, start)?;
-                    if let (Err(error),) = start.call(&mut *store, (&self.border.identity.settings_text(),))? {
-                        return Ok(Err(error));
-                    }
-                }
-                *resident.instance.insert(instance)
-            }
-        };
-        let run: Run<'_> = instance.get_typed_func(&mut *store, self.linked.exports.run)?;
-        Ok(run.call(store, call.texts())?.0)
-    }
-
-    /// The same for a component that may wait inside a function of its host.
-    async fn run_waiting(&self, resident: &mut Resident, call: &Arguments<'_>) -> wasmtime::Result<Returned> {
-        let store = &mut resident.store;
-        let instance = match resident.instance {
-            Some(instance) => instance,
-            None => {
-                let instance = self.linked.instance.instantiate_async(&mut *store).await?;
-                if let Some(start) = self.linked.exports.start {
-                    let start: Start<'_> = instance.get_typed_func(&mut *store, start)?;
-                    let settings = self.border.identity.settings_text();
-                    if let (Err(error),) = start.call_async(&mut *store, (&settings,)).await? {
-                        return Ok(Err(error));
-                    }
-                }
-                *resident.instance.insert(instance)
-            }
-        };
-        let run: Run<'_> = instance.get_typed_func(&mut *store, self.linked.exports.run)?;
-        Ok(run.call_async(store, call.texts()).await?.0)
-    }
-
-    /// A store with nothing in it yet.
-    fn resident(&self) -> Result<Resident, String> {
-        let (printed, refusal, found) = (Printed::default(), Refusal::default(), Found::default());
-        let world = match self.linked.host {
-            HostWorld::Own => None,
-            HostWorld::Wasi => Some(World::new(&self.border, &printed, &refusal, &found)?),
-        };
-        let now = Instant::now();
-        let state = State {
-            memory: MemoryLimit::new(self.border.limits.memory),
-            deadline: now,
-            started: now,
-            world,
-            printed,
-            surroundings: Surroundings::new(self.border.grants.env_values()),
-            border: Arc::clone(&self.border),
-            refusal,
-            found,
-            texts: self.texts.clone(),
-            http: self.http.clone(),
-        };
-        let mut store = Store::new(&self.engine, state);
-        store.limiter(|state| &mut state.memory);
-        // The epoch moves whenever any call's time is up; a call ends only at its own deadline.
-        store.epoch_deadline_callback(|state: StoreContextMut<'_, State>| {
-            let is_over = Instant::now() >= state.data().deadline;
-            if is_over { Err(Ended::TimeIsUp.into()) } else { Ok(UpdateDeadline::Continue(1)) }
-        });
-        Ok(Resident { store, instance: None })
-    }
-
-    /// Tells an instance that it was used for the last time. What it prints then is its last word; what goes wrong then no
-    /// call can be told.
-    fn stop(&self, mut resident: Resident) {
-        let (Some(instance), Some(stop)) = (resident.instance, self.linked.exports.stop) else { return };
-        let store = &mut resident.store;
-        let deadline = Instant::now() + TIME_TO_STOP;
-        store.data_mut().deadline = deadline;
-        store.set_epoch_deadline(1);
-        let engine = self.engine.clone();
-        let _alarm = Alarm::at(deadline, move || engine.increment_epoch());
-        let stop = instance.get_typed_func(&mut *store, stop);
-        let stopped = stop.and_then(|stop: Stop| match self.linked.host {
-            HostWorld::Own => stop.call(&mut *store, ()),
-            HostWorld::Wasi => self.waiter.wait_for(stop.call_async(&mut *store, ()), deadline),
-        });
-        let printed = store.data().printed.take();
-        self.border.log.write(&self.border.identity.plugin, &printed);
-        if let Err(error) = stopped {
-            self.border.log.write(&self.border.identity.plugin, &format!("`stop` failed: {}", error.root_cause()));
-        }
     }
 
     fn failure(&self, store: &Store<State>, call: &Call<'_>, error: &wasmtime::Error) -> CallError {

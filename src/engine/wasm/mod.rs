@@ -2,13 +2,14 @@
 //!
 //! Every call gets an instance of its own, so nothing leaks from one call to the next, unless the manifest says otherwise.
 //! `wrap` makes a component of what the author built, `cache` keeps its compiled code, `link` checks what it needs and links
-//! what was granted, `call` runs it in a `state`, and `waiting` keeps instances that serve several calls. What a plugin
+//! what was granted, `call` runs it in an `instance` with its `state`, and `waiting` keeps instances that serve several calls. What a plugin
 //! finds around itself is in `host` (the engine's own interfaces), `wasi`, `sockets` and
 //! `preview1`.
 
 mod cache;
 mod call;
 mod host;
+mod instance;
 mod link;
 pub(super) mod preview1;
 mod sockets;

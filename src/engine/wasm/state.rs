@@ -96,7 +96,7 @@ impl Printed {
 /// Counts the memory of all parts of an instance together.
 pub(super) struct MemoryLimit {
     limit: usize,
-    used: usize,
+    pub(super) used: usize,
     /// Whether growth was refused: a crash that follows is one for want of memory.
     pub(super) refused: bool,
 }

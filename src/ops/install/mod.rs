@@ -28,6 +28,7 @@ use semver::Version;
 
 pub use approval::{Approver, Ask, Consent, Entry, entries, sentences};
 pub use changes::Change;
+pub(super) use direct::standalone;
 pub use direct::{DirectError, Unvouched};
 pub use origins::OriginError;
 pub use outdated::{Outdated, outdated};

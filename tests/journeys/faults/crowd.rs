@@ -48,7 +48,7 @@ fn sixteen_projects_of_one_home_install_the_same_plugins_at_once() {
     fs::copy(sandbox.path("0/pocket.lock"), sandbox.path("pocket.lock")).unwrap();
     let listed = sandbox.pocket(&["plugin", "list", "--output", "json"]).success().json();
     let listed = listed.as_array().unwrap();
-    assert!(listed.len() == 3 && listed.iter().all(|plugin| plugin["status"] == "installed"), "{listed:?}");
+    assert!(listed.len() == 3 && listed.iter().all(|plugin| plugin["status"] == "loaded"), "{listed:?}");
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn sixteen_installers_of_one_project_each_add_their_plugin() {
     }
     sandbox.pocket(&["plugin", "install", "--locked"]).success();
     let listed = sandbox.pocket(&["plugin", "list", "--output", "json"]).success().json();
-    assert!(listed.as_array().unwrap().iter().all(|plugin| plugin["status"] == "installed"), "{listed}");
+    assert!(listed.as_array().unwrap().iter().all(|plugin| plugin["status"] == "loaded"), "{listed}");
     check_leftovers(&sandbox);
 
     all_succeed(names.iter().map(|name| start(&sandbox, ".", &["plugin", "uninstall", name])).collect());

@@ -54,7 +54,7 @@ impl<'a> SmallDisk<'a> {
     fn check_installed(&mut self, names: &[&str]) {
         let listed = self.pocket("plugin list --output json").success().json();
         let works =
-            |name| listed.as_array().unwrap().iter().any(|one| one["name"] == name && one["status"] == "installed");
+            |name| listed.as_array().unwrap().iter().any(|one| one["name"] == name && one["status"] == "loaded");
         assert!(names.iter().all(|name| works(*name)), "{names:?} in {listed}");
     }
 }

@@ -118,7 +118,7 @@ fn check_state(scenario: &Scenario, sandbox: &Sandbox, after: &Sandbox, place: P
     let listed = sandbox.pocket(&["plugin", "list", "--output", "json"]);
     assert_eq!(listed.code, 0, "{place:?}: {}", listed.stderr);
     for plugin in listed.json().as_array().unwrap() {
-        let works = plugin["status"] == "installed";
+        let works = plugin["status"] == "loaded";
         assert!(works || scenario.old == Old::MayBeGone, "{place:?}: {plugin}");
     }
 }

@@ -153,6 +153,7 @@ impl Sandbox {
             .env_remove("POCKET_REGISTRY")
             .env_remove("POCKET_OFFLINE")
             .env_remove("POCKET_TRUST")
+            .env_remove("POCKET_LOG_LEVEL")
             .envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }

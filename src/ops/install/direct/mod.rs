@@ -8,7 +8,7 @@ mod local;
 mod pins;
 mod release;
 mod signed;
-mod standalone;
+pub mod standalone;
 mod unsigned;
 mod url;
 

@@ -43,8 +43,42 @@ pub(super) fn pack(path: &Path, limits: &Limits) -> Result<Vec<u8>, OpsError> {
         .map_err(|source| OpsError::Archive { archive: path.display().to_string(), source: Box::new(source) })
 }
 
+/// A single file as it stands, not packed.
+pub struct InPlace {
+    /// Its manifest; `binary` is the file's own name.
+    pub manifest: Manifest,
+    /// What a library said of itself where nothing else describes it.
+    pub described: Option<String>,
+}
+
+/// What a single file is where it stands. A library that is known to have `said` what it is is not asked again.
+pub fn in_place(path: &Path, content: &[u8], said: Option<&str>) -> Result<InPlace, OpsError> {
+    let file = File::at(path)?;
+    let (place, text, described) = match (manifest_beside(&file)?, file.runtime) {
+        (Some((place, text)), _) => {
+            let manifest = Manifest::parse(&text).map_err(|error| no_plugin(&place, error.to_string()))?;
+            place_of(&manifest, &file.name).ok_or_else(|| unnamed(&place, &file))?;
+            (place, text, None)
+        }
+        (None, Runtime::Lua) => (path.to_owned(), of_script(&file, content)?.into_bytes(), None),
+        (None, Runtime::Wasm) => (path.to_owned(), minimal(&file)?.into_bytes(), None),
+        (None, Runtime::Native) => {
+            let text = said.map_or_else(|| of_library(&file), |said| Ok(said.to_owned()))?;
+            (path.to_owned(), text.clone().into_bytes(), Some(text))
+        }
+    };
+    let mut manifest = Manifest::parse(&text).map_err(|error| no_plugin(&place, error.to_string()))?;
+    manifest.binary = Some(Binary::Path(file.name));
+    Ok(InPlace { manifest, described })
+}
+
+/// The text of the manifest beside a file, if there is one.
+pub fn manifest_text(path: &Path) -> Result<Option<Vec<u8>>, OpsError> {
+    Ok(manifest_beside(&File::at(path)?)?.map(|(_, text)| text))
+}
+
 /// The bytes of a file, if they are not too many.
-pub(super) fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, OpsError> {
+pub fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, OpsError> {
     let file = std::fs::File::open(path).map_err(OpsError::io("read", path))?;
     let mut content = Vec::new();
     file.take(limit + 1).read_to_end(&mut content).map_err(OpsError::io("read", path))?;
@@ -105,8 +139,7 @@ fn manifest_beside(file: &File<'_>) -> Result<Option<(PathBuf, Vec<u8>)>, OpsErr
 
 fn with_manifest(file: &File<'_>, place: &Path, text: Vec<u8>, content: Vec<u8>) -> Result<Vec<Entry>, OpsError> {
     let manifest = Manifest::parse(&text).map_err(|error| no_plugin(place, error.to_string()))?;
-    let binary = place_of(&manifest, &file.name)
-        .ok_or_else(|| no_plugin(place, format!("its `binary` does not name `{}`", file.name)))?;
+    let binary = place_of(&manifest, &file.name).ok_or_else(|| unnamed(place, file))?;
     let mut entries = vec![entry(entry_path(file.path, binary)?, content), entry(manifest_path(), text)];
     if let Some(readme) = &manifest.readme {
         let beside = file.path.with_file_name(readme);
@@ -114,6 +147,10 @@ fn with_manifest(file: &File<'_>, place: &Path, text: Vec<u8>, content: Vec<u8>)
         entries.push(entry(entry_path(&beside, readme)?, text));
     }
     Ok(entries)
+}
+
+fn unnamed(place: &Path, file: &File<'_>) -> OpsError {
+    no_plugin(place, format!("its `binary` does not name `{}`", file.name))
 }
 
 /// Where a manifest has the file of this name; for this machine first.

@@ -1,0 +1,3 @@
+module github.com/pocket-plugins/pocket/sdk/go
+
+go 1.24

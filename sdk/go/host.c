@@ -1,0 +1,20 @@
+/* Go cannot call function pointers of C by itself. */
+#define POCKET_PLUGIN_NO_PROTOTYPES
+#include "pocket_plugin.h"
+
+void pocket_go_log(const pocket_host *host, int level, const char *data, size_t size)
+{
+    pocket_text text;
+    text.data = data;
+    text.size = size;
+    host->log(level, text);
+}
+
+int pocket_go_connect(const pocket_host *host, const char *data, size_t size, unsigned int port, char *error,
+                      size_t capacity)
+{
+    pocket_text name;
+    name.data = data;
+    name.size = size;
+    return host->connect(name, port, error, capacity);
+}

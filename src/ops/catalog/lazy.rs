@@ -1,0 +1,182 @@
+//! A plugin that is verified and loaded once, when it is first needed, and whose calls are told and counted.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use pocket_index::manifest::Manifest;
+use pocket_index::permissions::{Permissions, Word};
+
+use super::rights::Rights;
+use crate::engine::{Call, CallError, Engine, GrantedWords, Limits, Plugin, PluginFiles, Reply};
+use crate::nodes::{NodeCall, Outcome};
+use crate::ops::install::sentences;
+use crate::ops::local::LocalPlugin;
+use crate::ops::metrics::{Ended, Recorder};
+use crate::ops::permissions::refuse_unapproved;
+use crate::ops::settings::Settings;
+use crate::ops::{OpsError, trace};
+use crate::project::LockedPlugin;
+use crate::store::InstalledPlugin;
+use crate::workflow::PluginNode;
+
+/// A plugin that is verified and loaded once, when it is first needed.
+pub struct LazyPlugin {
+    pub(super) files: Files,
+    pub(super) manifest: Manifest,
+    pub(super) granted: GrantedWords,
+    pub(super) limits: Limits,
+    pub(super) engine: Arc<Engine>,
+    pub(super) rights: Arc<Rights>,
+    pub(super) recorder: Arc<Recorder>,
+    /// Whether its time is looked at call by call.
+    pub(super) looking: Looking,
+    /// Joined when the plugin is used: one that is not may lack what it needs.
+    pub(super) settings: OnceLock<Settings>,
+    pub(super) loaded: OnceLock<Result<Arc<Plugin>, CallError>>,
+}
+
+/// Whether the time of a plugin's process is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Looking {
+    AtEachCall,
+    NotAtAll,
+}
+
+/// Where a plugin's files are, and who vouches for them.
+pub(super) enum Files {
+    /// Unpacked; the lock says what they must be.
+    Locked { locked: LockedPlugin, installed: InstalledPlugin, lock: PathBuf },
+    /// Where they stand.
+    Local(Box<LocalPlugin>),
+}
+
+impl LazyPlugin {
+    pub(super) fn node(self: &Arc<Self>, node_type: &str) -> PluginNode {
+        let bare = node_type.rsplit('/').next().unwrap_or(node_type);
+        let spec = self.manifest.nodes.iter().find(|spec| spec.node_type.as_str() == bare);
+        let plugin = Arc::clone(self);
+        let node = move |call: &NodeCall<'_>| -> Result<Outcome, CallError> { plugin.call(call).map(Outcome::from) };
+        PluginNode {
+            plugin: self.manifest.name.to_string(),
+            node_type: bare.to_owned(),
+            description: spec.map(|spec| spec.description.clone()).unwrap_or_default(),
+            schema: spec.and_then(|spec| spec.config_schema.clone()),
+            input_schema: spec.and_then(|spec| spec.input_schema.clone()),
+            output_schema: spec.and_then(|spec| spec.output_schema.clone()),
+            permissions: sentences(&self.effective_permissions()),
+            node: Arc::new(node),
+        }
+    }
+
+    /// What the plugin asks for and was granted.
+    fn effective_permissions(&self) -> Permissions {
+        let mut effective = self.manifest.permissions.clone();
+        let lists = [
+            (Word::ReadEnv, &mut effective.env),
+            (Word::HttpClient, &mut effective.http),
+            (Word::NetworkAccess, &mut effective.network),
+        ];
+        for (word, list) in lists {
+            if !self.granted.has(word) {
+                list.clear();
+            }
+        }
+        let (reads, writes) = (self.granted.has(Word::ReadFiles), self.granted.has(Word::WriteFiles));
+        effective.filesystem.retain(|entry| if entry.starts_with("write:") { writes } else { reads });
+        effective
+    }
+
+    /// Verifies the plugin's files and loads it, so that nothing runs before all of a plan's plugins are there.
+    ///
+    /// # Errors
+    /// The files are others than those that were installed, or the plugin cannot be loaded.
+    pub fn verify_and_load(&self) -> Result<(), OpsError> {
+        if let Files::Locked { locked, installed, .. } = &self.files {
+            installed.verify()?;
+            // The plan was made from the manifest as it stood before the files were verified.
+            if installed.manifest()? != self.manifest {
+                let message = "its manifest changed while the workflow was planned";
+                return Err(OpsError::Load { plugin: self.manifest.name.clone(), source: CallError::load(message) });
+            }
+            refuse_unapproved(locked, &self.manifest.permissions)?;
+        }
+        let loaded = self.load().map(|_| ());
+        loaded.map_err(|source| OpsError::Load { plugin: self.manifest.name.clone(), source })
+    }
+
+    /// Drops what the plugin keeps for a run that is over.
+    pub fn end_run(&self, run_id: &str) {
+        if let Some(Ok(plugin)) = self.loaded.get() {
+            plugin.end_run(run_id);
+        }
+    }
+
+    /// Notes what the plugin used since it was loaded.
+    pub fn note_usage(&self) {
+        if let Some(Ok(plugin)) = self.loaded.get() {
+            self.recorder.used(self.manifest.name.as_str(), plugin.usage());
+        }
+    }
+
+    /// What was counted of the calls of this plugin and of its catalog's others.
+    pub fn recorder(&self) -> &Arc<Recorder> {
+        &self.recorder
+    }
+
+    fn call(&self, call: &NodeCall<'_>) -> Result<Reply, CallError> {
+        let plugin = self.load()?;
+        let name = self.manifest.name.as_str();
+        let node = call.context.node.as_str();
+        let span = tracing::debug_span!(target: trace::TARGET, "call", plugin = name, node);
+        let _entered = span.enter();
+        let secrets = trace::Secrets::of(&self.manifest, self.settings.get().map(Settings::values).as_ref());
+        trace::called(call, &secrets);
+        // A process that is started by this call had no time before it.
+        let before = match self.looking {
+            Looking::AtEachCall => Some(plugin.usage().processor.unwrap_or_default()),
+            Looking::NotAtAll => None,
+        };
+        let began = Instant::now();
+        let result = plugin.call(Call {
+            node_type: call.node_type,
+            config: call.config,
+            input: call.input,
+            context: call.context.clone(),
+        });
+        let elapsed = began.elapsed();
+        trace::returned(&result, elapsed, &secrets);
+        self.recorder.saw(Ended {
+            plugin: name,
+            node_type: call.node_type,
+            node,
+            elapsed,
+            processor: before.and_then(|before| plugin.usage().processor?.checked_sub(before)),
+            error: result.as_ref().err().map(|error| error.kind),
+        });
+        result
+    }
+
+    fn load(&self) -> Result<&Arc<Plugin>, CallError> {
+        self.loaded.get_or_init(|| self.load_now()).as_ref().map_err(Clone::clone)
+    }
+
+    fn load_now(&self) -> Result<Arc<Plugin>, CallError> {
+        let began = Instant::now();
+        let settings = self.settings.get().ok_or_else(|| CallError::load("its settings were not joined"))?;
+        let grants = self.rights.grants(&self.manifest.permissions, &self.granted, settings)?;
+        let (root, tree) = match &self.files {
+            Files::Locked { installed, .. } => (installed.root().to_owned(), Some(installed.tree())),
+            Files::Local(local) => (local.root.clone(), None),
+        };
+        let files = PluginFiles { root, manifest: self.manifest.clone(), tree };
+        let loaded = self.engine.load(files, grants, settings.values(), self.limits);
+        trace::loaded(
+            &self.manifest,
+            &sentences(&self.effective_permissions()),
+            began.elapsed(),
+            loaded.as_ref().err(),
+        );
+        loaded
+    }
+}
