@@ -4,11 +4,6 @@ package pocket
 #define POCKET_PLUGIN_NO_PROTOTYPES
 #include "pocket_plugin.h"
 #include <stdlib.h>
-#include <string.h>
-
-void pocket_go_log(const pocket_host *host, int level, const char *data, size_t size);
-int pocket_go_connect(const pocket_host *host, const char *data, size_t size, unsigned int port, char *error,
-                      size_t capacity);
 */
 import "C"
 
@@ -17,21 +12,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
-	"os"
 	"time"
 	"unsafe"
-)
-
-// A Level says how much a line of the log matters.
-type Level int
-
-// The levels of [Log].
-const (
-	Debug Level = C.POCKET_LOG_DEBUG
-	Info  Level = C.POCKET_LOG_INFO
-	Warn  Level = C.POCKET_LOG_WARN
-	Err   Level = C.POCKET_LOG_ERROR
 )
 
 var (
@@ -40,9 +22,6 @@ var (
 	host     *C.pocket_host
 	manifest C.pocket_text
 )
-
-// ErrNotGranted is for an address that the manifest does not ask for or the user did not grant.
-var ErrNotGranted = errors.New("not granted")
 
 // Export makes a plugin the one that this library is. Call it once, from an init function of package main.
 func Export(plugin Plugin) {
@@ -57,41 +36,6 @@ func Export(plugin Plugin) {
 		nodes[node.Type()] = node
 	}
 	exported = plugin
-}
-
-// Log writes a line to the plugin's log.
-func Log(level Level, format string, arguments ...any) {
-	if host == nil {
-		return
-	}
-	text := []byte(fmt.Sprintf(format, arguments...))
-	C.pocket_go_log(host, C.int(level), (*C.char)(unsafe.Pointer(unsafe.SliceData(text))), C.size_t(len(text)))
-}
-
-// Connect opens a TCP connection to a host and port for which the plugin asked in its manifest and which the user granted.
-// It works during a call, within the call's deadline.
-func Connect(name string, port uint16) (net.Conn, error) {
-	if host == nil {
-		return nil, errors.New("connections are made during a call only")
-	}
-	var reason [512]C.char
-	text := []byte(name)
-	descriptor := C.pocket_go_connect(host, (*C.char)(unsafe.Pointer(unsafe.SliceData(text))), C.size_t(len(text)),
-		C.uint(port), &reason[0], C.size_t(len(reason)))
-	if descriptor < 0 {
-		message := C.GoString(&reason[0])
-		switch descriptor {
-		case C.POCKET_CONNECT_DENIED:
-			return nil, fmt.Errorf("%w: %s", ErrNotGranted, message)
-		case C.POCKET_CONNECT_TIMEOUT:
-			return nil, &Error{Kind: Timeout, Message: message}
-		default:
-			return nil, &Error{Kind: Retryable, Message: message}
-		}
-	}
-	file := os.NewFile(uintptr(descriptor), net.JoinHostPort(name, fmt.Sprint(port)))
-	defer file.Close() // the connection has a copy of the descriptor
-	return net.FileConn(file)
 }
 
 //export pocket_plugin_abi

@@ -18,3 +18,19 @@ int pocket_go_connect(const pocket_host *host, const char *data, size_t size, un
     name.size = size;
     return host->connect(name, port, error, capacity);
 }
+
+int pocket_go_http(const pocket_host *host, pocket_text request, pocket_text body, pocket_buffer *head,
+                   pocket_buffer *answer)
+{
+    if (host->size < offsetof(pocket_host, release) + sizeof host->release) {
+        return POCKET_CONNECT_UNAVAILABLE;
+    }
+    return host->http(request, body, head, answer);
+}
+
+void pocket_go_release(const pocket_host *host, pocket_buffer buffer)
+{
+    if (buffer.data != NULL) {
+        host->release(buffer);
+    }
+}

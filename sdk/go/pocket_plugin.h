@@ -12,11 +12,15 @@
  *   then gives them back to `pocket_plugin_free`, once.
  *
  * Threads
- *   Pocket calls one exported function at a time, never two at once. Do not rely on which thread it is.
+ *   In one process Pocket calls one exported function at a time, never two at once. Do not rely on which thread it is.
  *   A plugin may start threads of its own. The functions of `pocket_host` may be called from any of them.
  *
+ * Exceptions
+ *   No exception may leave a function: the process would end, and the call with it.
+ *
  * Processes
- *   The process lasts from the first call to `pocket_plugin_stop`, so state in memory may be kept between calls, but a
+ *   There is one process, or as many as `instances` in the manifest says, which share nothing.
+ *   A process lasts from the first call to `pocket_plugin_stop`, so state in memory may be kept between calls, but a
  *   call that exceeds its deadline or crashes ends the process, and the next call gets a new one. Keep nothing that
  *   cannot be made again.
  *
@@ -63,7 +67,7 @@ typedef struct pocket_buffer {
 #define POCKET_LOG_WARN 2
 #define POCKET_LOG_ERROR 3
 
-/* What `connect` returns instead of a descriptor. */
+/* What `connect` returns instead of a descriptor, and `http` instead of 0. */
 #define POCKET_CONNECT_DENIED (-1)      /* not asked for in the manifest, or not granted by the user */
 #define POCKET_CONNECT_FAILED (-2)      /* unknown host, refused, unreachable */
 #define POCKET_CONNECT_TIMEOUT (-3)     /* the call's deadline passed first */
@@ -84,6 +88,20 @@ typedef struct pocket_host {
      * returns one of POCKET_CONNECT_*, with the reason in `error`: at most `error_capacity` bytes, ending in a zero byte.
      */
     int (*connect)(pocket_text host, unsigned int port, char *error, size_t error_capacity);
+
+    /*
+     * This and what follows is there if `size` reaches so far. Sends an HTTP request to a host and port for which the plugin asked in
+     * its manifest (`permissions: http`) and which the user granted, within the deadline of the call that is running. Each
+     * redirect is checked like the request. `request` is JSON:
+     *   {"method": "GET", "url": "https://...", "headers": {"accept": "text/plain"}, "redirects": "follow" | "return"}
+     * of which only `url` must be there; `body` is sent after it. Returns 0, with the answer's bytes in `answer` and in `head`
+     *   {"status": 200, "url": "https://...", "headers": [["content-type", "text/plain"], ...]}
+     * or one of POCKET_CONNECT_*, with the reason in `head` as text. Give both back to `release`, once each, in any case.
+     */
+    int (*http)(pocket_text request, pocket_text body, pocket_buffer *head, pocket_buffer *answer);
+
+    /* Takes back a buffer that `http` filled. */
+    void (*release)(pocket_buffer buffer);
 } pocket_host;
 
 #ifndef POCKET_PLUGIN_NO_PROTOTYPES

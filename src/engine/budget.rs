@@ -24,6 +24,10 @@ pub struct Limits {
     pub call_depth: u32,
     /// How many bytes of stack WebAssembly may use.
     pub stack: u64,
+    /// How many threads a native plugin may have.
+    pub threads: u32,
+    /// How many files and connections a native plugin may have open.
+    pub open_files: u32,
     /// How long one thing that the host does for the plugin may take, such as an HTTP request.
     pub host_call: Duration,
     /// How many bytes one thing that the host does may carry: the body of an HTTP response, a file.
@@ -35,6 +39,7 @@ impl Default for Limits {
     /// - 256 MiB: what the largest language runtimes seen need with room to work.
     /// - 16 MiB of output: a value is held several times while it moves between nodes; 10 MiB carried at once, for the same reason.
     /// - 1,000 lines and 1 MiB of log a second: more than anybody reads, less than what fills a disk in an hour.
+    /// - 256 threads and 256 open files: more than a pool of connections needs, less than what a machine notices.
     /// - 20,000 nested calls: what Luau's own stack holds. 512 KiB of stack: a quarter of what the smallest thread has.
     fn default() -> Self {
         Self {
@@ -45,6 +50,8 @@ impl Default for Limits {
             log_bytes: 1 << 20,
             call_depth: 20_000,
             stack: 512 << 10,
+            threads: 256,
+            open_files: 256,
             host_call: Duration::from_secs(20),
             transfer: 10 << 20,
         }
@@ -68,6 +75,10 @@ pub enum Limit {
     CallDepth,
     /// [`Limits::stack`].
     Stack,
+    /// [`Limits::threads`].
+    Threads,
+    /// [`Limits::open_files`].
+    OpenFiles,
     /// [`Limits::host_call`].
     HostCall,
     /// [`Limits::transfer`].
@@ -76,7 +87,7 @@ pub enum Limit {
 
 impl Limit {
     /// All of them, in the order in which they are listed.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Timeout,
         Self::Memory,
         Self::Output,
@@ -84,6 +95,8 @@ impl Limit {
         Self::LogBytes,
         Self::CallDepth,
         Self::Stack,
+        Self::Threads,
+        Self::OpenFiles,
         Self::HostCall,
         Self::Transfer,
     ];
@@ -98,6 +111,8 @@ impl Limit {
             Self::LogBytes => "log_bytes",
             Self::CallDepth => "call_depth",
             Self::Stack => "stack",
+            Self::Threads => "threads",
+            Self::OpenFiles => "open_files",
             Self::HostCall => "host_call",
             Self::Transfer => "transfer",
         }
@@ -137,6 +152,12 @@ impl Limits {
     /// Luau's own stack ends there.
     pub const MOST_CALL_DEPTH: u32 = 20_000;
 
+    /// A machine has 32,768 process numbers, unless it was told otherwise, and every thread takes one.
+    pub const MOST_THREADS: u32 = 4_096;
+
+    /// What users may have open without being root.
+    pub const MOST_OPEN_FILES: u32 = 4_096;
+
     /// The same with another value for `limit`, as it is written in `pocket.yaml`: `64MB`, `1m30s`, `1000`.
     ///
     /// # Errors
@@ -151,6 +172,8 @@ impl Limits {
             Limit::Stack => self.stack = parse_memory(text)?,
             Limit::Transfer => self.transfer = parse_memory(text)?,
             Limit::LogLines => self.log_lines = count(limit, text, u32::MAX)?,
+            Limit::Threads => self.threads = count(limit, text, Self::MOST_THREADS)?,
+            Limit::OpenFiles => self.open_files = count(limit, text, Self::MOST_OPEN_FILES)?,
             Limit::CallDepth => self.call_depth = count(limit, text, Self::MOST_CALL_DEPTH)?,
         }
         Ok(self)
@@ -166,6 +189,8 @@ impl Limits {
             Limit::LogBytes => Megabytes(self.log_bytes).to_string(),
             Limit::Stack => Megabytes(self.stack).to_string(),
             Limit::Transfer => Megabytes(self.transfer).to_string(),
+            Limit::Threads => self.threads.to_string(),
+            Limit::OpenFiles => self.open_files.to_string(),
             Limit::LogLines => self.log_lines.to_string(),
             Limit::CallDepth => self.call_depth.to_string(),
         }
@@ -181,6 +206,8 @@ impl Limits {
             log_bytes: self.log_bytes.min(other.log_bytes),
             call_depth: self.call_depth.min(other.call_depth),
             stack: self.stack.min(other.stack),
+            threads: self.threads.min(other.threads),
+            open_files: self.open_files.min(other.open_files),
             host_call: self.host_call.min(other.host_call),
             transfer: self.transfer.min(other.transfer),
         }

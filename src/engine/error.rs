@@ -120,6 +120,12 @@ impl CallError {
         Self::new(CallErrorKind::Failed, message).reaching(Limit::Stack)
     }
 
+    /// `node_type` started more than `limit` threads.
+    pub fn too_many_threads(node_type: &str, limit: u32) -> Self {
+        let message = format!("`{node_type}` needs more than its limit of {limit} threads");
+        Self::new(CallErrorKind::Crashed, message).reaching(Limit::Threads)
+    }
+
     /// `what`, which the host did for the plugin, did not end within `limit`.
     pub fn host_call_timeout(what: &str, limit: Duration) -> Self {
         let limit = Seconds(limit);

@@ -1,5 +1,6 @@
 //! A loaded plugin, whatever runs it, and the engine that loads it.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -95,13 +96,14 @@ pub struct Engine {
     log: PluginLog,
     /// The plugin whose code is looked at while it runs, and what keeps what is seen.
     sampled: Option<(PluginName, Sampler)>,
+    unconfined: BTreeSet<PluginName>,
 }
 
 impl Engine {
     /// An engine whose plugins log to standard error. Nothing is started before a plugin needs it.
     pub fn new(options: EngineOptions) -> Self {
         let wasm = WasmEngine::new(options.cache_dir.clone());
-        Self { options, wasm, log: PluginLog::default(), sampled: None }
+        Self { options, wasm, log: PluginLog::default(), sampled: None, unconfined: BTreeSet::new() }
     }
 
     /// The same engine with another place for log lines.
@@ -115,6 +117,13 @@ impl Engine {
     #[must_use]
     pub fn with_sampler(mut self, plugin: PluginName, sampler: Sampler) -> Self {
         self.sampled = Some((plugin, sampler));
+        self
+    }
+
+    /// The same engine, which runs these native plugins also where the kernel cannot confine them: their user said so.
+    #[must_use]
+    pub fn with_unconfined(mut self, plugins: BTreeSet<PluginName>) -> Self {
+        self.unconfined = plugins;
         self
     }
 
@@ -137,14 +146,18 @@ impl Engine {
         let code = match files.manifest.runtime {
             Runtime::Lua => Code::Lua(Box::new(LuaPlugin::load(&files, border)?)),
             Runtime::Wasm => Code::Wasm(Box::new(self.wasm.load(&files, border)?)),
-            Runtime::Native => Code::Native(Box::new(NativePlugin::load(&files, border, self.native_options())?)),
+            Runtime::Native => Code::Native(Box::new(self.native(&files, border)?)),
         };
         Ok(Arc::new(Plugin { manifest: files.manifest, limits, code }))
     }
 
-    fn native_options(&self) -> NativeOptions {
+    fn native(&self, files: &PluginFiles, border: Border) -> Result<NativePlugin, CallError> {
         let host_program = self.options.host_program.clone();
-        NativeOptions { host_program, library_digest: None, confinement: Confinement::Required }
+        let confinement = match self.unconfined.contains(&files.manifest.name) {
+            true => Confinement::AllowUnconfined,
+            false => Confinement::Required,
+        };
+        NativePlugin::load(files, border, NativeOptions { host_program, library_digest: None, confinement })
     }
 }
 
@@ -218,6 +231,14 @@ impl Plugin {
             Code::Lua(plugin) => Usage { memory_peak: plugin.memory_peak(), ..Usage::default() },
             Code::Wasm(plugin) => Usage { memory_peak: plugin.memory_peak(), ..Usage::default() },
             Code::Native(plugin) => plugin.usage(),
+        }
+    }
+
+    /// Refuses further calls of a plugin that has processes, waits until those that run have ended or the deadline has passed, and
+    /// ends the processes. Other plugins have nothing to end.
+    pub fn unload(&self, deadline: Instant) {
+        if let Code::Native(plugin) = &self.code {
+            plugin.unload(deadline);
         }
     }
 

@@ -7,8 +7,19 @@ use pocket_index::name::PluginName;
 use super::yaml::{Field, ManifestError, Yaml};
 
 /// The limits that can be set.
-pub const LIMITS: [&str; 9] =
-    ["timeout", "memory", "output", "log_lines", "log_bytes", "call_depth", "stack", "host_call", "transfer"];
+pub const LIMITS: [&str; 11] = [
+    "timeout",
+    "memory",
+    "output",
+    "log_lines",
+    "log_bytes",
+    "call_depth",
+    "stack",
+    "threads",
+    "open_files",
+    "host_call",
+    "transfer",
+];
 
 /// `plugins.limits`, values as written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

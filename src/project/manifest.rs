@@ -138,6 +138,8 @@ pub struct Security {
     pub permissions: BTreeMap<PluginName, BTreeSet<Word>>,
     /// Whether workflows may start programs.
     pub allow_exec: Option<Exec>,
+    /// The native plugins that may run where the kernel cannot confine them. Only the user's own file can say so.
+    pub unconfined: BTreeSet<PluginName>,
     /// Runtimes that must not be used.
     pub denied_runtimes: BTreeSet<Runtime>,
     /// Permissions that no plugin may ask for.

@@ -145,6 +145,7 @@ fn security(field: &Field<'_>) -> Read<Security> {
         "default_permissions",
         "permissions",
         "allow_exec",
+        "unconfined",
         "denied_runtimes",
         "denied_permissions",
         "private_networks",
@@ -163,6 +164,7 @@ fn security(field: &Field<'_>) -> Read<Security> {
             .transpose()?
             .unwrap_or_default(),
         allow_exec: fields.get("allow_exec").map(exec).transpose()?,
+        unconfined: names(fields.get("unconfined"))?,
         denied_runtimes: fields
             .get("denied_runtimes")
             .map(runtimes)
@@ -188,6 +190,11 @@ fn network(field: &Field<'_>) -> Read<IpNet> {
         Ok((_, whole)) => Err(field.error(format!("`{shown}` is no network: expected an address alone, or `{whole}`"))),
         Err(_) => Err(field.error(format!("`{shown}` is no network: expected one such as `10.0.0.0/8` or `fd00::/8`"))),
     }
+}
+
+fn names(field: Option<&Field<'_>>) -> Read<BTreeSet<PluginName>> {
+    let names: Option<Vec<PluginName>> = field.map(|field| field.list(Field::parsed)).transpose()?;
+    Ok(names.unwrap_or_default().into_iter().collect())
 }
 
 /// At least one key.

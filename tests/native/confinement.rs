@@ -74,7 +74,7 @@ fn a_crash_names_the_signal_and_the_last_words() {
     let plugin = hostile();
     let error = plugin.error("segfault", json!(null));
     assert_eq!(error.kind, CallErrorKind::Crashed);
-    assert_eq!(error.message, "`segfault` crashed with SIGSEGV (invalid memory access)");
+    assert_eq!(error.message, "`segfault` crashed with SIGSEGV (invalid memory access) in `run_crash`");
     let error = plugin.error("abort", json!(null));
     let expected = "`abort` crashed with SIGABRT (it gave up by itself); its last words: the cache is inconsistent";
     assert_eq!(error.message, expected);

@@ -68,7 +68,7 @@ fn plugin(port: u16, more: Value, granted: GrantedWords, limits: Limits) -> Held
     let mut settings = json!({"host": "127.0.0.1", "port": port}).as_object().expect("it is an object").clone();
     settings.extend(more.as_object().expect("it is an object").clone());
     let asked = Permissions { network: vec!["{host}:{port}".to_owned()], ..Permissions::default() };
-    Setup { asked, granted, settings, limits }.hold(&LIBRARY)
+    Setup { asked, granted, settings, limits, ..Setup::default() }.hold(&LIBRARY)
 }
 
 fn get(plugin: &Held, key: &str) -> (Value, Option<String>) {

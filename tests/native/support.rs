@@ -25,14 +25,28 @@ pub fn root() -> &'static Path {
 
 /// The shared library of a C file under `fixtures/plugins`.
 pub fn c_library(source: &str) -> PathBuf {
+    built(source, |library| {
+        let mut gcc = compiler("gcc", library);
+        gcc.arg("-pthread").arg(root().join("fixtures/plugins").join(source));
+        gcc
+    })
+}
+
+/// A compiler of C or C++ that makes a library.
+pub fn compiler(name: &str, library: &Path) -> Command {
+    let mut compiler = Command::new(name);
+    compiler.args(["-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-I"]).arg(root().join("sdk/c"));
+    compiler.arg("-o").arg(library);
+    compiler
+}
+
+/// The library that `command` builds from `source`, once.
+pub fn built(source: &str, command: impl FnOnce(&Path) -> Command) -> PathBuf {
     let _one_at_a_time = COMPILER.lock().unwrap_or_else(PoisonError::into_inner);
-    let name = source.replace(['/', '.'], "-");
-    let library = BUILT.path().join(format!("lib{name}.so"));
+    let library = BUILT.path().join(format!("lib{}.so", source.replace(['/', '.'], "-")));
     if !library.exists() {
-        let mut gcc = Command::new("gcc");
-        gcc.args(["-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-pthread", "-I"]).arg(root().join("sdk/c"));
-        gcc.arg("-o").arg(&library).arg(root().join("fixtures/plugins").join(source));
-        assert!(gcc.status().expect("gcc is installed").success(), "`{source}` compiles");
+        let status = command(&library).status().expect("the compiler is installed");
+        assert!(status.success(), "`{source}` compiles");
     }
     library
 }
@@ -59,6 +73,8 @@ pub struct Setup {
     pub granted: GrantedWords,
     pub settings: Map<String, Value>,
     pub limits: Limits,
+    /// More lines of the manifest.
+    pub manifest: &'static str,
 }
 
 impl Default for Setup {
@@ -68,6 +84,7 @@ impl Default for Setup {
             granted: GrantedWords::all(),
             settings: Map::new(),
             limits: Limits::default(),
+            manifest: "",
         }
     }
 }
@@ -81,7 +98,9 @@ impl Setup {
             grants: Grants::new(&self.asked, &self.granted, &self.settings).expect("the permissions are well-formed"),
             identity: Identity { plugin: "held".to_owned(), version: "1.0.0".to_owned(), settings: self.settings },
             limits: self.limits,
-            log: PluginLog::new(move |line| sink.lock().expect("no sink panics").push(line.text.to_owned())),
+            log: PluginLog::new(move |line| {
+                sink.lock().expect("no sink panics").push(format!("{}{}", line.severity.prefix(), line.text))
+            }),
             sampler: None,
         };
         (border, log)
@@ -89,9 +108,14 @@ impl Setup {
 
     /// Holds the plugin with that library.
     pub fn hold(self, library: &Path) -> Held {
-        let limits = self.limits;
+        self.hold_as(library, options())
+    }
+
+    /// The same with other options.
+    pub fn hold_as(self, library: &Path, options: NativeOptions) -> Held {
+        let (limits, manifest) = (self.limits, self.manifest);
         let (border, log) = self.border();
-        let plugin = NativePlugin::load(&files(library), border, options()).expect("the library is there");
+        let plugin = NativePlugin::load(&files(library, manifest), border, options).expect("the library is there");
         Held { plugin, log, limits }
     }
 }
@@ -127,16 +151,21 @@ impl Held {
         self.log.lock().expect("no sink panics").clone()
     }
 
-    /// Lets the plugin stop.
-    pub fn stop(&self) {
-        self.plugin.stop(Instant::now() + Duration::from_secs(5));
+    /// Lets the plugin end its calls and stop.
+    pub fn unload(&self) {
+        self.unload_within(Duration::from_secs(30));
+    }
+
+    /// The same with so much time.
+    pub fn unload_within(&self, time: Duration) {
+        self.plugin.unload(Instant::now() + time);
     }
 }
 
-/// The files of a plugin that is one library.
-pub fn files(library: &Path) -> PluginFiles {
+/// The files of a plugin that is one library, with more lines in its manifest.
+pub fn files(library: &Path, more: &str) -> PluginFiles {
     let name = library.file_name().expect("it is a file").display();
-    let manifest = format!("name: held\nversion: 1.0.0\nruntime: native\nbinary: {name}\nnodes:\n- type: any\n");
+    let manifest = format!("name: held\nversion: 1.0.0\nruntime: native\nbinary: {name}\nnodes:\n- type: any\n{more}");
     let manifest = Manifest::parse(manifest.as_bytes()).expect("it is well-formed");
     PluginFiles { root: library.parent().expect("it is in a folder").to_owned(), manifest, tree: None }
 }

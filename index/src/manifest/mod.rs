@@ -27,6 +27,9 @@ pub const MAX_WORDS: usize = 32;
 /// 1,000 node types in one plugin.
 pub const MAX_NODE_TYPES: usize = 1_000;
 
+/// 16 processes of one plugin: each costs memory, and more calls at once wait for the same things.
+pub const MAX_INSTANCES: u8 = 16;
+
 /// 128 bytes in a version: it stands in file names beside the plugin's name and the target.
 pub const MAX_VERSION_BYTES: usize = 128;
 
@@ -137,6 +140,10 @@ pub struct Manifest {
     pub config: BTreeMap<String, Setting>,
     /// A shorter word for the plugin's name in `POCKET_PLUGIN_<PREFIX>_<SETTING>`.
     pub env_prefix: Option<String>,
+    /// What follows when its process dies. Native plugins have one.
+    pub failure: FailurePolicy,
+    /// How many processes may hold it at once, so that as many calls run at once. Native plugins have them.
+    pub instances: u8,
     /// Fields this version of Pocket does not know, by their path; kept, and reported by `plugin check`.
     pub unknown: BTreeMap<String, serde_json::Value>,
 }
@@ -191,6 +198,25 @@ impl InstancePolicy {
     fn is_default(&self) -> bool {
         *self == Self::default()
     }
+}
+
+/// What follows when a plugin's process dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FailurePolicy {
+    /// It is not started again.
+    Fail,
+    /// It is started again, after a pause that grows with every death in a row.
+    #[default]
+    Restart,
+    /// As `restart`; after several deaths in a row it is left alone for a while.
+    Break,
+}
+
+impl FailurePolicy {
+    /// All of them, by their words in the manifest.
+    pub const ALL: [(&'static str, Self); 3] =
+        [("fail", Self::Fail), ("restart", Self::Restart), ("break", Self::Break)];
 }
 
 /// The file that is run, as a path in the archive.

@@ -43,6 +43,8 @@ pub(super) fn manifest(text: &[u8]) -> Result<Manifest, ManifestError> {
         requirements: sections::requirements(&mut fields, &mut unknown)?,
         dependencies: sections::dependencies(&mut fields, &name, &mut unknown)?,
         env_prefix: env_prefix(&mut fields)?,
+        failure: sections::failure(&mut fields, runtime)?,
+        instances: sections::instances(&mut fields, runtime)?,
         name,
         config,
         unknown: BTreeMap::new(),

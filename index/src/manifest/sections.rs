@@ -8,8 +8,8 @@ use semver::VersionReq;
 
 use super::fields::{Field, Fields};
 use super::{
-    Dependency, MAX_NODE_TYPES, MAX_WORD_BYTES, ManifestError, NodeExample, NodeSpec, Requirements, Setting,
-    SettingKind, variable_word,
+    Dependency, FailurePolicy, MAX_INSTANCES, MAX_NODE_TYPES, MAX_WORD_BYTES, ManifestError, NodeExample, NodeSpec,
+    Requirements, Runtime, Setting, SettingKind, variable_word,
 };
 use crate::name::PluginName;
 use crate::permissions::{
@@ -227,6 +227,36 @@ fn dependency(field: &Field<'_>, unknown: &mut Unknown) -> Result<Dependency, Ma
     };
     fields.keep_rest(unknown);
     Ok(dependency)
+}
+
+pub(super) fn failure(root: &mut Fields<'_>, runtime: Runtime) -> Result<FailurePolicy, ManifestError> {
+    let Some(field) = root.take("failure") else { return Ok(FailurePolicy::default()) };
+    native_only(&field, runtime)?;
+    let word = field.text()?;
+    let known = FailurePolicy::ALL.iter().find(|(name, _)| *name == word).map(|(_, policy)| *policy);
+    known.ok_or_else(|| {
+        let words = FailurePolicy::ALL.map(|(name, _)| format!("`{name}`")).join(", ");
+        field.error(format_args!("expected one of {words}; found `{}`", word.escape_debug()))
+    })
+}
+
+pub(super) fn instances(root: &mut Fields<'_>, runtime: Runtime) -> Result<u8, ManifestError> {
+    let Some(field) = root.take("instances") else { return Ok(1) };
+    native_only(&field, runtime)?;
+    let number = field.node.to_json().as_u64().and_then(|number| u8::try_from(number).ok());
+    let allowed = number.filter(|number| (1..=MAX_INSTANCES).contains(number));
+    let found = || field.node.to_json();
+    allowed.ok_or_else(|| field.error(format_args!("expected a number from 1 to {MAX_INSTANCES}, found `{}`", found())))
+}
+
+/// What a plugin without a process of its own cannot have is refused rather than ignored.
+fn native_only(field: &Field<'_>, runtime: Runtime) -> Result<(), ManifestError> {
+    match runtime {
+        Runtime::Native => Ok(()),
+        other => {
+            Err(field.error(format_args!("only `native` plugins run in processes of their own, this one is `{other}`")))
+        }
+    }
 }
 
 fn requirement(field: &Field<'_>) -> Result<VersionReq, ManifestError> {

@@ -1,6 +1,7 @@
-//! Hands descriptors over a socket. One byte carries one descriptor (`SCM_RIGHTS`).
+//! Bytes over a socket, with a descriptor beside them (`SCM_RIGHTS`).
 
-use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
+use std::collections::VecDeque;
+use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -10,32 +11,27 @@ use rustix::net::{
     recvmsg, sendmsg,
 };
 
-/// Sends a copy of `descriptor`.
-pub fn send(socket: impl AsFd, descriptor: BorrowedFd<'_>) -> io::Result<()> {
+/// Sends a copy of `descriptor` with as many of the bytes as go at once; returns how many.
+pub fn send(socket: impl AsFd, bytes: &[u8], descriptor: BorrowedFd<'_>, flags: SendFlags) -> io::Result<usize> {
     let descriptors = [descriptor];
     let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
     let mut control = SendAncillaryBuffer::new(&mut space);
-    if !control.push(SendAncillaryMessage::ScmRights(&descriptors)) {
-        return Err(ErrorKind::OutOfMemory.into());
-    }
-    sendmsg(socket, &[IoSlice::new(&[0])], &mut control, SendFlags::NOSIGNAL)?;
-    Ok(())
+    // The space is made for exactly one.
+    control.push(SendAncillaryMessage::ScmRights(&descriptors));
+    Ok(sendmsg(socket, &[IoSlice::new(bytes)], &mut control, flags | SendFlags::NOSIGNAL)?)
 }
 
-/// Receives the descriptor that the next byte carries. It is closed on `exec`.
-pub fn receive(socket: impl AsFd) -> io::Result<OwnedFd> {
+/// Receives bytes, and adds a descriptor that comes with them. It is closed on `exec`.
+pub fn receive(socket: impl AsFd, bytes: &mut [u8], descriptors: &mut VecDeque<OwnedFd>) -> io::Result<usize> {
     let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
-    let mut byte = [0];
-    let message = recvmsg(socket, &mut [IoSliceMut::new(&mut byte)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
-    if message.bytes == 0 {
-        return Err(ErrorKind::UnexpectedEof.into());
+    let message = recvmsg(socket, &mut [IoSliceMut::new(bytes)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(received) = message {
+            descriptors.extend(received);
+        }
     }
-    let descriptor = control.drain().find_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
-        _ => None,
-    });
-    descriptor.ok_or_else(|| io::Error::new(ErrorKind::InvalidData, "no descriptor came with the message"))
+    Ok(message.bytes)
 }
 
 #[cfg(test)]
@@ -46,15 +42,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_descriptor_arrives_as_the_same_open_file() {
-        let (ours, theirs) = UnixStream::pair().expect("a socket pair");
+    fn a_descriptor_arrives_as_the_same_open_file_in_the_midst_of_bytes() {
+        let (mut ours, theirs) = UnixStream::pair().expect("a socket pair");
         let (mut reader, writer) = io::pipe().expect("a pipe");
-        send(&ours, writer.as_fd()).expect("the pair is open");
-        drop(writer);
-        let received = receive(&theirs).expect("it was sent");
+        ours.write_all(b"before ").expect("the pair is open");
+        assert_eq!(send(&ours, b"with it", writer.as_fd(), SendFlags::empty()).expect("the pair is open"), 7);
+        ours.write_all(b" after").expect("the pair is open");
+        drop((writer, ours));
+        let (mut text, mut descriptors) = (Vec::new(), VecDeque::new());
+        let mut chunk = [0; 64];
+        while let read @ 1.. = receive(&theirs, &mut chunk, &mut descriptors).expect("the pair is open") {
+            text.extend_from_slice(&chunk[..read]);
+        }
+        assert_eq!(text, b"before with it after");
+        let received = descriptors.pop_front().expect("it was sent");
         io::PipeWriter::from(received).write_all(b"through").expect("the pipe is open");
-        let mut text = String::new();
-        reader.read_to_string(&mut text).expect("the writer is closed");
-        assert_eq!(text, "through");
+        let mut through = String::new();
+        reader.read_to_string(&mut through).expect("the writer is closed");
+        assert_eq!(through, "through");
     }
 }

@@ -5,13 +5,23 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use object::{Object, ObjectSymbol, SymbolKind};
 use pocket_index::digest::{Digest, Hasher};
+use pocket_index::manifest::Binary;
+use pocket_index::name::Target;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+
+use crate::engine::error::CallError;
+use crate::engine::plugin::PluginFiles;
 
 /// 256 MiB. The largest plugin libraries seen, Go's with debug information, have 30 MiB; an archive holds no more than this.
 const MAX_LIBRARY_BYTES: u64 = 256 << 20;
+
+/// 64 MiB: a larger library's symbols are not looked through when it crashes.
+const MAX_SYMBOLS_BYTES: u64 = 64 << 20;
 
 /// Why a library cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -84,12 +94,46 @@ impl SealedLibrary {
         fcntl_add_seals(&memory, seals).map_err(|e| memory_error(e.into()))?;
         Ok(Self { memory: memory.into() })
     }
+
+    /// The name of the function at a place in the loaded library, if it has kept its names. The library is not believed: a
+    /// table of symbols that makes no sense has none.
+    pub fn symbol_at(&self, place: u64) -> Option<String> {
+        let memory = File::from(self.memory.try_clone().ok()?);
+        let size = memory.metadata().ok()?.len();
+        if size > MAX_SYMBOLS_BYTES {
+            return None;
+        }
+        let mut bytes = vec![0; usize::try_from(size).ok()?];
+        memory.read_exact_at(&mut bytes, 0).ok()?;
+        let library = object::read::elf::ElfFile64::<object::Endianness>::parse(bytes.as_slice()).ok()?;
+        let symbols = library.symbols().chain(library.dynamic_symbols());
+        let mut functions = symbols.filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.is_definition());
+        let function = functions.find(|symbol| (0..symbol.size()).contains(&place.wrapping_sub(symbol.address())))?;
+        Some(function.name().ok()?.to_owned())
+    }
 }
 
 impl AsFd for SealedLibrary {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.memory.as_fd()
     }
+}
+
+/// The library of an installed plugin for this machine.
+pub fn path_in(files: &PluginFiles) -> Result<PathBuf, CallError> {
+    let Some(Binary::PerTarget(paths)) = &files.manifest.binary else { return files.portable_binary() };
+    let target = current_target();
+    let path = paths.iter().find(|(known, _)| known.as_str() == target).map(|(_, path)| files.root.join(path));
+    path.ok_or_else(|| {
+        let known = paths.keys().map(Target::as_str).collect::<Vec<_>>().join("`, `");
+        CallError::load(format!("`{}` has no library for `{target}`, only for `{known}`", files.manifest.name))
+    })
+}
+
+/// The target that this program was built for.
+fn current_target() -> String {
+    let abi = if cfg!(target_env = "musl") { "musl" } else { "gnu" };
+    format!("{}-unknown-linux-{abi}", std::env::consts::ARCH)
 }
 
 struct Copied {

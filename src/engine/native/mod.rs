@@ -7,22 +7,30 @@
 //!   └ library: sealed copy ──── descriptor ────────────────────────┘
 //! ```
 //!
-//! The engine believes nothing that the process says, and ends it at a call's deadline; the next call gets a new one.
+//! The engine believes nothing that the process says, and ends it at a call's deadline; the next call gets a new one. A thread
+//! watches each process from its start to its end.
 
 mod broker;
 mod death;
+mod describe;
 mod descriptor;
+mod fault;
 mod frame;
+mod history;
 mod host;
 mod library;
+mod link;
 mod message;
 mod plugin;
+mod pool;
 mod process;
-mod seat;
 mod session;
 mod syscalls;
+mod usage;
+mod watch;
 
+pub use describe::describe;
 pub use host::run_host;
 pub use message::Confinement;
-pub use plugin::{NativeOptions, NativePlugin, describe};
+pub use plugin::{NativeOptions, NativePlugin};
 pub use process::HOST_ARGUMENT;

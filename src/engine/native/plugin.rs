@@ -1,28 +1,23 @@
-//! A native plugin as the engine sees it: started on first use, asked one call at a time, replaced when it dies.
+//! A native plugin as the engine sees it: its processes are started when they are needed, asked one call at a time each, and
+//! replaced when they die.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use pocket_index::digest::Digest;
-use pocket_index::manifest::Binary;
-use pocket_index::name::Target;
-use pocket_index::permissions::Access;
 
 use super::death;
-use super::library::SealedLibrary;
-use super::message::{Confinement, FromHost, LoadOrder, ToHost};
-use super::seat::{Seat, Seated};
+use super::history::History;
+use super::library::{self, SealedLibrary};
+use super::message::{Confined, Confinement, FromHost, LoadOrder, ToHost};
+use super::pool::{NoPlace, Place, Pool};
 use super::session::{Failure, Session, Terms, unexpected};
-use crate::engine::budget::Limits;
-use crate::engine::envelope::{Identity, decode_error, decode_reply};
+use crate::engine::access::HttpClient;
+use crate::engine::envelope::{decode_error, decode_reply};
 use crate::engine::error::{CallError, CallErrorKind};
-use crate::engine::grants::Grants;
-use crate::engine::log::PluginLog;
+use crate::engine::log::Severity;
 use crate::engine::plugin::{Border, Call, PluginFiles, Reply, Usage};
-
-/// A library that describes itself has this long: it only returns a constant.
-const DESCRIBING_TIME: Duration = Duration::from_secs(10);
 
 /// How native plugins are held.
 #[derive(Debug, Clone)]
@@ -31,20 +26,27 @@ pub struct NativeOptions {
     pub host_program: PathBuf,
     /// What the library's file must be; `None` takes what is there.
     pub library_digest: Option<Digest>,
-    /// What to do where the kernel cannot confine file access.
+    /// What to do where the kernel cannot confine the process.
     pub confinement: Confinement,
 }
 
-/// A plugin in a process of its own. The process starts with the first call.
+/// A plugin in processes of its own: one, or as many as its manifest's `instances` say. They start with the calls.
 pub struct NativePlugin {
-    border: Border,
-    library: SealedLibrary,
-    host_program: PathBuf,
-    confinement: Confinement,
-    /// One call at a time: a deadline ends the process, and must not end another's call with it.
-    session: Seat<Option<Session>>,
-    /// How often the process was started.
-    starts: AtomicU64,
+    holding: Holding,
+    history: History,
+    /// A process has one call at a time: a deadline ends it, and must not end another's call with it.
+    sessions: Pool<Session>,
+    /// How often a process took the place of one that had ended.
+    restarts: AtomicU64,
+}
+
+/// What every process of a plugin is started with.
+pub(super) struct Holding {
+    pub(super) border: Border,
+    pub(super) http: HttpClient,
+    pub(super) library: SealedLibrary,
+    pub(super) host_program: PathBuf,
+    pub(super) confinement: Confinement,
 }
 
 /// A node's answer, not yet read.
@@ -58,77 +60,97 @@ enum Answer {
 impl NativePlugin {
     /// Reads and checks the library; starts nothing.
     pub fn load(files: &PluginFiles, border: Border, options: NativeOptions) -> Result<Self, CallError> {
-        let path = library_path(files)?;
+        let path = library::path_in(files)?;
         let library =
             SealedLibrary::open(&path, options.library_digest).map_err(|error| CallError::load(error.to_string()))?;
-        Ok(Self {
-            border,
-            library,
-            host_program: options.host_program,
-            confinement: options.confinement,
-            session: Seat::new(None),
-            starts: AtomicU64::new(0),
-        })
+        let history = History::new(&border.identity.plugin, files.manifest.failure);
+        let NativeOptions { host_program, confinement, .. } = options;
+        let holding = Holding { border, http: HttpClient::default(), library, host_program, confinement };
+        let sessions = Pool::new(usize::from(files.manifest.instances));
+        Ok(Self { holding, history, sessions, restarts: AtomicU64::new(0) })
     }
 
-    /// Runs one call to its end or its deadline. Calls from several threads run one after the other.
+    /// Runs one call to its end or its deadline. Calls wait for each other when all processes are busy.
     pub fn call(&self, call: &Call<'_>) -> Result<Reply, CallError> {
-        let mut terms = Terms { border: &self.border, deadline: call.context.deadline, denied: None };
-        let Some(mut seat) = self.session.take(terms.deadline) else {
-            return Err(CallError::timeout(call.node_type, self.border.limits.timeout));
-        };
-        self.start_if_needed(&mut seat, call.node_type, &mut terms)?;
+        let border = &self.holding.border;
+        let mut terms = Terms { border, http: &self.holding.http, deadline: call.context.deadline, denied: None };
+        let mut place = self.place(call.node_type, terms.deadline)?;
+        self.start_if_needed(&mut place, call.node_type, &mut terms)?;
         let (config, input) = (call.config.to_string(), call.input.to_string());
-        let context = self.border.identity.context(&call.context);
+        let context = border.identity.context(&call.context);
         let message = ToHost::Call { node: call.node_type, config: &config, input: &input, context: &context };
         let answer =
-            self.with_session(&mut seat, call.node_type, |session| session.ask(&message, &mut terms, Answer::new)?)?;
-        drop(seat);
+            self.with_session(&mut place, call.node_type, |session| session.ask(&message, &mut terms, Answer::new)?)?;
+        drop(place);
+        self.history.worked();
         self.reply(call.node_type, answer, terms.denied)
     }
 
-    /// Lets the plugin stop and ends its process. The next call starts a new one.
-    pub fn stop(&self, deadline: Instant) {
-        if let Some(session) = self.session.take(deadline).and_then(|mut seat| seat.take()) {
-            session.stop();
+    /// Refuses further calls, waits until those that run have ended or the deadline has passed, and stops the processes.
+    pub fn unload(&self, deadline: Instant) {
+        let mut sessions = self.sessions.close(deadline);
+        sessions.iter_mut().for_each(Session::stop);
+        sessions.into_iter().for_each(|session| session.end(&self.holding.border));
+    }
+
+    /// What its processes used so far. Those that have a call are not asked.
+    pub fn usage(&self) -> Usage {
+        let used = self.sessions.idle(Session::usage);
+        Usage {
+            restarts: self.restarts.load(Ordering::Relaxed),
+            memory_peak: used.iter().filter_map(|usage| usage.memory_peak).max(),
+            processor: used.iter().filter_map(|usage| usage.processor).reduce(|one, other| one + other),
         }
     }
 
-    /// What its process used so far; nothing while a call has it, or where the system does not tell.
-    pub fn usage(&self) -> Usage {
-        let restarts = self.starts.load(Ordering::Relaxed).saturating_sub(1);
-        let seat = self.session.take(Instant::now());
-        let session = seat.as_ref().and_then(|seat| seat.as_ref());
-        Usage { restarts, ..session.map_or_else(Usage::default, Session::usage) }
+    fn place(&self, node_type: &str, deadline: Instant) -> Result<Place<'_, Session>, CallError> {
+        let border = &self.holding.border;
+        self.sessions.take(deadline).map_err(|reason| match reason {
+            NoPlace::Deadline => CallError::timeout(node_type, border.limits.timeout),
+            NoPlace::Closed => {
+                let plugin = &border.identity.plugin;
+                CallError::load(format!(
+                    "`{plugin}` was unloaded: it takes no more calls, such as this of `{node_type}`"
+                ))
+            }
+        })
     }
 
-    /// Starts the process, and the plugin in it, unless a living one is there.
+    /// Starts a process, and the plugin in it, unless a living one is there.
     fn start_if_needed(
         &self,
-        seat: &mut Seated<'_, Option<Session>>,
+        place: &mut Place<'_, Session>,
         node_type: &str,
         terms: &mut Terms<'_>,
     ) -> Result<(), CallError> {
-        if let Some(death) = seat.as_ref().and_then(Session::has_died) {
-            let error = death::error_of(&death, &self.border.identity.plugin, self.border.limits.memory);
-            self.border.log.write(&self.border.identity.plugin, &format!("between two calls, {}", error.message));
-            **seat = None;
+        let border = &self.holding.border;
+        if let Some(death) = place.as_ref().and_then(Session::has_died) {
+            let error = self.holding.death_error(&death, &border.identity.plugin);
+            let message = format!("between two calls, {}", error.message);
+            border.log.write_as(Severity::Error, &border.identity.plugin, &message);
+            self.history.died(&error, Instant::now());
+            **place = None;
         }
-        if seat.is_some() {
+        if place.is_some() {
             return Ok(());
         }
-        let settings = serde_json::to_string(&self.border.identity.settings).expect("JSON values always serialize");
-        let order = self.load_order();
-        **seat = Some(start_process(&self.host_program, &self.border)?);
-        self.starts.fetch_add(1, Ordering::Relaxed);
-        let loaded = self.with_session(seat, node_type, |session| session.load(&order, &self.library, terms));
-        let loaded = loaded.and_then(|loaded| loaded.map_err(|reason| load_error(&self.border, &reason)));
+        let now = Instant::now();
+        let start = self.history.next_start(now, terms.deadline)?;
+        if self.history.has_deaths() {
+            self.restarts.fetch_add(1, Ordering::Relaxed);
+        }
+        std::thread::sleep(start - now);
+        let settings = serde_json::to_string(&border.identity.settings).expect("JSON values always serialize");
+        **place = Some(self.holding.start_process()?);
+        let order = self.holding.order();
+        let loaded = self.with_session(place, node_type, |session| session.load(&order, &self.holding.library, terms));
+        let loaded = loaded.and_then(|loaded| self.holding.accept(loaded));
         let started = loaded.and_then(|()| {
-            let started = self.with_session(seat, node_type, |session| session.start_plugin(&settings, terms))?;
-            started.map_err(|reason| self.plugin_error(decode_error(&reason), terms.denied.take()))
+            let started = self.with_session(place, node_type, |session| session.start_plugin(&settings, terms))?;
+            started.map_err(|reason| plugin_error(decode_error(&reason), terms.denied.take()))
         });
         if started.is_err() {
-            **seat = None; // a plugin that did not start is not asked again
+            **place = None; // a plugin that did not start is not asked again
         }
         started
     }
@@ -136,63 +158,91 @@ impl NativePlugin {
     /// Uses the session; a failure ends it and becomes the call's error.
     fn with_session<T>(
         &self,
-        seat: &mut Seated<'_, Option<Session>>,
+        place: &mut Place<'_, Session>,
         node_type: &str,
-        ask: impl FnOnce(&Session) -> Result<T, Failure>,
+        ask: impl FnOnce(&mut Session) -> Result<T, Failure>,
     ) -> Result<T, CallError> {
-        let session = seat.take().expect("it was just started");
-        match ask(&session) {
+        let mut session = place.take().expect("it was just started");
+        match ask(&mut session) {
             Ok(answer) => {
-                **seat = Some(session);
+                **place = Some(session);
                 Ok(answer)
             }
-            Err(failure) => Err(failure_error(failure, session, node_type, self.border.limits)),
-        }
-    }
-
-    fn load_order(&self) -> LoadOrder {
-        let grants = &self.border.grants;
-        let folders = |access| {
-            let granted = grants.folders().filter(move |folder| folder.access == access);
-            granted.map(|folder| folder.path.clone()).collect()
-        };
-        LoadOrder {
-            memory: self.border.limits.memory,
-            output: self.border.limits.output,
-            env: grants.env_values().collect(),
-            read: folders(Access::Read),
-            write: folders(Access::Write),
-            confinement: self.confinement,
+            Err(failure) => {
+                let error = self.holding.failure_error(failure, session, node_type);
+                self.history.died(&error, Instant::now());
+                Err(error)
+            }
         }
     }
 
     fn reply(&self, node_type: &str, answer: Answer, denied: Option<String>) -> Result<Reply, CallError> {
-        let limits = self.border.limits;
+        let limits = self.holding.border.limits;
         match answer {
             Answer::Returned(text) => decode_reply(node_type, &text, limits.output),
-            Answer::Raised(text) => Err(self.plugin_error(decode_error(&text), denied)),
+            Answer::Raised(text) => Err(plugin_error(decode_error(&text), denied)),
             Answer::TooLarge => Err(CallError::output_too_large(node_type, limits.output)),
             Answer::Unusable(reason) => {
                 Err(CallError::crashed(format!("`{node_type}` returned a broken reply: {reason}")))
             }
         }
     }
-
-    /// An error that follows a denial is that denial's: the plugin's own words for it may be anything.
-    fn plugin_error(&self, mut error: CallError, denied: Option<String>) -> CallError {
-        if let Some(denied) = denied {
-            error.kind = CallErrorKind::Denied;
-            if !error.message.contains(&denied) {
-                error.message = format!("{denied}; the plugin says: {}", error.message);
-            }
-        }
-        error
-    }
 }
 
 impl Drop for NativePlugin {
+    /// Nobody can call any more, so nothing is waited for.
     fn drop(&mut self) {
-        self.stop(Instant::now());
+        self.unload(Instant::now());
+    }
+}
+
+impl Holding {
+    /// A host process that has not loaded the library yet.
+    pub(super) fn start_process(&self) -> Result<Session, CallError> {
+        Session::start(&self.host_program, &self.border).map_err(|error| {
+            let (program, plugin) = (self.host_program.display(), &self.border.identity.plugin);
+            CallError::load(format!("cannot start `{program}` to hold `{plugin}`: {error}"))
+        })
+    }
+
+    /// How the process confines itself.
+    pub(super) fn order(&self) -> LoadOrder {
+        LoadOrder::new(&self.border, self.confinement)
+    }
+
+    /// What the host says about loading: a reason against it is an error, and a process that is not confined is told each time.
+    pub(super) fn accept(&self, loaded: Result<Confined, String>) -> Result<(), CallError> {
+        let plugin = &self.border.identity.plugin;
+        let confined =
+            loaded.map_err(|reason| CallError::load(format!("cannot load the native plugin `{plugin}`: {reason}")))?;
+        if let Some(warning) = confined.warning(plugin) {
+            self.border.log.write_as(Severity::Warning, plugin, &warning);
+        }
+        Ok(())
+    }
+
+    /// Ends the session of a failed question.
+    pub(super) fn failure_error(&self, failure: Failure, session: Session, node_type: &str) -> CallError {
+        let limits = self.border.limits;
+        if let Failure::Died = failure {
+            return match session.death() {
+                Some(death) => self.death_error(&death, node_type),
+                None => death::hung_up(node_type),
+            };
+        }
+        session.kill();
+        match failure {
+            Failure::Died => death::hung_up(node_type),
+            Failure::TimedOut => CallError::timeout(node_type, limits.timeout),
+            Failure::TooLarge => CallError::output_too_large(node_type, limits.output),
+            Failure::Broken(reason) => {
+                CallError::crashed(format!("`{node_type}` broke its conversation with the engine: {reason}"))
+            }
+        }
+    }
+
+    fn death_error(&self, death: &super::watch::Death, node_type: &str) -> CallError {
+        death::error_of(death, node_type, self.border.limits, |place| self.library.symbol_at(place))
     }
 }
 
@@ -208,80 +258,13 @@ impl Answer {
     }
 }
 
-/// Asks a library without a manifest for one: JSON text, or `None` when it does not describe itself. It is loaded without
-/// any grant.
-pub fn describe(library: &Path, options: &NativeOptions) -> Result<Option<String>, CallError> {
-    let name = library.file_stem().map_or_else(|| "plugin".to_owned(), |stem| stem.to_string_lossy().into_owned());
-    let sealed =
-        SealedLibrary::open(library, options.library_digest).map_err(|error| CallError::load(error.to_string()))?;
-    let identity = Identity { plugin: name.clone(), version: String::new(), settings: serde_json::Map::new() };
-    let (grants, limits) = (Grants::default(), Limits::default());
-    let border = Border { identity, grants, limits, log: PluginLog::default(), sampler: None };
-    let mut terms = Terms { border: &border, deadline: Instant::now() + DESCRIBING_TIME, denied: None };
-    let (memory, output) = (limits.memory, limits.output);
-    let order =
-        LoadOrder { memory, output, env: vec![], read: vec![], write: vec![], confinement: options.confinement };
-    let session = start_process(&options.host_program, &border)?;
-    let described = session.load(&order, &sealed, &mut terms).and_then(|loaded| match loaded {
-        Ok(()) => session.ask(&ToHost::Describe, &mut terms, |answer| match answer {
-            FromHost::Described(text) => Ok(Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))),
-            FromHost::Unusable(reason) => Ok(Err(reason.to_owned())),
-            other => Err(unexpected(&other)),
-        })?,
-        Err(reason) => Ok(Err(reason)),
-    });
-    match described {
-        Ok(Ok(manifest)) => Ok(manifest),
-        Ok(Err(reason)) => Err(load_error(&border, &reason)),
-        Err(failure) => Err(failure_error(failure, session, &name, limits)),
-    }
-}
-
-fn start_process(program: &Path, border: &Border) -> Result<Session, CallError> {
-    Session::start(program, border).map_err(|error| {
-        CallError::load(format!("cannot start `{}` to hold `{}`: {error}", program.display(), border.identity.plugin))
-    })
-}
-
-fn load_error(border: &Border, reason: &str) -> CallError {
-    CallError::load(format!("cannot load the native plugin `{}`: {reason}", border.identity.plugin))
-}
-
-fn failure_error(failure: Failure, session: Session, node_type: &str, limits: Limits) -> CallError {
-    match failure {
-        Failure::Died => death::error_of(&session.death(), node_type, limits.memory),
-        Failure::TimedOut => {
-            session.kill();
-            CallError::timeout(node_type, limits.timeout)
-        }
-        Failure::OutOfMemory => {
-            session.kill();
-            CallError::out_of_memory(node_type, limits.memory)
-        }
-        Failure::TooLarge => {
-            session.kill();
-            CallError::output_too_large(node_type, limits.output)
-        }
-        Failure::Broken(reason) => {
-            session.kill();
-            CallError::crashed(format!("`{node_type}` broke its conversation with the engine: {reason}"))
+/// An error that follows a denial is that denial's: the plugin's own words for it may be anything.
+fn plugin_error(mut error: CallError, denied: Option<String>) -> CallError {
+    if let Some(denied) = denied {
+        error.kind = CallErrorKind::Denied;
+        if !error.message.contains(&denied) {
+            error.message = format!("{denied}; the plugin says: {}", error.message);
         }
     }
-}
-
-/// The library for this machine.
-fn library_path(files: &PluginFiles) -> Result<PathBuf, CallError> {
-    let Some(Binary::PerTarget(paths)) = &files.manifest.binary else { return files.portable_binary() };
-    let target = current_target();
-    let path = paths.iter().find(|(known, _)| known.as_str() == target).map(|(_, path)| files.root.join(path));
-    path.ok_or_else(|| {
-        let known = paths.keys().map(Target::as_str).collect::<Vec<_>>().join("`, `");
-        CallError::load(format!("`{}` has no library for `{target}`, only for `{known}`", files.manifest.name))
-    })
-}
-
-/// The target that this program was built for.
-fn current_target() -> String {
-    let abi = if cfg!(target_env = "musl") { "musl" } else { "gnu" };
-    format!("{}-unknown-linux-{abi}", std::env::consts::ARCH)
+    error
 }

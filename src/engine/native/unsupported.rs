@@ -55,7 +55,7 @@ impl NativePlugin {
     }
 
     /// Never happens.
-    pub fn stop(&self, _: Instant) {
+    pub fn unload(&self, _: Instant) {
         match *self {}
     }
 }

@@ -59,6 +59,12 @@ impl<'a> Catalog<'a> {
         notify: &'a dyn Fn(Notice),
     ) -> Result<Self, OpsError> {
         let engine = engine(workspace)?;
+        if workspace.is_project() && !workspace.project().plugins.security.unconfined.is_empty() {
+            notify(Notice::Warning(format!(
+                "`plugins.security.unconfined` in `{}` has no effect: only your own file can say so",
+                workspace.manifest_path().display()
+            )));
+        }
         let engine = match sampled {
             Some((plugin, sampler)) => engine.with_sampler(plugin.clone(), sampler.clone()),
             None => engine,
@@ -244,5 +250,7 @@ impl NodeCatalog for Catalog<'_> {
 /// An engine with the home's cache, whose native plugins are held by this program.
 pub fn engine(workspace: &Workspace) -> Result<Engine, OpsError> {
     let program = std::env::current_exe().map_err(OpsError::io("find this program from", workspace.root()))?;
-    Ok(Engine::new(EngineOptions { cache_dir: workspace.home().cache().join("compiled"), host_program: program }))
+    let options = EngineOptions { cache_dir: workspace.home().cache().join("compiled"), host_program: program };
+    // A project, which comes from elsewhere, cannot say of its plugins that they need not be confined.
+    Ok(Engine::new(options).with_unconfined(workspace.user().plugins.security.unconfined.clone()))
 }

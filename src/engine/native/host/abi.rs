@@ -37,6 +37,10 @@ pub struct Host {
     pub log: unsafe extern "C" fn(level: c_int, text: Text),
     /// Opens a connection.
     pub connect: unsafe extern "C" fn(host: Text, port: c_uint, error: *mut c_char, error_capacity: usize) -> c_int,
+    /// Sends an HTTP request.
+    pub http: unsafe extern "C" fn(request: Text, body: Text, head: *mut Buffer, answer: *mut Buffer) -> c_int,
+    /// Takes a buffer back that the host made.
+    pub release: unsafe extern "C" fn(buffer: Buffer),
 }
 
 /// `pocket_plugin_abi`.
@@ -63,6 +67,24 @@ impl Text {
 impl Buffer {
     /// Nothing yet.
     pub const EMPTY: Self = Self { data: std::ptr::null_mut(), size: 0 };
+
+    /// Bytes of the host's, which [`Buffer::release`] takes back.
+    pub fn of(bytes: Vec<u8>) -> Self {
+        let bytes = Box::leak(bytes.into_boxed_slice());
+        Self { data: bytes.as_mut_ptr().cast(), size: bytes.len() }
+    }
+
+    /// Takes the bytes back.
+    ///
+    /// # Safety
+    /// The buffer is empty, or comes from [`Buffer::of`] and is released once.
+    pub unsafe fn release(self) {
+        if !self.data.is_null() {
+            let bytes = std::ptr::slice_from_raw_parts_mut(self.data.cast::<u8>(), self.size);
+            // SAFETY: `of` made it from a box of that size, and the caller promises that nobody else releases it.
+            drop(unsafe { Box::from_raw(bytes) });
+        }
+    }
 
     /// The same bytes as a text.
     pub fn text(self) -> Text {

@@ -7,11 +7,14 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
-use super::super::message::LoadOrder;
-use super::{HostError, files, filter, trap};
+use super::super::message::{Confined, Confinement, LoadOrder};
+use super::{HostError, crash, files, filter, trap};
 
-/// 256 open files: enough for connection pools, too few to exhaust the machine.
-const MAX_OPEN_FILES: u64 = 256;
+/// 8 MiB that stay in memory, the usual limit of a user: secrets have room.
+const MAX_LOCKED_BYTES: u64 = 8 << 20;
+
+/// 256 signals and timers that wait. They count against what the user may have in all processes together.
+const MAX_PENDING_SIGNALS: u64 = 256;
 
 /// 64 MiB beyond twice the limit: the stacks of eight threads. Languages with a collector hold much more address space than
 /// memory (Go: 290 MiB for 15 MiB), so the engine watches the memory that is really used, and this limit only keeps a plugin
@@ -31,17 +34,25 @@ pub fn settle() -> Result<OwnedFd, HostError> {
 }
 
 /// Everything else, just before the library is loaded. The process has one thread.
-pub fn confine(order: &LoadOrder) -> Result<(), HostError> {
+pub fn confine(order: &LoadOrder) -> Result<Confined, HostError> {
     drop_capabilities().map_err(failed("drop capabilities"))?;
-    limit_resources(order.memory).map_err(failed("limit resources"))?;
+    limit_resources(order).map_err(failed("limit resources"))?;
     for (name, value) in &order.env {
         // SAFETY: the process has one thread, so nobody reads the environment meanwhile. The dynamic loader read its own
         // variables (`LD_PRELOAD`) when the process started, so a granted one of that name has no power any more.
         unsafe { std::env::set_var(name, value) };
     }
-    files::restrict(order)?;
+    let files = files::restrict(order)?;
     trap::install().map_err(failed("watch refused system calls"))?;
-    filter::apply().map_err(|reason| HostError::Confine { what: "filter system calls", reason })
+    crash::install().map_err(failed("watch crashes"))?;
+    let system_calls = match filter::apply() {
+        Ok(()) => true,
+        Err(reason) if order.confinement == Confinement::Required => {
+            return Err(HostError::Confine { what: "filter system calls", reason });
+        }
+        Err(_) => false,
+    };
+    Ok(Confined { files, system_calls })
 }
 
 fn failed<E: Into<io::Error>>(what: &'static str) -> impl Fn(E) -> HostError {
@@ -68,12 +79,18 @@ fn drop_capabilities() -> io::Result<()> {
     Ok(rustix::thread::set_capabilities(None, sets)?)
 }
 
-/// The number of threads has no limit of its own: `RLIMIT_NPROC` counts all processes of the user, so that any number would
-/// depend on what else runs. Processes are refused by the filter, and every thread's stack counts as memory.
-fn limit_resources(memory: u64) -> io::Result<()> {
+/// No `RLIMIT_NPROC`: it counts all processes of the user, so that any number would depend on what else runs. Processes are
+/// refused by the filter, and the engine counts threads.
+fn limit_resources(order: &LoadOrder) -> io::Result<()> {
     // `RLIMIT_DATA` counts private writable mappings. `RLIMIT_AS` would count reservations too, and Go reserves gigabytes.
-    let data = own_data_bytes()?.saturating_add(MAPPED_ALLOWANCE).saturating_add(memory.saturating_mul(2));
-    for (resource, limit) in [(Resource::Data, data), (Resource::Nofile, MAX_OPEN_FILES), (Resource::Core, 0)] {
+    let data = own_data_bytes()?.saturating_add(MAPPED_ALLOWANCE).saturating_add(order.memory.saturating_mul(2));
+    for (resource, limit) in [
+        (Resource::Data, data),
+        (Resource::Nofile, order.open_files.into()),
+        (Resource::Core, 0),
+        (Resource::Sigpending, MAX_PENDING_SIGNALS),
+        (Resource::Memlock, MAX_LOCKED_BYTES),
+    ] {
         // A limit that is already lower stays.
         let limit = rustix::process::getrlimit(resource).maximum.map_or(limit, |maximum| maximum.min(limit));
         rustix::process::setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) })?;

@@ -14,8 +14,8 @@ use super::HostError;
 const NEWEST: ABI = ABI::V6;
 
 /// What a library needs to be loaded and to work with time zones and certificates: the same for every user of the machine.
-/// Those that do not exist are left out.
-const SYSTEM_READ: [&str; 17] = [
+/// Those that do not exist are left out. Not `/dev/zero`: mapped and shared, it is memory that no limit counts.
+const SYSTEM_READ: [&str; 16] = [
     "/lib",
     "/lib64",
     "/usr/lib",
@@ -32,18 +32,17 @@ const SYSTEM_READ: [&str; 17] = [
     "/sys/devices/system/cpu",
     "/dev/null",
     "/dev/urandom",
-    "/dev/zero",
 ];
 
-/// Restricts this thread, which is the only one, and all that it starts.
-pub fn restrict(order: &LoadOrder) -> Result<(), HostError> {
+/// Restricts this thread, which is the only one, and all that it starts. Returns whether the kernel does so.
+pub fn restrict(order: &LoadOrder) -> Result<bool, HostError> {
     let status = ruleset(order).and_then(|ruleset| Ok(ruleset.restrict_self().map_err(fail)?.ruleset))?;
-    let unconfined = status == RulesetStatus::NotEnforced;
-    if unconfined && order.confinement == Confinement::Required {
+    let confined = status != RulesetStatus::NotEnforced;
+    if !confined && order.confinement == Confinement::Required {
         let reason = "this kernel has no Landlock (Linux 5.13 has it, when it is enabled at boot)".to_owned();
         return Err(HostError::Confine { what: "confine file access", reason });
     }
-    Ok(())
+    Ok(confined)
 }
 
 fn ruleset(order: &LoadOrder) -> Result<RulesetCreated, HostError> {

@@ -29,6 +29,26 @@ const NAMESPACE_FLAGS: [i32; 7] = [
     libc::CLONE_NEWCGROUP,
 ];
 
+/// No `F_SETOWN`, `F_SETOWN_EX` and `F_SETSIG`: they have the kernel send any signal to any process of the user. No leases,
+/// no notifications, no larger pipes.
+const FCNTL_COMMANDS: [i32; 15] = [
+    libc::F_DUPFD,
+    libc::F_DUPFD_CLOEXEC,
+    libc::F_GETFD,
+    libc::F_SETFD,
+    libc::F_GETFL,
+    libc::F_SETFL,
+    libc::F_GETOWN,
+    libc::F_GETLK,
+    libc::F_SETLK,
+    libc::F_SETLKW,
+    libc::F_OFD_GETLK,
+    libc::F_OFD_SETLK,
+    libc::F_OFD_SETLKW,
+    libc::F_GETPIPE_SZ,
+    libc::F_GET_SEALS,
+];
+
 /// Which rules apply to a system call: none means any arguments; otherwise one of them must match.
 type Rules = BTreeMap<c_long, Vec<Rule>>;
 
@@ -70,6 +90,8 @@ fn allowed_rules(own: u64) -> Result<Rules, String> {
         values.iter().map(|value| all([equal(index, *value)])).collect()
     };
     let unset = |index, flag: i32| condition(index, Len::Dword, Op::MaskedEq(u64::from(flag.unsigned_abs())), 0);
+    open_rules(&mut rules)?;
+    rules.insert(libc::SYS_fcntl, any_of(1, &FCNTL_COMMANDS.map(|command| command.unsigned_abs().into()))?);
     // Shared anonymous memory does not count against `RLIMIT_DATA`.
     rules.insert(libc::SYS_mmap, vec![all([unset(3, libc::MAP_SHARED)])?, all([unset(3, libc::MAP_ANONYMOUS)])?]);
     // Whoever takes SIGSYS over could go on after a refused call, and hide it.
@@ -86,6 +108,27 @@ fn allowed_rules(own: u64) -> Result<Rules, String> {
     rules.insert(libc::SYS_prctl, any_of(0, &[libc::PR_SET_NAME as u64, libc::PR_GET_NAME as u64, PR_SET_VMA])?);
     rules.insert(libc::SYS_prlimit64, any_of(0, &[0, own])?);
     Ok(rules)
+}
+
+/// `O_TRUNC` empties a file though it is opened for reading alone, and Landlock does not see it before Linux 6.2.
+fn open_rules(rules: &mut Rules) -> Result<(), String> {
+    let flag = |index, mask: i32, value: i32| {
+        condition(index, Len::Dword, Op::MaskedEq(u64::from(mask.unsigned_abs())), u64::from(value.unsigned_abs()))
+    };
+    let calls = [
+        (libc::SYS_openat, 2),
+        #[cfg(target_arch = "x86_64")]
+        (libc::SYS_open, 1),
+    ];
+    for (call, index) in calls {
+        let allowed = vec![
+            all([flag(index, libc::O_TRUNC, 0)])?,
+            all([flag(index, libc::O_ACCMODE, libc::O_WRONLY)])?,
+            all([flag(index, libc::O_ACCMODE, libc::O_RDWR)])?,
+        ];
+        rules.insert(call, allowed);
+    }
+    Ok(())
 }
 
 fn equal(argument: u8, value: u64) -> Result<Condition, String> {

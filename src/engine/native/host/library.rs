@@ -6,7 +6,8 @@ use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 
 use super::super::message::FromHost;
 use super::abi::{self, ABI, AbiFn, Buffer, DescribeFn, FreeFn, RunFn, StartFn, StopFn, Text};
-use super::channel::HOST;
+use super::crash;
+use super::table::HOST;
 
 /// A plugin's error may have this many bytes even where outputs must be smaller.
 const MIN_ERROR_BYTES: u64 = 64 << 10;
@@ -62,6 +63,7 @@ impl PluginLibrary {
                 "it is made for version {found} of the plugin interface, this engine serves version {ABI}"
             ));
         }
+        crash::set_library(abi as usize);
         Ok(Self {
             run: required(library, "pocket_plugin_run")?,
             free: required(library, "pocket_plugin_free")?,

@@ -7,17 +7,17 @@ mod abi;
 mod allowed;
 mod channel;
 mod confine;
+mod crash;
 mod files;
 mod filter;
 mod library;
+mod table;
 mod trap;
 
-use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 
-use self::channel::Channel;
+use self::channel::{Channel, Received};
 use self::library::PluginLibrary;
-use super::descriptor;
 use super::frame::FrameError;
 use super::message::{FromHost, LoadOrder, ToHost};
 
@@ -47,36 +47,38 @@ pub fn run_host() -> ExitCode {
 
 fn serve() -> Result<(), HostError> {
     let channel = Channel::open(confine::settle()?)?;
-    let body = channel.read()?;
-    let ToHost::Load(order) = ToHost::decode(&body)? else {
+    let Received { body, descriptor } = channel.read()?;
+    let (number, ToHost::Load(order)) = ToHost::decode(&body)? else {
         return Err(HostError::Protocol("the first message is no `load`".to_owned()));
     };
     let order: LoadOrder = serde_json::from_slice(order).map_err(|error| HostError::Protocol(error.to_string()))?;
-    let library = descriptor::receive(channel.socket()).map_err(FrameError::from)?;
-    match load(&order, library) {
+    let library = descriptor.ok_or_else(|| HostError::Protocol("no library came with `load`".to_owned()))?;
+    let confined = match confine::confine(&order) {
+        Ok(confined) => confined,
+        Err(error) => return Ok(channel.send(number, &FromHost::Failed(&error.to_string()))?),
+    };
+    // From here on the process can do no more than the plugin may.
+    channel.send(number, &FromHost::Confined(confined))?;
+    match PluginLibrary::load(library, order.output) {
         Ok(library) => {
-            channel.send(&FromHost::Ready)?;
+            channel.send(number, &FromHost::Ready)?;
             answer_all(channel, &library)
         }
-        Err(reason) => Ok(channel.send(&FromHost::Failed(&reason))?),
+        Err(reason) => Ok(channel.send(number, &FromHost::Failed(&reason))?),
     }
-}
-
-/// From here on the process can do no more than the plugin may.
-fn load(order: &LoadOrder, library: OwnedFd) -> Result<PluginLibrary, String> {
-    confine::confine(order).map_err(|error| error.to_string())?;
-    PluginLibrary::load(library, order.output)
 }
 
 fn answer_all(channel: &Channel, library: &PluginLibrary) -> Result<(), HostError> {
     loop {
         let body = match channel.read() {
-            Ok(body) => body,
+            Ok(received) => received.body,
             Err(FrameError::Closed) => return Ok(()), // the engine is gone
             Err(error) => return Err(error.into()),
         };
-        match ToHost::decode(&body)? {
+        let (number, message) = ToHost::decode(&body)?;
+        match message {
             ToHost::Start(settings) => channel.during_call(
+                number,
                 || library.start(settings),
                 |result| match result {
                     Ok(()) => FromHost::Ready,
@@ -84,9 +86,10 @@ fn answer_all(channel: &Channel, library: &PluginLibrary) -> Result<(), HostErro
                 },
             )?,
             ToHost::Call { node, config, input, context } => {
-                channel.during_call(|| library.run(node, config, input, context), library::Outcome::message)?;
+                channel.during_call(number, || library.run(node, config, input, context), library::Outcome::message)?;
             }
             ToHost::Describe => channel.during_call(
+                number,
                 || library.describe(),
                 |described| match described {
                     Ok(manifest) => FromHost::Described(manifest),
@@ -97,7 +100,7 @@ fn answer_all(channel: &Channel, library: &PluginLibrary) -> Result<(), HostErro
                 library.stop();
                 return Ok(());
             }
-            ToHost::Load(_) | ToHost::Connected | ToHost::NotConnected { .. } => {
+            ToHost::Load(_) | ToHost::Connected | ToHost::Answered { .. } | ToHost::Refused { .. } => {
                 return Err(HostError::Protocol("a message came out of turn".to_owned()));
             }
         }
