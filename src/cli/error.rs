@@ -12,6 +12,7 @@ use pocket_registry::witness::{Refusal, WitnessFolderError};
 use serde::Serialize;
 
 use crate::engine::CallErrorKind;
+use crate::engine::inspect::UnaskedImport;
 use crate::home::HomeError;
 use crate::ops::{OpsError, OrganisationError, PolicyError};
 use crate::registry::{RegistryError, TransportError};
@@ -84,6 +85,7 @@ fn exit_code(error: &OpsError) -> u8 {
         | OpsError::NoEvidence { .. }
         | OpsError::MissingLink { .. }
         | OpsError::Revoked { .. }
+        | OpsError::UnaskedImport { .. }
         | OpsError::Unapproved { .. }
         | OpsError::OtherOwners { .. }
         | OpsError::Policy(_)
@@ -152,6 +154,7 @@ fn hint(error: &OpsError) -> Option<String> {
             Some("`pocket plugin pack FOLDER` makes an archive that registries take".to_owned())
         }
         OpsError::Direct(error) => direct::hint(error),
+        OpsError::UnaskedImport { source, .. } => Some(import_hint(source)),
         OpsError::Local(error) => local::hint(error),
         OpsError::NothingCounted { near, .. } if !near.is_empty() => Some(format!("did you mean {}?", quoted(near))),
         OpsError::NoTemplate { .. } => Some(
@@ -206,6 +209,18 @@ fn hint(error: &OpsError) -> Option<String> {
         #[cfg(feature = "registry")]
         OpsError::NotCosigned { source, .. } => refusal_hint(source),
         _ => None,
+    }
+}
+
+fn import_hint(error: &UnaskedImport) -> String {
+    match error {
+        UnaskedImport::Permission { word, .. } => format!(
+            "its author must list what it uses under `permissions.{}` in manifest.yaml; do not install it before",
+            word.field()
+        ),
+        UnaskedImport::NotGiven { .. } => {
+            "docs/plugins/wasm.md lists what plugins may import; ask its author for a build without this".to_owned()
+        }
     }
 }
 

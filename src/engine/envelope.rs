@@ -71,6 +71,11 @@ impl Identity {
         Self { plugin: files.manifest.name.to_string(), version: files.manifest.version.to_string(), settings }
     }
 
+    /// The settings as JSON text.
+    pub fn settings_text(&self) -> String {
+        serde_json::to_string(&self.settings).expect("strings, numbers and JSON values always serialize")
+    }
+
     /// The context of one call as JSON text.
     pub fn context(&self, context: &CallContext) -> String {
         serde_json::to_string(&self.envelope(context)).expect("strings, numbers and JSON values always serialize")

@@ -241,6 +241,18 @@ impl Grants {
         Ok(reach.unwrap_or(Reach::Configured))
     }
 
+    /// Whether the plugin may do anything that `word` stands for; `what` is what it would do it with.
+    pub fn check_any(&self, word: Word, what: &str) -> Result<(), CallError> {
+        let asked = match word {
+            Word::ReadEnv => !self.asked_env.is_empty(),
+            Word::HttpClient => !self.asked_http.is_empty(),
+            Word::NetworkAccess => !self.asked_network.is_empty(),
+            Word::ReadFiles => self.asked_folders.iter().any(|folder| folder.access == Access::Read),
+            Word::WriteFiles => self.asked_folders.iter().any(|folder| folder.access == Access::Write),
+        };
+        self.check(word, what, asked)
+    }
+
     fn when<'a, T>(&self, word: Word, asked: &'a [T]) -> &'a [T] {
         if self.granted.has(word) { asked } else { &[] }
     }

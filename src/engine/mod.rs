@@ -8,6 +8,7 @@ pub mod budget;
 pub mod envelope;
 pub mod error;
 pub mod grants;
+pub mod inspect;
 pub mod log;
 pub mod lua;
 // Elsewhere than on Linux the same names exist and say why there are no native plugins.

@@ -218,6 +218,13 @@ impl Plugin {
         self.limits
     }
 
+    /// Drops what the plugin keeps for a run, because it is over.
+    pub fn end_run(&self, run_id: &str) {
+        if let Code::Wasm(plugin) = &self.code {
+            plugin.end_run(run_id);
+        }
+    }
+
     /// What it used so far.
     pub fn usage(&self) -> Usage {
         match &self.code {

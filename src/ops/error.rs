@@ -15,6 +15,7 @@ use super::organisation::OrganisationError;
 use super::policy::PolicyError;
 use crate::engine::CallError;
 use crate::engine::budget::LimitError;
+use crate::engine::inspect::UnaskedImport;
 use crate::home::HomeError;
 use crate::project::{EditError, ExpandError, LockError, ManifestError};
 use crate::registry::{LocationError, RegistryError, TransportError};
@@ -61,6 +62,16 @@ pub enum OpsError {
         name: PluginName,
         /// Why not.
         reason: String,
+    },
+    /// A WebAssembly plugin that imports what its manifest does not ask for.
+    #[error("cannot install `{name}` {version}")]
+    UnaskedImport {
+        /// The plugin.
+        name: PluginName,
+        /// Its version.
+        version: Version,
+        /// The import.
+        source: UnaskedImport,
     },
     /// A registry's name that nothing explains.
     #[error("there is no registry `{name}` in `{}`", file.display())]

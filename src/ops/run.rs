@@ -105,6 +105,7 @@ impl PlannedRun {
     pub fn run(&self, input: Value, options: &RunOptions<'_>) -> Result<RunReport, OpsError> {
         self.plugins.iter().try_for_each(|plugin| plugin.verify_and_load())?;
         let result = workflow::run(&self.plan, input, options);
+        self.plugins.iter().for_each(|plugin| plugin.end_run(&options.run_id));
         self.plugins.iter().for_each(|plugin| plugin.note_usage());
         // All plugins of a plan share one.
         if let Some(plugin) = self.plugins.first() {

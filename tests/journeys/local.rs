@@ -215,3 +215,29 @@ fn what_is_no_plugin_is_refused_with_what_would_be_one() {
         sandbox.pocket(&["plugin", "install", "https://me:hunter2@example.com/x.tar.gz"]).failure(1, &["passwords"]);
     assert!(!refused.stderr.contains("hunter2"));
 }
+
+#[test]
+fn an_import_that_the_manifest_does_not_ask_for_is_refused_before_anything_is_kept() {
+    let sandbox = project();
+    let folder = |permissions: &str| {
+        format!(
+            "name: caller\nversion: 1.0.0\nruntime: wasm\nbinary: caller.wasm\nnodes: [{{type: call}}]\n{permissions}"
+        )
+    };
+    let component = r#"(component (import "pocket:plugin/http@1.1.0" (instance (export "request" (func)))))"#;
+    sandbox.write("caller/manifest.yaml", &folder(""));
+    std::fs::write(sandbox.path("caller/caller.wasm"), wat::parse_str(component).unwrap()).unwrap();
+    sandbox.pocket(&["plugin", "install", "./caller", "--yes"]).failure(
+        6,
+        &[
+            "cannot install `caller` 1.0.0",
+            "it imports `pocket:plugin/http@1.1.0`, which takes `permissions.http` in its manifest",
+            "its author must list what it uses under `permissions.http`",
+        ],
+    );
+    assert_eq!(sandbox.read("pocket.yaml"), "# ours\n");
+    assert!(!sandbox.path("pocket.lock").exists() && !sandbox.home().join("plugins/caller").exists());
+
+    sandbox.write("caller/manifest.yaml", &folder("permissions: {http: [\"api.example.com:443\"]}\n"));
+    sandbox.pocket(&["plugin", "install", "./caller", "--yes"]).success();
+}

@@ -125,6 +125,9 @@ pub struct Manifest {
     pub runtime: Runtime,
     /// The file that is run.
     pub binary: Option<Binary>,
+    /// How long an instance of a WebAssembly plugin lives.
+    #[serde(skip_serializing_if = "InstancePolicy::is_default")]
+    pub instance: InstancePolicy,
     /// The node types it provides.
     pub nodes: Vec<NodeSpec>,
     /// What it asks to be allowed.
@@ -172,6 +175,29 @@ impl Manifest {
 /// A name as it stands in an environment variable: upper case, `_` for `-`.
 pub fn variable_word(name: &str) -> String {
     name.to_ascii_uppercase().replace('-', "_")
+}
+
+/// How long an instance of a WebAssembly plugin lives, and with it everything that the plugin keeps in its memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InstancePolicy {
+    /// For one call: nothing is left of it for the next.
+    #[default]
+    PerCall,
+    /// For many calls, whichever runs they are of: a plugin that takes long to start starts seldom.
+    Pooled,
+    /// For the calls of one run, one after the other.
+    PerRun,
+}
+
+impl InstancePolicy {
+    /// Every policy, by its word in the manifest.
+    pub const ALL: [(&'static str, Self); 3] =
+        [("per-call", Self::PerCall), ("pooled", Self::Pooled), ("per-run", Self::PerRun)];
+
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What follows when a plugin's process dies.

@@ -6,7 +6,7 @@ use semver::{BuildMetadata, Version};
 
 use super::fields::{Field, Fields, error_at};
 use super::sections;
-use super::{Binary, MAX_VERSION_BYTES, Manifest, ManifestError, Runtime};
+use super::{Binary, InstancePolicy, MAX_VERSION_BYTES, Manifest, ManifestError, Runtime};
 use crate::archive::EntryPath;
 use crate::limits::MANIFEST_BYTES;
 use crate::name::Target;
@@ -37,6 +37,7 @@ pub(super) fn manifest(text: &[u8]) -> Result<Manifest, ManifestError> {
         categories: fields.take("categories").map_or(Ok(Vec::new()), |categories| categories.words())?,
         runtime,
         binary: Some(binary(&fields.require("binary", "the path of the file that is run")?, runtime)?),
+        instance: instance(&mut fields, runtime)?,
         nodes: sections::nodes(&mut fields, &mut unknown)?,
         permissions: sections::permissions(&mut fields, &config)?,
         requirements: sections::requirements(&mut fields, &mut unknown)?,
@@ -81,6 +82,18 @@ fn runtime(field: &Field<'_>) -> Result<Runtime, ManifestError> {
         "wasm" => Ok(Runtime::Wasm),
         other => Err(field.error(format_args!("expected `native`, `lua` or `wasm`, found `{}`", other.escape_debug()))),
     }
+}
+
+fn instance(fields: &mut Fields<'_>, runtime: Runtime) -> Result<InstancePolicy, ManifestError> {
+    let Some(field) = fields.take("instance") else { return Ok(InstancePolicy::default()) };
+    if runtime != Runtime::Wasm {
+        return Err(field.error("only `wasm` plugins have instances"));
+    }
+    let text = field.text()?;
+    let found = InstancePolicy::ALL.into_iter().find(|(word, _)| *word == text);
+    found.map(|(_, policy)| policy).ok_or_else(|| {
+        field.error(format_args!("expected `per-call`, `pooled` or `per-run`, found `{}`", text.escape_debug()))
+    })
 }
 
 fn binary(field: &Field<'_>, runtime: Runtime) -> Result<Binary, ManifestError> {

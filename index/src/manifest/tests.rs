@@ -137,6 +137,19 @@ fn paths_stay_in_the_archive() {
 }
 
 #[test]
+fn only_wasm_plugins_have_an_instance_policy_and_it_is_one_of_three() {
+    let wasm = |line: &str| format!("name: a\nversion: 1.0.0\nruntime: wasm\nbinary: a.wasm\n{line}");
+    let policy = |line: &str| Manifest::parse(wasm(line).as_bytes()).expect("it is well-formed").instance;
+    assert_eq!(policy(""), InstancePolicy::PerCall);
+    for (word, expected) in InstancePolicy::ALL {
+        assert_eq!(policy(&format!("instance: {word}\n")), expected);
+    }
+    assert!(refusal(&wasm("instance: reuse\n")).contains("expected `per-call`, `pooled` or `per-run`, found `reuse`"));
+    let lua = wasm("instance: pooled\n").replace("runtime: wasm", "runtime: lua");
+    assert!(refusal(&lua).contains("only `wasm` plugins have instances"));
+}
+
+#[test]
 fn what_stands_twice_is_refused() {
     insta::assert_snapshot!(with("name: y"), @"line 5, column 1: the key `name` stands twice");
     insta::assert_snapshot!(with("nodes:\n  - type: a\n  - type: a"), @"line 7, column 5: `nodes[1]`: the node type `a` stands twice");

@@ -13,19 +13,25 @@ use pocket_index::digest::{self, Digest};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use super::component;
+use super::preview1::ADAPTER;
 use super::stored_code::{self, CheckedFile};
+use super::wrap::{self, PLUGIN_WIT, Preview1};
 
 /// Changes when this file begins to store something else.
 const FORMAT: &[u8] = b"pocket compiled wasm 1\n";
 
 /// The component that `code` is, from the cache or compiled. The error is a sentence without subject.
-pub(super) fn load_or_compile(engine: &Engine, cache_dir: &Path, code: &[u8]) -> Result<Component, String> {
-    let entry = Entry::new(engine, cache_dir, code);
+pub(super) fn load_or_compile(
+    engine: &Engine,
+    cache_dir: &Path,
+    code: &[u8],
+    preview1: Preview1,
+) -> Result<Component, String> {
+    let entry = Entry::new(engine, cache_dir, code, preview1);
     if let Some(component) = entry.load(engine) {
         return Ok(component);
     }
-    let wrapped = component::wrapped(code)?;
+    let wrapped = wrap::wrapped(code, preview1)?;
     let component = Component::new(engine, &wrapped).map_err(|error| format!("it is no valid component: {error:#}"))?;
     // A failure leaves the next load as slow as this one, which is all that a cache may cost.
     if let Ok(compiled) = component.serialize() {
@@ -42,9 +48,15 @@ struct Entry {
 }
 
 impl Entry {
-    fn new(engine: &Engine, cache_dir: &Path, code: &[u8]) -> Self {
+    fn new(engine: &Engine, cache_dir: &Path, code: &[u8], preview1: Preview1) -> Self {
         let mut key = KeyHasher(digest::Hasher::new());
         key.write(FORMAT);
+        // What the code is wrapped with is compiled with it.
+        if wrap::is_core_module(code) {
+            key.write(preview1.word().as_bytes());
+            key.write(ADAPTER.as_bytes());
+            key.write(PLUGIN_WIT.as_bytes());
+        }
         engine.precompile_compatibility_hash().hash(&mut key);
         key.write(code);
         let key = key.0.finish().hex();

@@ -1,14 +1,24 @@
 //! WebAssembly plugins: components of the world `pocket:plugin/plugin`, and core modules that are wrapped into one.
 //!
-//! Every call gets a store of its own, so nothing leaks from one call to the next. `cache` keeps compiled code, `component`
-//! makes a component of what the author built and checks what it needs, `call` runs it, `wasi` is the empty world that a
-//! component built for `wasm32-wasip2` finds.
+//! Every call gets an instance of its own, so nothing leaks from one call to the next, unless the manifest says otherwise.
+//! `wrap` makes a component of what the author built, `cache` keeps its compiled code, `link` checks what it needs and links
+//! what was granted, `call` runs it in an `instance` with its `state`, and `waiting` keeps instances that serve several calls. What a plugin
+//! finds around itself is in `host` (the engine's own interfaces), `wasi`, `sockets` and
+//! `preview1`.
 
 mod cache;
 mod call;
-mod component;
+mod host;
+mod instance;
+mod link;
+pub(super) mod preview1;
+mod sockets;
+mod state;
 mod stored_code;
+mod waiter;
+mod waiting;
 mod wasi;
+mod wrap;
 
 #[cfg(test)]
 mod tests;
@@ -18,9 +28,13 @@ use std::sync::OnceLock;
 
 use wasmtime::{Config, Engine};
 
+use pocket_index::manifest::{InstancePolicy, Manifest};
+
 use super::error::CallError;
 use super::plugin::{Border, PluginFiles};
 pub use call::WasmPlugin;
+use waiter::Waiter;
+use wrap::Preview1;
 
 /// 512 KiB: the stack of a thread in Rust's pool is 2 MiB, and the host's own frames need room beside the plugin's.
 const MAX_STACK_BYTES: usize = 512 << 10;
@@ -29,12 +43,20 @@ const MAX_STACK_BYTES: usize = 512 << 10;
 pub struct WasmEngine {
     cache_dir: PathBuf,
     engine: OnceLock<Engine>,
+    waiter: Waiter,
+}
+
+/// A plugin's code, and what its manifest says about how it runs.
+struct Source<'a> {
+    code: &'a [u8],
+    preview1: Preview1,
+    instance: InstancePolicy,
 }
 
 impl WasmEngine {
     /// An engine that keeps compiled code in `cache_dir`. The compiler starts when the first plugin needs it.
     pub fn new(cache_dir: PathBuf) -> Self {
-        Self { cache_dir, engine: OnceLock::new() }
+        Self { cache_dir, engine: OnceLock::new(), waiter: Waiter::default() }
     }
 
     /// Loads a plugin: from the cache if it was compiled before.
@@ -43,18 +65,21 @@ impl WasmEngine {
         let name = &border.identity.plugin;
         let unreadable = |error| CallError::load(format!("cannot read `{}` of `{name}`: {error}", path.display()));
         let code = std::fs::read(&path).map_err(unreadable)?;
-        self.load_code(&code, border)
+        let Manifest { permissions, instance, .. } = &files.manifest;
+        let source = Source { code: &code, preview1: Preview1::for_plugin(permissions), instance: *instance };
+        self.load_code(&source, border)
     }
 
-    fn load_code(&self, code: &[u8], border: Border) -> Result<WasmPlugin, CallError> {
-        let broken = |reason: String| {
-            let Border { identity, .. } = &border;
-            CallError::load(format!("cannot load plugin `{}` {}: {reason}", identity.plugin, identity.version))
-        };
-        let engine = self.engine().map_err(broken)?;
-        let compiled = cache::load_or_compile(engine, &self.cache_dir, code).map_err(broken)?;
-        let linked = component::link(engine, &compiled).map_err(broken)?;
-        Ok(WasmPlugin::new(engine.clone(), linked, border))
+    fn load_code(&self, source: &Source<'_>, border: Border) -> Result<WasmPlugin, CallError> {
+        let subject = format!("cannot load plugin `{}` {}", border.identity.plugin, border.identity.version);
+        self.plugin(source, border).map_err(|reason| CallError::load(format!("{subject}: {reason}")))
+    }
+
+    fn plugin(&self, source: &Source<'_>, border: Border) -> Result<WasmPlugin, String> {
+        let engine = self.engine()?;
+        let compiled = cache::load_or_compile(engine, &self.cache_dir, source.code, source.preview1)?;
+        let linked = link::link(engine, &compiled, &border.grants)?;
+        WasmPlugin::new(engine.clone(), linked, border, self.waiter.clone(), source.instance)
     }
 
     fn engine(&self) -> Result<&Engine, String> {

@@ -50,7 +50,8 @@ impl Host {
     }
 
     fn load(&self, code: &[u8], limits: Limits) -> Result<WasmPlugin, CallError> {
-        self.engine.load_code(code, testing::border(limits, &Default::default()))
+        let source = Source { code, preview1: Preview1::Small, instance: InstancePolicy::default() };
+        self.engine.load_code(&source, testing::border(limits, &Default::default()))
     }
 
     fn cached(&self, extension: &str) -> PathBuf {
@@ -88,7 +89,7 @@ fn a_core_module_without_imports_is_a_plugin() {
 
 #[test]
 fn a_component_is_a_plugin() {
-    let component = component::wrapped(&reply_with_input(0)).expect("it can be wrapped");
+    let component = wrap::wrapped(&reply_with_input(0), Preview1::Small).expect("it can be wrapped");
     let plugin = Host::new().load(&component, Limits::default()).expect("it loads");
     assert_eq!(run(&plugin, json!({"output": 1}), Limits::default()).expect("it succeeds").output, json!(1));
 }
@@ -280,4 +281,73 @@ fn sleeper() -> Vec<u8> {
 fn a_plugin_that_sleeps_in_its_host_ends_at_its_time_limit() {
     let error = fail_in_time(&sleeper());
     assert_eq!(error.kind, CallErrorKind::Timeout, "{error}");
+}
+
+#[test]
+fn the_published_text_of_the_first_version_never_changes() {
+    let published = include_bytes!("../../../sdk/wit/plugin.wit");
+    let digest = "sha256:4f7d8d3b3eb7f706becc6add8cdf190aa5c17c960bfb8b7e09ead22a2bf11c80";
+    assert_eq!(pocket_index::digest::Digest::of(published).to_string(), digest);
+}
+
+/// A module for preview 1 that prints with `fd_write` and then replies.
+const PRINTS: &str = r#"(if (call $write (i32.const 2) (i32.const 3000) (i32.const 1) (i32.const 3016)) (then unreachable))
+    (call $reply (i32.const 0) (local.get 4) (local.get 5))"#;
+
+fn prints(import: &str, data: &str) -> Vec<u8> {
+    let items = format!(
+        r#"(import "wasi_snapshot_preview1" "{import}" (func $write (param i32 i32 i32 i32) (result i32)))
+           (data (i32.const 3000) "\d0\0b\00\00\05\00\00\00") (data (i32.const 3024) "{data}")"#
+    );
+    module(&items, PRINTS)
+}
+
+#[test]
+fn a_module_for_preview_1_imports_nothing_of_the_system_and_prints_to_the_log() {
+    let code = prints("fd_write", "hello");
+    let wrapped = wrap::wrapped(&code, Preview1::Small).expect("it can be wrapped");
+    let imports = crate::engine::inspect::wasm(&wrapped).expect("it can be inspected").imports;
+    assert_eq!(imports.iter().map(|import| import.name.as_str()).collect::<Vec<_>>(), [preview1::HOST]);
+    let plugin = Host::new().load(&code, Limits::default()).expect("it loads");
+    assert_eq!(run(&plugin, json!({"output": 1}), Limits::default()).expect("it succeeds").output, json!(1));
+}
+
+#[test]
+fn an_instance_that_holds_half_of_its_memory_is_not_kept() {
+    let grows = r#"(global $calls (mut i32) (i32.const 0))
+        (data (i32.const 2048) "{\"output\":0}")"#;
+    let body = r#"(drop (memory.grow (i32.const 60)))
+        (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
+        (i32.store8 (i32.const 2058) (i32.add (i32.const 48) (global.get $calls)))
+        (call $reply (i32.const 0) (i32.const 2048) (i32.const 12))"#;
+    let code = module(grows, body);
+    let source = Source { code: &code, preview1: Preview1::Small, instance: InstancePolicy::Pooled };
+    let limits = Limits { memory: 16 << 20, ..Limits::default() };
+    let plugin = Host::new().engine.load_code(&source, testing::border(limits, &Default::default()));
+    let plugin = plugin.expect("it loads");
+    let outputs: Vec<_> =
+        (0..4).map(|_| run(&plugin, Value::Null, limits).expect("it succeeds").output.to_string()).collect();
+    assert_eq!(outputs, ["1", "2", "3", "1"], "60 pages are 3.75 MiB; three times that is more than half of 16 MiB");
+}
+
+#[test]
+fn a_plugin_starts_with_its_settings_and_stops_when_its_run_ends() {
+    let items = r#"(import "pocket:plugin/log@1.0.0" "write" (func $log (param i32 i32)))
+        (func (export "start") (param i32 i32) (result i32) (call $log (local.get 0) (local.get 1)) (i32.const 1100))
+        (func (export "stop") (call $log (i32.const 3024) (i32.const 3)))
+        (data (i32.const 3024) "bye")"#;
+    let code = module(items, "(call $reply (i32.const 0) (local.get 4) (local.get 5))");
+    let source = Source { code: &code, preview1: Preview1::Small, instance: InstancePolicy::PerRun };
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let sink = std::sync::Arc::clone(&seen);
+    let log = crate::engine::log::PluginLog::new(move |line| {
+        sink.lock().expect("no test panics").push(line.text.to_owned());
+    });
+    let border = Border { log, ..testing::border(Limits::default(), &Default::default()) };
+    let plugin = Host::new().engine.load_code(&source, border).expect("it loads");
+    for _ in 0..2 {
+        run(&plugin, json!({"output": 1}), Limits::default()).expect("it succeeds");
+    }
+    plugin.end_run("run-1");
+    assert_eq!(*seen.lock().expect("no test panics"), ["{}", "bye"]);
 }

@@ -114,6 +114,13 @@ impl LazyPlugin {
         loaded.map_err(|source| OpsError::Load { plugin: self.manifest.name.clone(), source })
     }
 
+    /// Drops what the plugin keeps for a run that is over.
+    pub fn end_run(&self, run_id: &str) {
+        if let Some(Ok(plugin)) = self.loaded.get() {
+            plugin.end_run(run_id);
+        }
+    }
+
     /// Notes what the plugin used since it was loaded.
     pub fn note_usage(&self) {
         if let Some(Ok(plugin)) = self.loaded.get() {

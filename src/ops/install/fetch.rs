@@ -12,6 +12,7 @@ use semver::Version;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::spawn_blocking;
 
+use super::imports::refuse_unasked;
 use super::locking::{Planned, archive_for};
 use super::records::World;
 use super::{Observer, Step, Unpacked, label};
@@ -182,7 +183,12 @@ impl Stage<'_> {
     ) -> Result<StagedPlugin, OpsError> {
         let staging = Arc::clone(&self.staging);
         let _worker = permit(&self.workers, 1).await;
-        on_worker(move || Ok(staging.unpack(&verify()?)?)).await?
+        on_worker(move || {
+            let archive = verify()?;
+            refuse_unasked(&archive)?;
+            Ok(staging.unpack(&archive)?)
+        })
+        .await?
     }
 
     /// MiB of an archive and its files, as the release promises them.

@@ -7,6 +7,7 @@ mod changes;
 mod direct;
 pub(super) mod edited;
 mod fetch;
+mod imports;
 mod known;
 pub(super) mod locking;
 mod origins;
