@@ -20,6 +20,7 @@ const GO: Files = &[
     ("go/export.go", include_str!("../../../sdk/go/export.go")),
     ("go/go.mod", include_str!("../../../sdk/go/go.mod")),
     ("go/host.c", include_str!("../../../sdk/go/host.c")),
+    ("go/host.go", include_str!("../../../sdk/go/host.go")),
     ("go/plugin.go", include_str!("../../../sdk/go/plugin.go")),
     ("go/pocket_plugin.h", include_str!("../../../sdk/go/pocket_plugin.h")),
 ];
