@@ -132,7 +132,8 @@ impl Seeds {
     /// A plugin that gets other owners: one event a day, signed by the owner `1`, the registry `3` and the new owner `2`.
     fn recovery(&self) -> Done {
         let text = fs::read_to_string(self.project.join("index/README.md"))?;
-        let line = text.lines().find(|line| line.starts_with("{\"seq\":0")).ok_or("the specification has an example")?;
+        let line =
+            text.lines().find(|line| line.starts_with("{\"seq\":0")).ok_or("the specification has an example")?;
         let release = pocket_index::record::Line::parse(line)?.event_bytes;
         let key = pocket_index::signature::SecretKey::from_seed(&[2; 32]).public();
         let recovery = format!(
