@@ -172,8 +172,8 @@ fn a_plugins_file_fails() {
 
 #[test]
 fn a_server_that_never_answers() {
-    let scene = seen();
-    scene.fail("config.json", Fault::Stall);
+    let mut scene = seen();
+    scene.stall("config.json");
     assert_snapshot!(scene.refused(UPDATE), @"
     error: the registry `REGISTRY/` cannot be read
       cause: REGISTRY/config.json did not answer in time

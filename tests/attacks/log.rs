@@ -218,8 +218,8 @@ fn an_error_where_a_proof_should_be() {
 
 #[test]
 fn silence_where_a_proof_should_be() {
-    let scene = Scene::new(Index::honest());
-    scene.fail("log/tile/", Fault::Stall);
+    let mut scene = Scene::new(Index::honest());
+    scene.stall("log/tile/");
     assert_snapshot!(scene.refused(INSTALL), @"
         Trusting REGISTRY/ on first use, key SHA256:tvyWGR…
     error: the registry `REGISTRY/` cannot be read

@@ -16,7 +16,7 @@ use crate::scripted::{Reply, Request, ScriptedServer};
 pub enum Fault {
     /// It answers with this status.
     Status(u16),
-    /// It sends the head and the first bytes, and then nothing more.
+    /// It never answers.
     Stall,
     /// It sends the client elsewhere.
     Redirect(String),
@@ -59,11 +59,13 @@ impl Scene {
         let served = Arc::new(Mutex::new(Served::honest(&index)));
         let shared = Arc::clone(&served);
         let server = ScriptedServer::start(empty.path(), move |request, _| Some(answer(&shared, request)));
-        let mut user = Sandbox::new();
-        let registry = format!("registries:\n  default:\n    max_age: 36500d\n    url: {}\n", server.url());
+        let user = Sandbox::new();
+        let registry = format!("registries:
+  default:
+    max_age: 36500d
+    url: {}
+", server.url());
         user.write("pocket.yaml", &registry);
-        // A second without a byte would do as well; this keeps four attempts short.
-        user.set("POCKET_HTTP_TIMEOUT", "300ms");
         user.write("flow.yaml", "name: flow\nstart: a\nnodes: [{name: a, type: geo}]\n");
         Self { index, user, served, server, _empty: empty }
     }
@@ -83,6 +85,13 @@ impl Scene {
     /// From now on this happens to every path that begins like this.
     pub fn fail(&self, path: &str, fault: Fault) {
         self.served.lock().unwrap().fault = Some((path.to_owned(), fault));
+    }
+
+    /// From now on the registry takes every request for a path that begins like this, and says nothing. The user waits half a
+    /// second for each of four attempts, which is enough for what does answer.
+    pub fn stall(&mut self, path: &str) {
+        self.user.set("POCKET_HTTP_TIMEOUT", "500ms");
+        self.fail(path, Fault::Stall);
     }
 
     /// From now on the registry shows its own files again.
