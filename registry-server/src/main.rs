@@ -22,7 +22,13 @@ struct Arguments {
     #[arg(long, requires = "dir")]
     with_bundled: bool,
     /// Where to listen; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7878", env = "POCKET_REGISTRY_ADDR")]
+    #[arg(
+        long,
+        alias = "address",
+        value_name = "ADDRESS:PORT",
+        default_value = "127.0.0.1:7878",
+        env = "POCKET_REGISTRY_ADDR"
+    )]
     addr: SocketAddr,
     /// Listen on an address that other machines reach: a proxy in front does TLS
     #[arg(long)]

@@ -60,11 +60,14 @@ impl Scene {
         let shared = Arc::clone(&served);
         let server = ScriptedServer::start(empty.path(), move |request, _| Some(answer(&shared, request)));
         let user = Sandbox::new();
-        let registry = format!("registries:
+        let registry = format!(
+            "registries:
   default:
     max_age: 36500d
     url: {}
-", server.url());
+",
+            server.url()
+        );
         user.write("pocket.yaml", &registry);
         user.write("flow.yaml", "name: flow\nstart: a\nnodes: [{name: a, type: geo}]\n");
         Self { index, user, served, server, _empty: empty }

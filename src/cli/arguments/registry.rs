@@ -21,7 +21,7 @@ pub enum RegistryCommand {
         #[arg(long, requires = "dir")]
         with_bundled: bool,
         /// Where to listen; port 0 takes a free one
-        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7878")]
+        #[arg(long, alias = "address", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7878")]
         addr: SocketAddr,
         /// Listen on an address that other machines reach: a proxy in front does TLS
         #[arg(long)]

@@ -24,7 +24,7 @@ pub enum WitnessCommand {
         #[command(flatten)]
         folder: WitnessFolder,
         /// Where to listen; port 0 takes a free one
-        #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7879")]
+        #[arg(long = "addr", alias = "address", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7879")]
         address: SocketAddr,
         /// Listen on an address that other machines reach: a proxy in front does TLS
         #[arg(long)]
