@@ -7,6 +7,7 @@ mod registry;
 mod run;
 #[cfg(feature = "registry")]
 mod witness;
+mod workflow;
 
 use std::path::PathBuf;
 
@@ -29,6 +30,7 @@ pub use run::{
 };
 #[cfg(feature = "registry")]
 pub use witness::{LogCommand, WitnessCommand};
+pub use workflow::{GraphArguments, WorkflowCommand};
 
 /// A package manager for plugins, and the engine that runs them.
 #[derive(Debug, Parser)]
@@ -66,6 +68,11 @@ pub struct GlobalArguments {
 pub enum Command {
     /// Run a workflow
     Run(RunArguments),
+    /// Check workflow files, and tell editors what may stand in them
+    #[command(subcommand)]
+    Workflow(WorkflowCommand),
+    /// Draw a workflow
+    Graph(GraphArguments),
     /// Install, search, publish and verify plugins
     #[command(subcommand)]
     Plugin(PluginCommand),

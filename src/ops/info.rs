@@ -4,13 +4,11 @@ use pocket_index::manifest::Manifest;
 use pocket_index::name::PluginName;
 use pocket_index::record::{History, Release, Status};
 use semver::Version;
-use serde_json::Value;
 
 use super::list::{self, Status as Standing};
 use super::offered::{self, Kind, Offer, Offered};
 use super::recovery::{Notice, notices};
-use super::settings::{Layer, Settings};
-use super::trace::MASK;
+use super::settings::{Layer, Settings, ShownSetting};
 use super::workspace::SettingsFile;
 use super::{OpsError, Reach, Workspace, limits, plugins};
 use crate::engine::Limits;
@@ -47,15 +45,6 @@ pub struct Installed {
     pub settings: Vec<ShownSetting>,
     /// What its calls may use.
     pub limits: Limits,
-}
-
-/// A setting as it may be shown.
-#[derive(Debug, Clone)]
-pub struct ShownSetting {
-    /// Its name.
-    pub name: String,
-    /// Its value, stars for a secret one, and where that comes from; none if nobody sets it.
-    pub now: Option<(Value, String)>,
 }
 
 /// Looks in the workspace first, then in the registry.
@@ -118,14 +107,7 @@ fn settings(
     let layers: Vec<Layer<'_>> = files.iter().map(SettingsFile::layer).collect();
     let optional = without_required(manifest);
     let joined = Settings::join(&optional, &layers, &|name| std::env::var(name).ok())?;
-    let shown = |(name, setting): (&String, &pocket_index::manifest::Setting)| {
-        let value = joined.get(name).map(|(value, origin)| {
-            let value = if setting.secret { Value::String(MASK.to_owned()) } else { value.clone() };
-            (value, origin.to_string())
-        });
-        ShownSetting { name: name.clone(), now: value }
-    };
-    Ok(manifest.config.iter().map(shown).collect())
+    Ok(joined.shown(manifest))
 }
 
 /// A setting that is still missing must not keep a plugin from being shown.

@@ -7,6 +7,7 @@ use pocket_index::manifest::{Manifest, Setting, SettingKind};
 use serde_json::{Map, Value};
 
 use super::OpsError;
+use super::trace::MASK;
 
 /// Where a setting's value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,15 @@ impl std::fmt::Display for Origin {
             Self::Environment(variable) => write!(f, "${variable}"),
         }
     }
+}
+
+/// A setting as it may be shown.
+#[derive(Debug, Clone)]
+pub struct ShownSetting {
+    /// Its name.
+    pub name: String,
+    /// Its value, stars for a secret one, and where that comes from; none if nobody sets it.
+    pub now: Option<(Value, String)>,
 }
 
 /// Settings that one place gives.
@@ -91,6 +101,18 @@ impl Settings {
     /// A setting's value and origin.
     pub fn get(&self, name: &str) -> Option<&(Value, Origin)> {
         self.values.get(name)
+    }
+
+    /// All settings of the plugin as they may be shown: stars for secrets.
+    pub fn shown(&self, manifest: &Manifest) -> Vec<ShownSetting> {
+        let shown = |(name, setting): (&String, &Setting)| {
+            let now = self.get(name).map(|(value, origin)| {
+                let value = if setting.secret { Value::String(MASK.to_owned()) } else { value.clone() };
+                (value, origin.to_string())
+            });
+            ShownSetting { name: name.clone(), now }
+        };
+        manifest.config.iter().map(shown).collect()
     }
 
     fn add_layer(&mut self, manifest: &Manifest, layer: &Layer<'_>) -> Result<(), OpsError> {

@@ -13,9 +13,10 @@ use crate::cli::output::Output;
 use crate::cli::recovery::notice_document;
 use crate::engine::Limits;
 use crate::engine::budget::Limit;
-use crate::ops::info::{self, Info, Installed, ShownSetting};
+use crate::ops::info::{self, Info, Installed};
 use crate::ops::install::sentences;
 use crate::ops::recovery::Notice;
+use crate::ops::settings::ShownSetting;
 use crate::ops::{OpsError, Scope, Workspace};
 
 use super::{look, reach};

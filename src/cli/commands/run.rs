@@ -9,10 +9,13 @@ use crate::cli::arguments::RunArguments;
 use crate::cli::output::Output;
 use crate::nodes::Stop;
 use crate::ops::run::{self, Notice, PlannedRun};
-use crate::ops::{OpsError, Scope, Workspace};
+use crate::ops::{OpsError, Scope, Workspace, drawing};
+use crate::workflow::drawing::Trace;
 use crate::workflow::{Observer, RunEvent, RunOptions, Unobserved};
 
 pub fn run(arguments: &RunArguments, output: &Output) -> Result<(), OpsError> {
+    // A name that stands for no picture is told before anything runs.
+    arguments.graph.as_deref().map(drawing::format_of).transpose()?;
     let workspace = Workspace::open(Scope::Nearest)?;
     let input = read_input(arguments.input.as_deref(), arguments.input_file.as_deref())?;
     let notify = |notice| show(notice, output);
@@ -22,7 +25,7 @@ pub fn run(arguments: &RunArguments, output: &Output) -> Result<(), OpsError> {
     }
     if arguments.dry_run {
         let text = planned.describe();
-        output.result(&json!({ "plan": text.lines().collect::<Vec<_>>() }), || text.clone());
+        output.result(&planned.view(), || text);
         return Ok(());
     }
     run_to_its_end(&planned, input, arguments, output)
@@ -35,14 +38,30 @@ fn run_to_its_end(
     output: &Output,
 ) -> Result<(), OpsError> {
     let verbose = Verbose { output };
-    let observer: &dyn Observer = if arguments.verbose { &verbose } else { &Unobserved };
-    let options = RunOptions { observer, stop: stop_on_interrupt()?, ..RunOptions::default() };
-    let report = planned.run(input, &options)?;
+    let trace = Trace::default();
+    let observer = Observers {
+        verbose: if arguments.verbose { &verbose } else { &Unobserved },
+        trace: if arguments.graph.is_some() { &trace } else { &Unobserved },
+    };
+    let options = RunOptions { observer: &observer, stop: stop_on_interrupt()?, ..RunOptions::default() };
+    let result = planned.run(input, &options);
+    if let Some(path) = &arguments.graph {
+        // A run that failed is looked at most; why the picture could not be drawn must not hide its error.
+        draw_run(planned, &trace, path, output);
+    }
+    let report = result?;
     if arguments.verbose {
         output.step("Finished", format!("{} steps in {:.1?}", report.steps, report.elapsed));
     }
     output.result(&*report.output, || text(&report.output));
     Ok(())
+}
+
+fn draw_run(planned: &PlannedRun, trace: &Trace, path: &Path, output: &Output) {
+    match drawing::draw_run(planned, trace, path) {
+        Ok(()) => output.step("Drawn", format!("`{}`", path.display())),
+        Err(error) => output.warning(format!("the run is not drawn: {}", run::reason(&error))),
+    }
 }
 
 /// Text as it is, anything else as JSON: what a shell can use.
@@ -87,6 +106,19 @@ fn stop_on_interrupt() -> Result<Stop, OpsError> {
     let told = stop.clone();
     ctrlc::set_handler(move || told.stop()).map_err(|source| OpsError::Interrupt { source })?;
     Ok(stop)
+}
+
+/// Those who look at a run.
+struct Observers<'a> {
+    verbose: &'a dyn Observer,
+    trace: &'a dyn Observer,
+}
+
+impl Observer for Observers<'_> {
+    fn see(&self, event: &RunEvent<'_>) {
+        self.verbose.see(event);
+        self.trace.see(event);
+    }
 }
 
 /// Prints each node as it starts and ends.

@@ -90,6 +90,10 @@ impl NodeCatalog for FakePlugins {
         ["redis-get", "redis-set", "resize"].map(str::to_owned).to_vec()
     }
 
+    fn inside<'b>(&'b self, _document: &Document) -> Result<Box<dyn NodeCatalog + 'b>, Problems> {
+        Ok(Box::new(FakePlugins))
+    }
+
     fn may_execute(&self, program: &str) -> bool {
         ["sh", "sleep", "cat"].contains(&program)
     }
@@ -99,7 +103,7 @@ impl NodeCatalog for FakePlugins {
     }
 }
 
-fn plan(text: &str) -> Result<Plan, Problems> {
+pub(super) fn plan(text: &str) -> Result<Plan, Problems> {
     Plan::new(&Document::parse(SourceText::new("workflow.yaml", text), "")?, &FakePlugins)
 }
 
