@@ -21,6 +21,7 @@ use crate::project::{EditError, ExpandError, LockError, ManifestError};
 use crate::registry::{LocationError, RegistryError, TransportError};
 use crate::resolve::ResolveError;
 use crate::store::StoreError;
+use crate::ops::runs::RunsError;
 use crate::workflow::{DocumentError, Problems, RunError};
 
 /// Why a verb did not do what was asked. The rooms' own errors, and what only joining them can find.
@@ -391,6 +392,9 @@ pub enum OpsError {
     /// The run failed.
     #[error(transparent)]
     Run(Box<RunError>),
+    /// A run cannot be found, taken up or repeated.
+    #[error(transparent)]
+    Runs(Box<RunsError>),
     /// A plugin cannot be loaded.
     #[error("cannot load the plugin `{plugin}`")]
     Load {
@@ -480,7 +484,7 @@ macro_rules! boxed {
     };
 }
 
-boxed!(OrganisationError => Organisation, PolicyError => Policy, RegistryError => Registry, StoreError => Store, RunError => Run, DirectError => Direct, LocalError => Local, OriginError => Origin);
+boxed!(OrganisationError => Organisation, PolicyError => Policy, RegistryError => Registry, StoreError => Store, RunError => Run, RunsError => Runs, DirectError => Direct, LocalError => Local, OriginError => Origin);
 
 impl OpsError {
     /// For `map_err`: what was done, on which path.

@@ -29,6 +29,7 @@ pub mod profile;
 pub mod publish;
 pub mod recovery;
 pub mod run;
+pub mod runs;
 pub mod search;
 pub mod settings;
 pub mod sources;
