@@ -23,6 +23,7 @@ mod recovery;
 mod refusals;
 mod registries;
 mod run;
+mod runs;
 mod sources;
 mod store;
 mod support;

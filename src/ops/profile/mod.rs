@@ -80,7 +80,8 @@ pub fn profile(workspace: &Workspace, profile: &Profile<'_>, notify: &dyn Fn(Not
         workflow: plan.name.clone(),
         plugin: profile.plugin.to_string(),
         elapsed,
-        steps: steps.taken(),
+        // The time of nodes inside of others is a part of theirs.
+        steps: steps.taken().into_iter().filter(|(node, _)| plan.find(node).is_some()).collect(),
         calls: planned.calls(),
         samples: sampler.stacks(),
     };

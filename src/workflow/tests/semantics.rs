@@ -116,7 +116,7 @@ nodes:
       max_concurrency: 4
       on_failure: {policy}
       body:
-        - {{type: transform, config: {{jq: "if .item == 3 then error("three") else .item end"}}}}
+        - {{type: transform, config: {{jq: 'if .item == 3 then error("three") else .item end'}}}}
         - {{name: say, type: echo, config: {{message: "{{{{.index}}}}:{{{{mul . .by}}}}:{{{{.item}}}}"}}}}
 "#
         )
@@ -187,7 +187,35 @@ nodes:
     let seen = Arc::new(Seen::default());
     let options = RunOptions { observer: Arc::clone(&seen) as _, ..RunOptions::default() };
     crate::workflow::run(&plan, json!(1), &options).unwrap();
-    insta::assert_snapshot!(seen.0.lock().unwrap().join("\n"), @"");
+    insta::assert_snapshot!(seen.0.lock().unwrap().join("\n"), @"
+    began
+    sub (workflow) 1
+    sub/e (echo) 1
+    sub/e -> default
+    sub -> default
+    all (parallel) 1
+    all/a (echo) 1
+    all/a -> default
+    all/b (broken/crash) 1
+    all/b: killed by signal 11
+    all/b = 0
+    all -> default
+    each (foreach) 1
+    each[0] (broken/flaky) 1
+    each[0]: not yet
+    each[0] again 2
+    each[0] (broken/flaky) 2
+    each[0]: not yet
+    each[0] = 1
+    each -> default
+    two (foreach) 1
+    two[0]/x (echo) 1
+    two[0]/x -> default
+    two[0]/echo-2 (echo) 1
+    two[0]/echo-2 -> default
+    two -> default
+    ended true
+    ");
 }
 
 #[test]
