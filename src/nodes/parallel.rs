@@ -127,9 +127,8 @@ impl Node for Parallel {
         };
         match several.run(self.0.len(), &part) {
             Ok(outputs) => {
-                let named = |(number, output): (usize, Arc<Value>)| {
-                    (self.0[number].name.clone(), Arc::unwrap_or_clone(output))
-                };
+                let named =
+                    |(number, output): (usize, Arc<Value>)| (self.0[number].name.clone(), Arc::unwrap_or_clone(output));
                 Ok(Outcome::of(Value::Object(outputs.into_iter().map(named).collect())))
             }
             Err((number, error)) => {

@@ -49,6 +49,9 @@ pub(super) struct Several {
     on_failure: OnFailure,
 }
 
+/// Something of the part of that number.
+pub(super) type Numbered<T> = (usize, T);
+
 /// What became of a part.
 pub(super) type Ended = Result<Outcome, CallError>;
 
@@ -74,7 +77,7 @@ impl Several {
         &self,
         count: usize,
         part: &(dyn Fn(usize) -> Ended + Sync),
-    ) -> Result<Vec<(usize, Arc<Value>)>, (usize, CallError)> {
+    ) -> Result<Vec<Numbered<Arc<Value>>>, Numbered<CallError>> {
         let crew = Crew { next: AtomicUsize::new(0), first_failure: Mutex::default(), ended: Mutex::default() };
         let workers = self.concurrency.min(count);
         if workers <= 1 {

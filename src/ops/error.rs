@@ -17,11 +17,11 @@ use crate::engine::CallError;
 use crate::engine::budget::LimitError;
 use crate::engine::inspect::UnaskedImport;
 use crate::home::HomeError;
+use crate::ops::runs::RunsError;
 use crate::project::{EditError, ExpandError, LockError, ManifestError};
 use crate::registry::{LocationError, RegistryError, TransportError};
 use crate::resolve::ResolveError;
 use crate::store::StoreError;
-use crate::ops::runs::RunsError;
 use crate::workflow::{DocumentError, Problems, RunError};
 
 /// Why a verb did not do what was asked. The rooms' own errors, and what only joining them can find.

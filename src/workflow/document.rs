@@ -193,7 +193,11 @@ fn nested_types<'a>(node_type: &'a str, config: &'a Yaml) -> Vec<&'a str> {
     };
     let mut types = vec![node_type];
     for node in inner {
-        types.extend(text(node.get(key)).map(|node_type| nested_types(node_type, node.get("config").unwrap_or(node))).unwrap_or_default());
+        types.extend(
+            text(node.get(key))
+                .map(|node_type| nested_types(node_type, node.get("config").unwrap_or(node)))
+                .unwrap_or_default(),
+        );
     }
     types
 }

@@ -115,8 +115,13 @@ impl Graph {
     /// from the node itself. Which of them runs is for its action alone to say.
     pub fn separate_alternatives(&mut self) {
         for from in 0..self.nodes.len() {
-            let targets: BTreeSet<usize> =
-                self.nodes[from].routes.iter().flat_map(|route| &route.targets).copied().filter(|to| *to > from).collect();
+            let targets: BTreeSet<usize> = self.nodes[from]
+                .routes
+                .iter()
+                .flat_map(|route| &route.targets)
+                .copied()
+                .filter(|to| *to > from)
+                .collect();
             for &target in &targets {
                 let before = target - 1;
                 if before == from || targets.range(..=before).next().is_some() {

@@ -145,10 +145,9 @@ fn inner_error(error: RunError) -> CallError {
     let kind = match error.kind {
         RunErrorKind::Node(kind) => kind,
         RunErrorKind::TimedOut => CallErrorKind::Timeout,
-        RunErrorKind::TooManySteps
-        | RunErrorKind::Stopped
-        | RunErrorKind::Unrecorded
-        | RunErrorKind::Internal => CallErrorKind::Failed,
+        RunErrorKind::TooManySteps | RunErrorKind::Stopped | RunErrorKind::Unrecorded | RunErrorKind::Internal => {
+            CallErrorKind::Failed
+        }
     };
     CallError { details: error.details, ..CallError::new(kind, error.message) }
 }

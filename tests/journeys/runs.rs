@@ -174,7 +174,14 @@ fn events_are_lines_of_json_and_have_every_attempt() {
     let events: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let words: Vec<&str> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
     let attempt = ["node_started", "node_failed"];
-    let expected = [&["run_started"][..], &attempt, &["node_retrying"], &attempt, &["node_recovered", "node_started", "node_finished", "run_finished"]].concat();
+    let expected = [
+        &["run_started"][..],
+        &attempt,
+        &["node_retrying"],
+        &attempt,
+        &["node_recovered", "node_started", "node_finished", "run_finished"],
+    ]
+    .concat();
     assert_eq!(words, expected);
     assert!(events.iter().all(|event| event["at"].is_u64()), "{text}");
 }
@@ -224,7 +231,7 @@ fn a_secret_is_nowhere_that_anybody_looks() {
     // A plugin that hands its secret to everybody.
     sandbox.write(
         "p/m.lua",
-        "function tell(input, config, context) local token = context.config.token return {token = token, [token] = 'a ' .. token} end\nfunction fail(input, config, context) error('no ' .. context.config.token) end\n",
+        "function tell(input, config, context) local token = context.settings.token return {token = token, [token] = 'a ' .. token} end\nfunction fail(input, config, context) error('no ' .. context.settings.token) end\n",
     );
     sandbox.pocket(&["plugin", "pack", "p"]).success();
     sandbox.pocket(&["plugin", "install", "./probe-1.0.0.tar.gz"]).success();
@@ -244,7 +251,11 @@ fn a_secret_is_nowhere_that_anybody_looks() {
         let shown = sandbox.pocket(&["runs", "show", "latest", "--journal", "seen/journals"]).success();
         said.extend([shown.stdout, shown.stderr]);
     }
-    for command in [&["plugin", "metrics", "-o", "json"][..], &["plugin", "info", "probe", "--verbose"], &["plugin", "metrics", "--format", "prometheus"]] {
+    for command in [
+        &["plugin", "metrics", "-o", "json"][..],
+        &["plugin", "info", "probe", "--verbose"],
+        &["plugin", "metrics", "--format", "prometheus"],
+    ] {
         let told = sandbox.pocket(command).success();
         said.extend([told.stdout, told.stderr]);
     }

@@ -39,9 +39,7 @@ pub fn run(arguments: &RunArguments, output: &Output) -> Result<(), OpsError> {
     let mut options = RunOptions::default();
     let input = match (former, &arguments.from, input) {
         (Some(journal), None, _) => runs::take_up(&planned, &journal, &mut options, &notify)?,
-        (Some(journal), Some(node), _) => {
-            runs::repeat(&planned, &workflow, &journal, node, &mut options, &notify)?
-        }
+        (Some(journal), Some(node), _) => runs::repeat(&planned, &workflow, &journal, node, &mut options, &notify)?,
         (None, _, input) => {
             let input = input.unwrap_or_default();
             if arguments.journal.is_some() || planned.plan().journal {
@@ -71,12 +69,7 @@ fn watchers(arguments: &RunArguments, output: &Output) -> Result<Watchers, OpsEr
     Ok(watchers)
 }
 
-fn run_to_its_end(
-    planned: &PlannedRun,
-    input: Value,
-    options: RunOptions,
-    output: &Output,
-) -> Result<(), OpsError> {
+fn run_to_its_end(planned: &PlannedRun, input: Value, options: RunOptions, output: &Output) -> Result<(), OpsError> {
     stop_on_interrupt(&options)?;
     let run = options.journal.is_some().then(|| options.run_id.clone());
     let result = planned.run(input, options);

@@ -15,12 +15,16 @@ pub(super) fn exit_code(error: &RunsError) -> u8 {
 
 pub(super) fn hint(error: &RunsError) -> Option<String> {
     Some(match error {
-        RunsError::NoRun { .. } => "`pocket runs list` shows the runs; --journal FOLDER names another folder".to_owned(),
+        RunsError::NoRun { .. } => {
+            "`pocket runs list` shows the runs; --journal FOLDER names another folder".to_owned()
+        }
         RunsError::Several { .. } => "type more of the run's name".to_owned(),
         RunsError::OtherDocument { .. } => {
             "put the workflow back as it was, or begin at a node with `--from NODE`, or begin anew".to_owned()
         }
-        RunsError::OtherPlugin { .. } => "install the plugin as it was, or begin at a node with `--from NODE`".to_owned(),
+        RunsError::OtherPlugin { .. } => {
+            "install the plugin as it was, or begin at a node with `--from NODE`".to_owned()
+        }
         RunsError::NoNode { near: Some(near), .. } => format!("did you mean `{near}`?"),
         RunsError::NoNode { near: None, .. } => "`pocket run FILE --dry-run` shows its nodes".to_owned(),
         RunsError::Journal(JournalError::Damaged { .. }) => {

@@ -150,6 +150,9 @@ mod tests {
             running: BTreeMap::from(["a", "b", "c", "d"].map(node)),
         };
         let line = standing.line(began + Duration::from_millis(1_500));
-        assert_eq!(line, "nightly: 1 step done, running `a` 1.5s, `b` 1.5s, `c` 1.5s and 1 more, 2 failures, 2 retries");
+        assert_eq!(
+            line,
+            "nightly: 1 step done, running `a` 1.5s, `b` 1.5s, `c` 1.5s and 1 more, 2 failures, 2 retries"
+        );
     }
 }

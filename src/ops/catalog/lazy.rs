@@ -154,7 +154,9 @@ impl LazyPlugin {
         let secret = self.manifest.config.iter().filter(|(_, setting)| setting.secret);
         let given = secret.filter_map(|(name, _)| Some((name, values.get(name).filter(|value| !value.is_null())?)));
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        given.map(|(name, value)| Secret { name: format!("{}.{name}", self.manifest.name), text: text(value) }).collect()
+        given
+            .map(|(name, value)| Secret { name: format!("{}.{name}", self.manifest.name), text: text(value) })
+            .collect()
     }
 
     fn call(&self, call: &NodeCall<'_>) -> Result<Reply, CallError> {

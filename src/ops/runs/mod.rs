@@ -46,11 +46,14 @@ pub fn find(folder: &Path, run: &str) -> Result<PathBuf, OpsError> {
     }
 }
 
+/// A journal's file, and how its run stands.
+pub type Listed = (PathBuf, Result<Standing, RunsError>);
+
 /// The journals of a folder with how their runs stand, the newest first. One that cannot be read says why.
 ///
 /// # Errors
 /// The folder cannot be read.
-pub fn list(folder: &Path) -> Result<Vec<(PathBuf, Result<Standing, RunsError>)>, OpsError> {
+pub fn list(folder: &Path) -> Result<Vec<Listed>, OpsError> {
     let mut found: Vec<_> = journals(folder)?
         .into_iter()
         .map(|path| {
@@ -162,7 +165,8 @@ pub fn repeat(
 fn header(planned: &PlannedRun, workflow: &Path, options: &RunOptions, input: Value) -> Result<Header, OpsError> {
     let plan = planned.plan();
     let mut mark = [0; 12];
-    getrandom::fill(&mut mark).map_err(|error| OpsError::io("read randomness for", workflow)(std::io::Error::other(error)))?;
+    getrandom::fill(&mut mark)
+        .map_err(|error| OpsError::io("read randomness for", workflow)(std::io::Error::other(error)))?;
     Ok(Header {
         run: options.run_id.clone(),
         workflow: plan.name.clone(),

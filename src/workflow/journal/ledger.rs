@@ -172,22 +172,15 @@ impl Ledger {
 
 impl Book {
     fn new(path: PathBuf, header: Header, writer: Writer, veil: Veil, past: Option<Past>) -> Self {
-        Self {
-            path,
-            header,
-            writer,
-            veil,
-            past: Mutex::new(past),
-            inside: Mutex::default(),
-            recent: Mutex::default(),
-        }
+        Self { path, header, writer, veil, past: Mutex::new(past), inside: Mutex::default(), recent: Mutex::default() }
     }
 
     fn append(&self, kind: Kind, record: &impl serde::Serialize) -> Result<u64, JournalError> {
         if self.veil.is_empty() {
             return self.writer.append(kind, record);
         }
-        let mut value = serde_json::to_value(record).map_err(|error| JournalError::io("write", &self.path)(error.into()))?;
+        let mut value =
+            serde_json::to_value(record).map_err(|error| JournalError::io("write", &self.path)(error.into()))?;
         self.veil.hide(&mut value);
         self.writer.append(kind, &value)
     }
@@ -229,7 +222,8 @@ impl Recalled {
         }
         if let Event::Finished { id, attempt, .. } | Event::Failed { id, attempt, .. } = &record.event {
             let step = format!("{id}.{attempt}");
-            let is_of = |key: &str| key.strip_prefix(&step).is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()));
+            let is_of =
+                |key: &str| key.strip_prefix(&step).is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()));
             inside.retain(|key, _| !is_of(key));
         }
         Some(record.event)

@@ -30,8 +30,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use entry::Entry;
-pub use error::JournalError;
 pub use entry::{End, EventRecord};
+pub use error::JournalError;
 pub use history::{History, Standing, repeats, standing};
 pub use ledger::Ledger;
 pub use veil::{MASK, Secret, Veil};

@@ -141,7 +141,8 @@ fn secrets_are_not_in_the_file_and_come_back_from_it() {
     let folder = tempfile::tempdir().unwrap();
     let secret = |name: &str, text: &str| Secret { name: name.to_owned(), text: text.to_owned() };
     // The last two are parts of what every record is made of.
-    let veil = Veil::over(vec![secret("p.key", "hunter2"), secret("p.pin", "4711"), secret("p.x", "e"), secret("p.y", "ev")]);
+    let veil =
+        Veil::over(vec![secret("p.key", "hunter2"), secret("p.pin", "4711"), secret("p.x", "e"), secret("p.y", "ev")]);
     let ledger = Ledger::create(folder.path(), Header { input: json!("hunter2"), ..header("r") }, &veil).unwrap();
     let output = Arc::new(json!({"hunter2": ["a hunter2 b", 4711, 47110, "<0123abcd:p.nothing>"], "event": "e"}));
     let event = finished(1, &output);

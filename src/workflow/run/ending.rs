@@ -47,11 +47,10 @@ impl Driver<'_> {
 
     pub(super) fn result(&mut self) -> Result<RunReport, RunError> {
         let outcome = self.ended.take();
-        let outcome = outcome.ok_or_else(|| plain(RunErrorKind::Internal, "the scheduler has lost its way".to_owned()))?;
+        let outcome =
+            outcome.ok_or_else(|| plain(RunErrorKind::Internal, "the scheduler has lost its way".to_owned()))?;
         match outcome {
-            Outcome::Done(output) => {
-                Ok(RunReport { output, steps: self.state.steps(), elapsed: self.began.elapsed() })
-            }
+            Outcome::Done(output) => Ok(RunReport { output, steps: self.state.steps(), elapsed: self.began.elapsed() }),
             Outcome::Failed { node, failure } => Err(self.node_error(node, failure)),
             Outcome::TooManySteps { node } => Err(self.runaway(node)),
             Outcome::Interrupted { why, message } => {

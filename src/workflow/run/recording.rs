@@ -48,7 +48,8 @@ impl Driver<'_> {
 
     /// The run's own nodes have ended. Whoever takes a failed run up begins before the event that made it fail.
     pub(super) fn note_ending(&mut self, commands: &[Command]) {
-        let failed = |command: &Command| matches!(command, Command::End(outcome) if !matches!(outcome, Outcome::Done(_)));
+        let failed =
+            |command: &Command| matches!(command, Command::End(outcome) if !matches!(outcome, Outcome::Done(_)));
         if (self.state.has_failed() || commands.iter().any(failed))
             && let Some(Err(error)) = self.ledger.as_ref().map(|ledger| ledger.note_failure(self.last_record))
         {

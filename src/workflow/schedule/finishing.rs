@@ -65,9 +65,7 @@ impl Turn<'_> {
 
 /// What the nodes of `finally` receive.
 fn described(outcome: &Outcome, name: impl Fn(usize) -> String) -> Value {
-    let plain = |status: &str, kind: &str, message: &str| {
-        json!({"status": status, "error": {"kind": kind, "message": message}})
-    };
+    let plain = |status: &str, kind: &str, message: &str| json!({"status": status, "error": {"kind": kind, "message": message}});
     match outcome {
         Outcome::Done(output) => json!({"status": "succeeded", "output": output.as_ref()}),
         Outcome::Failed { node, failure } => json!({"status": "failed", "error": failure.described(&name(*node))}),

@@ -141,7 +141,8 @@ fn a_body_has_retries_fallbacks_and_problems_like_any_node() {
     let text = "nodes: [{name: each, type: foreach, config: {body: [{type: flaky, retry: {max_attempts: 3, delay: 1ms}}, \
         {type: crash, fallback: {value: saved}}]}}]";
     assert_eq!(run(text, json!([1, 2])).unwrap(), json!(["saved", "saved"]));
-    let wrong = plan("nodes: [{name: each, type: foreach, config: {body: [{type: echo}, {type: ehco}]}}]").err().unwrap();
+    let wrong =
+        plan("nodes: [{name: each, type: foreach, config: {body: [{type: echo}, {type: ehco}]}}]").err().unwrap();
     assert!(wrong.to_string().contains("there is no node type `ehco`"), "{wrong}");
     let wrong = plan("nodes: [{name: each, type: foreach, config: {body: {type: delay}}}]").err().unwrap();
     assert!(wrong.to_string().contains("needs `duration`"), "{wrong}");
@@ -230,7 +231,10 @@ connections: [{from: wrap, to: wrap}]
 
 #[test]
 fn a_thousand_branches_meet() {
-    let mut nodes = vec![json!({"name": "start", "type": "echo"}), json!({"name": "join", "type": "transform", "config": {"jq": "length"}})];
+    let mut nodes = vec![
+        json!({"name": "start", "type": "echo"}),
+        json!({"name": "join", "type": "transform", "config": {"jq": "length"}}),
+    ];
     let mut connections = Vec::new();
     for branch in 0..1_000 {
         let name = format!("b{branch}");
