@@ -28,5 +28,6 @@ mod store;
 mod support;
 mod tools;
 mod transport;
+mod unconfined;
 mod views;
 mod witnesses;
