@@ -218,7 +218,7 @@ fn hint(error: &OpsError) -> Option<String> {
 fn import_hint(error: &UnaskedImport) -> String {
     match error {
         UnaskedImport::Permission { word, .. } => format!(
-            "its author must list what it uses under `permissions.{}` in manifest.yaml; do not install it before",
+            "its author must list what it uses under `permissions.{}` in manifest.yaml; do not use it before",
             word.field()
         ),
         UnaskedImport::NotGiven { .. } => {

@@ -65,7 +65,7 @@ pub enum OpsError {
         reason: String,
     },
     /// A WebAssembly plugin that imports what its manifest does not ask for.
-    #[error("cannot install `{name}` {version}")]
+    #[error("`{name}` {version} is not used")]
     UnaskedImport {
         /// The plugin.
         name: PluginName,
@@ -294,10 +294,12 @@ pub enum OpsError {
         workflow: PathBuf,
     },
     /// Nothing to call a plugin with.
-    #[error("`{plugin}` has no examples to call it with")]
+    #[error("`{plugin}` has no examples to call it with, and fails with an empty input")]
     NoExamples {
         /// The plugin.
         plugin: PluginName,
+        /// How it fails.
+        source: CallError,
     },
     /// A call of a plugin that is tried.
     #[error("calling `{node}` with {label} failed")]

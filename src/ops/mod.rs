@@ -6,6 +6,7 @@ pub mod cache;
 mod catalog;
 pub mod check;
 pub mod create;
+mod described;
 mod error;
 mod forges;
 pub mod graph;

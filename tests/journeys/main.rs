@@ -29,5 +29,6 @@ mod store;
 mod support;
 mod tools;
 mod transport;
+mod unconfined;
 mod views;
 mod witnesses;
