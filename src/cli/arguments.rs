@@ -26,7 +26,7 @@ pub use owner::{AcceptArguments, OwnerCommand};
 pub use registry::{DemoArguments, RegistryCommand};
 pub use run::{
     BenchArguments, CreateArguments, Language, LoadArguments, MetricsArguments, MetricsFormat, ProfileArguments,
-    RunArguments, TestArguments, TrialArguments, UnloadArguments,
+    RunArguments, RunsCommand, TestArguments, TrialArguments, UnloadArguments,
 };
 #[cfg(feature = "registry")]
 pub use witness::{LogCommand, WitnessCommand};
@@ -73,6 +73,9 @@ pub enum Command {
     Workflow(WorkflowCommand),
     /// Draw a workflow
     Graph(GraphArguments),
+    /// List runs that have journals, and show what they did
+    #[command(subcommand)]
+    Runs(RunsCommand),
     /// Install, search, publish and verify plugins
     #[command(subcommand)]
     Plugin(PluginCommand),

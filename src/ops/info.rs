@@ -1,6 +1,8 @@
 //! `plugin info`: what is known of one plugin: installed, loaded, or in a registry.
 
-use pocket_index::manifest::Manifest;
+use std::path::PathBuf;
+
+use pocket_index::manifest::{Manifest, Runtime};
 use pocket_index::name::PluginName;
 use pocket_index::record::{History, Release, Status};
 use semver::Version;
@@ -10,8 +12,10 @@ use super::offered::{self, Kind, Offer, Offered};
 use super::recovery::{Notice, notices};
 use super::settings::{Layer, Settings, ShownSetting};
 use super::workspace::SettingsFile;
-use super::{OpsError, Reach, Workspace, limits, plugins};
+use super::{OpsError, Reach, Workspace, described, limits, plugins};
 use crate::engine::Limits;
+use crate::engine::native::{Confinement, Kernel};
+use crate::project::MANIFEST_FILE;
 use crate::registry::now;
 
 /// What is known of a plugin.
@@ -29,6 +33,8 @@ pub enum Info {
         versions: Vec<(Version, Status)>,
         /// Owners that the registry replaced or will replace.
         recoveries: Vec<Notice>,
+        /// What the release says of itself, if that could be had.
+        manifest: Option<Box<Manifest>>,
     },
 }
 
@@ -41,10 +47,32 @@ pub struct Installed {
     pub source: String,
     /// How it stands.
     pub status: Standing,
-    /// Its settings.
+    /// Its settings, in the order of its manifest.
     pub settings: Vec<ShownSetting>,
     /// What its calls may use.
     pub limits: Limits,
+    /// What holds a native plugin.
+    pub confined: Option<Confined>,
+}
+
+/// How much of a published plugin is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// Its record in the registry.
+    Record,
+    /// The manifest in its archive too.
+    Manifest,
+}
+
+/// What holds a native plugin on this machine.
+#[derive(Debug, Clone)]
+pub struct Confined {
+    /// What this kernel can do.
+    pub kernel: Kernel,
+    /// Whether the user allowed it to run where that is not all.
+    pub confinement: Confinement,
+    /// The file that says so, or could.
+    pub file: PathBuf,
 }
 
 /// Looks in the workspace first, then in the registry.
@@ -54,7 +82,7 @@ pub async fn info(workspace: &Workspace, name: &PluginName, reach: &Reach) -> Re
         Some(offer) => Ok(Info::Installed(Box::new(of_offer(workspace, &offered, offer)?))),
         None => match offered.broken.into_iter().find(|broken| broken.label == name.as_str()) {
             Some(broken) => Err(broken.error),
-            None => published(workspace, name, reach).await,
+            None => published(workspace, name, reach, Depth::Manifest).await,
         },
     }
 }
@@ -72,10 +100,21 @@ fn of_offer(workspace: &Workspace, offered: &Offered, offer: &Offer) -> Result<I
     let limits = limits::of(workspace, &manifest.name)?;
     // A manifest that asks for less gets less; what it writes was checked when it was read.
     let limits = limits.narrowed_by(&manifest.permissions).unwrap_or(limits);
-    Ok(Installed { manifest, source, status, settings, limits })
+    let confined = (manifest.runtime == Runtime::Native).then(|| confined(workspace, &manifest.name));
+    Ok(Installed { manifest, source, status, settings, limits, confined })
 }
 
-pub(super) async fn published(workspace: &Workspace, name: &PluginName, reach: &Reach) -> Result<Info, OpsError> {
+fn confined(workspace: &Workspace, plugin: &PluginName) -> Confined {
+    let file = workspace.home().root().join(MANIFEST_FILE);
+    Confined { kernel: Kernel::of_this_machine(), confinement: workspace.confinement(plugin), file }
+}
+
+pub(super) async fn published(
+    workspace: &Workspace,
+    name: &PluginName,
+    reach: &Reach,
+    depth: Depth,
+) -> Result<Info, OpsError> {
     let registry = workspace.open_registry(reach).await?;
     let place = registry.location().to_string();
     let history = plugins::history(&registry, name).await?;
@@ -88,7 +127,11 @@ pub(super) async fn published(workspace: &Workspace, name: &PluginName, reach: &
     let versions = history.releases().rev().map(|entry| (entry.release().version.clone(), entry.status().clone()));
     let (newest, versions) = (Box::new(newest.clone()), versions.collect());
     let recoveries = notices(name, &place, history.recoveries(), now());
-    Ok(Info::Published { registry: place, newest, versions, recoveries })
+    let manifest = match depth {
+        Depth::Record => None,
+        Depth::Manifest => described::manifest(&registry, &history, &newest).await?.map(Box::new),
+    };
+    Ok(Info::Published { registry: place, newest, versions, recoveries, manifest })
 }
 
 fn newest(history: &History) -> Option<&Release> {

@@ -38,6 +38,8 @@ impl std::fmt::Display for Origin {
 pub struct ShownSetting {
     /// Its name.
     pub name: String,
+    /// What the manifest says of it.
+    pub setting: Setting,
     /// Its value, stars for a secret one, and where that comes from; none if nobody sets it.
     pub now: Option<(Value, String)>,
 }
@@ -103,16 +105,17 @@ impl Settings {
         self.values.get(name)
     }
 
-    /// All settings of the plugin as they may be shown: stars for secrets.
+    /// All settings of the plugin in the order of its manifest, as they may be shown: stars for secrets.
     pub fn shown(&self, manifest: &Manifest) -> Vec<ShownSetting> {
-        let shown = |(name, setting): (&String, &Setting)| {
+        let shown = |name: &String| {
+            let setting = manifest.config.get(name)?;
             let now = self.get(name).map(|(value, origin)| {
                 let value = if setting.secret { Value::String(MASK.to_owned()) } else { value.clone() };
                 (value, origin.to_string())
             });
-            ShownSetting { name: name.clone(), now }
+            Some(ShownSetting { name: name.clone(), setting: setting.clone(), now })
         };
-        manifest.config.iter().map(shown).collect()
+        manifest.config_order.iter().filter_map(shown).collect()
     }
 
     fn add_layer(&mut self, manifest: &Manifest, layer: &Layer<'_>) -> Result<(), OpsError> {

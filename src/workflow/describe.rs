@@ -31,6 +31,8 @@ pub struct PlanView {
     pub start: String,
     /// The nodes, nearest to the start first.
     pub nodes: Vec<NodeView>,
+    /// The nodes that run when it has ended, in their order.
+    pub finally: Vec<NodeView>,
     /// The nodes to which nothing leads.
     pub never_reached: Vec<String>,
 }
@@ -87,7 +89,8 @@ pub struct WayView {
 /// What a program reads.
 pub fn view(plan: &Plan) -> PlanView {
     let order = plan.graph.reachable();
-    let reached: BTreeSet<usize> = order.iter().copied().collect();
+    let finals = &plan.graph.finals;
+    let reached: BTreeSet<usize> = order.iter().chain(finals).copied().collect();
     let unreached = (0..plan.nodes.len()).filter(|node| !reached.contains(node));
     let predecessors = predecessors(plan);
     PlanView {
@@ -97,6 +100,7 @@ pub fn view(plan: &Plan) -> PlanView {
         max_steps: plan.max_steps,
         start: plan.graph.nodes.get(plan.graph.start).map(|node| node.name.to_string()).unwrap_or_default(),
         nodes: order.into_iter().map(|node| node_view(plan, node, &predecessors[node])).collect(),
+        finally: finals.iter().map(|&node| node_view(plan, node, &[])).collect(),
         never_reached: unreached.map(|node| plan.nodes[node].name.to_string()).collect(),
     }
 }
@@ -186,6 +190,10 @@ pub fn describe(plan: &Plan) -> String {
     }
     for (place, node) in view.nodes.iter().enumerate() {
         let _ = write!(text, "\n{}. {}", place + 1, node_lines(node));
+    }
+    for (place, node) in view.finally.iter().enumerate() {
+        let heading = if place == 0 { "\nfinally, however the run ended:\n" } else { "" };
+        let _ = write!(text, "{heading}\n{}. {}", place + 1, node_lines(node));
     }
     if !view.never_reached.is_empty() {
         let _ = writeln!(text, "\nnever reached: {}", view.never_reached.join(", "));

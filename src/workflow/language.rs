@@ -65,6 +65,12 @@ fn root() -> Value {
             "type": ["array", "null"],
             "items": {"$ref": "#/$defs/connection"}
         },
+        "finally": {
+            "description": "Nodes that run when everything else has ended, however it did, in this order.",
+            "type": ["array", "null"],
+            "items": {"$ref": "#/$defs/node"}
+        },
+        "journal": { "description": "Whether each run writes down what happens, so that it can be gone on with.", "type": "boolean", "default": false },
         "vars": { "description": "Values that every template sees; they are no templates.", "type": ["object", "null"] },
         "plugins": {
             "description": "Settings of plugins, over those in pocket.yaml. `${NAME}` reads the environment.",

@@ -5,14 +5,16 @@
 //! ```
 //!
 //! A [`Document`] is what stands in the file, a [`Plan`] is what can run: only a document without problems has one.
-//! [`schedule`] decides what runs next and knows no clock; [`run()`] has the clock and the threads.
+//! [`schedule`] decides what runs next and knows no clock; [`run()`] has the clock and the threads, and a [`journal`] if asked.
 
 pub mod catalog;
 mod config;
+mod depth;
 mod describe;
 pub mod document;
 pub mod drawing;
 pub mod graph;
+pub mod journal;
 mod language;
 mod nested;
 pub mod observe;
@@ -33,6 +35,7 @@ mod view;
 use std::path::Path;
 
 pub use catalog::{Found, NoPlugins, NodeCatalog, PluginNode, Undemanding};
+pub use depth::MAX_DEPTH;
 pub use describe::{PlanView, SettingView, describe, setting_lines, view};
 pub use document::{Document, DocumentError};
 pub use language::{KnownType, language};

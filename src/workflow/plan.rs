@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pocket_index::digest::Digest;
 use serde_json::{Map, Value};
 
 use super::catalog::NodeCatalog;
 use super::config::Config;
 use super::document::Document;
 use super::graph::Graph;
-use super::nested::{Inside, Shared};
+use super::nested::{Ancestry, Shared};
 use super::planner::Planner;
 use super::problem::Problems;
 use super::schema::Checker;
@@ -26,7 +27,7 @@ pub struct Plan {
     pub description: Option<String>,
     /// The folder that relative paths start from.
     pub folder: PathBuf,
-    /// Its nodes, in the order of the file.
+    /// Its nodes, in the order of the file; those of `finally` come last.
     pub nodes: Vec<PlannedNode>,
     /// How they are wired, by the same index.
     pub graph: Graph,
@@ -36,6 +37,10 @@ pub struct Plan {
     pub timeout: Option<Duration>,
     /// How many node runs a run may make.
     pub max_steps: u64,
+    /// Whether each run has a journal.
+    pub journal: bool,
+    /// The digest of its document and of those that it runs.
+    pub digest: Digest,
     /// What is suspicious but does not keep it from running.
     pub warnings: Problems,
     pub(super) index: HashMap<Arc<str>, usize>,
@@ -66,7 +71,7 @@ impl Plan {
     /// Checks a document against the world and compiles it. All problems are found at once.
     pub fn new(document: &Document, catalog: &dyn NodeCatalog) -> Result<Self, Problems> {
         let shared = Shared::default();
-        let planned = Planner::new(document, catalog, Inside::outermost(document, &shared)).plan();
+        let planned = Planner::new(document, catalog, Ancestry::outermost(document, &shared)).plan();
         let inside = shared.into_problems();
         match planned {
             Ok(mut plan) => {

@@ -4,17 +4,19 @@ mod references;
 mod types;
 mod wiring;
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use pocket_index::digest::Digest;
 use serde_json::Value;
 
 use super::catalog::NodeCatalog;
 use super::config::{Config, Findings};
 use super::document::{At, Document, NodeEntry};
-use super::nested::{Inside, Nested};
+use super::nested::{Ancestry, Nested};
 use super::plan::{Plan, PlannedNode};
 use super::problem::{Names, Problem, Problems, Severity, nearest};
 use super::schema::{Checker, Stage};
@@ -27,7 +29,7 @@ pub(super) struct Planner<'a> {
     document: &'a Document,
     catalog: &'a dyn NodeCatalog,
     /// The documents that it runs inside of.
-    inside: Inside<'a>,
+    ancestry: Ancestry<'a>,
     problems: Problems,
     index: HashMap<Arc<str>, usize>,
     names: Names,
@@ -35,19 +37,22 @@ pub(super) struct Planner<'a> {
     types: HashMap<String, Option<Arc<Resolved>>>,
     /// The outputs that templates read.
     uses: Vec<Use>,
+    /// Of the documents that nodes run.
+    digests: RefCell<Vec<Digest>>,
 }
 
 impl<'a> Planner<'a> {
-    pub fn new(document: &'a Document, catalog: &'a dyn NodeCatalog, inside: Inside<'a>) -> Self {
+    pub fn new(document: &'a Document, catalog: &'a dyn NodeCatalog, ancestry: Ancestry<'a>) -> Self {
         Self {
             document,
             catalog,
-            inside,
+            ancestry,
             problems: document.problems.clone(),
             index: HashMap::new(),
             names: Names::default(),
             types: HashMap::new(),
             uses: Vec::new(),
+            digests: RefCell::default(),
         }
     }
 
@@ -55,7 +60,7 @@ impl<'a> Planner<'a> {
         let document = self.document;
         self.index_names();
         let planned: Vec<Option<(PlannedNode, Option<Vec<String>>)>> =
-            document.nodes.iter().enumerate().map(|(index, entry)| self.node(index, entry)).collect();
+            document.entries().enumerate().map(|(index, entry)| self.node(index, entry)).collect();
         let actions: Vec<Option<&[String]>> =
             planned.iter().map(|node| node.as_ref().and_then(|(_, actions)| actions.as_deref())).collect();
         let graph = self.graph(&actions);
@@ -80,16 +85,19 @@ impl<'a> Planner<'a> {
             vars: document.vars.clone(),
             timeout: document.timeout,
             max_steps: document.max_steps,
+            journal: document.journal,
+            digest: digest(document, &self.digests.into_inner()),
             warnings: problems,
             index: self.index,
         })
     }
 
     fn index_names(&mut self) {
-        for (index, node) in self.document.nodes.iter().enumerate() {
+        let entries: Vec<&NodeEntry> = self.document.entries().collect();
+        for (index, node) in entries.iter().enumerate() {
             let name: Arc<str> = node.name.value.as_str().into();
             if let Some(&first) = self.index.get(&name) {
-                let line = self.document.source.position(self.document.nodes[first].name.span.start).line;
+                let line = self.document.source.position(entries[first].name.span.start).line;
                 let message = format!("there are two nodes named `{name}`");
                 self.error(&node.name.span, message, Some(format!("the first one stands in line {line}")));
             } else {
@@ -149,7 +157,7 @@ impl<'a> Planner<'a> {
             Maker::Plugin(node) => return Some(Prepared { node: Arc::clone(node), actions: None }),
             Maker::BuiltIn(built_in) => built_in,
         };
-        let host = Nested { catalog: self.catalog, inside: &self.inside };
+        let host = Nested { catalog: self.catalog, ancestry: &self.ancestry, digests: &self.digests };
         let setup = Setup { config, folder: &self.document.folder, host: &host };
         match (built_in.prepare)(&setup) {
             Ok(prepared) => Some(prepared),
@@ -176,12 +184,12 @@ impl<'a> Planner<'a> {
 
     /// Settings of a plugin that nothing here uses are probably meant for another.
     fn check_plugin_names(&mut self) {
-        self.inside.note_plugins(self.types.values().flatten().filter_map(|found| found.plugin.clone()));
+        self.ancestry.note_plugins(self.types.values().flatten().filter_map(|found| found.plugin.clone()));
         let document = self.document;
         if document.plugins.is_empty() || self.problems.has_errors() {
             return;
         }
-        let used = self.inside.used_plugins();
+        let used = self.ancestry.used_plugins();
         for block in document.plugins.iter().filter(|block| !used.contains(&block.name.value)) {
             let message = format!("no node here is of the plugin `{}`: its settings change nothing", block.name.value);
             let near = nearest(&block.name.value, used.iter().map(String::as_str));
@@ -195,8 +203,8 @@ impl<'a> Planner<'a> {
         self.problems.add(Severity::Error, || {
             let help = names.nearest(&wanted.value).map(|near| format!("did you mean `{near}`?"));
             let help = help.unwrap_or_else(|| {
-                let names: Vec<&str> = document.nodes.iter().take(20).map(|node| node.name.value.as_str()).collect();
-                let more = if document.nodes.len() > 20 { ", …" } else { "" };
+                let names: Vec<&str> = document.entries().take(20).map(|node| node.name.value.as_str()).collect();
+                let more = if document.entries().count() > 20 { ", …" } else { "" };
                 format!("nodes are: {}{more}", names.join(", "))
             });
             let message = format!("{what} names no node: `{}`", wanted.value);
@@ -220,6 +228,13 @@ impl<'a> Planner<'a> {
         let source = &self.document.source;
         self.problems.add(severity, || Problem::new(severity, source, span.clone(), message).help(help));
     }
+}
+
+/// The digest of a document and of those that its nodes run.
+fn digest(document: &Document, inner: &[Digest]) -> Digest {
+    let mut text = Digest::of(document.source.text().as_bytes()).to_string();
+    inner.iter().for_each(|digest| text.push_str(&digest.to_string()));
+    Digest::of(text.as_bytes())
 }
 
 /// The workflow's name when it does not say.

@@ -21,6 +21,7 @@ mod publish;
 #[cfg(feature = "registry")]
 mod registry;
 mod run;
+mod runs;
 mod search;
 mod tree;
 mod trial;
@@ -53,6 +54,7 @@ pub fn run(cli: Cli, output: &Output) -> Result<ExitCode, OpsError> {
         Command::Run(arguments) => run::run(&arguments, output),
         Command::Workflow(command) => return workflow::run(&command, output),
         Command::Graph(arguments) => workflow::graph(&arguments, output),
+        Command::Runs(command) => runs::run(&command, output),
         Command::Plugin(command) => return plugin(command, output),
         Command::Key(command) => key::run(&command, output),
         #[cfg(feature = "registry")]

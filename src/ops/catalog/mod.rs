@@ -1,6 +1,7 @@
 //! The node types that a workspace's plugins provide, for planning workflows; plugins are loaded when they are needed.
 
 mod lazy;
+mod left_out;
 mod providers;
 mod rights;
 mod scope;
@@ -26,6 +27,7 @@ use crate::nodes::built_in;
 use crate::project::Exec;
 use crate::workflow::{Document, Found, KnownType, NodeCatalog, Problems};
 use lazy::{Files, Looking, Unpacked};
+use left_out::LeftOut;
 use providers::Providers;
 use scope::Scope;
 
@@ -47,7 +49,9 @@ pub struct Catalog<'a> {
     twins: RefCell<Vec<Arc<LazyPlugin>>>,
     /// Why a plugin that is used cannot be.
     failure: RefCell<Option<OpsError>>,
-    /// What could provide more, for suggestions.
+    /// What is here and not used, for suggestions.
+    left_out: Vec<LeftOut>,
+    /// What could be installed, for suggestions.
     providers: Providers,
 }
 
@@ -90,6 +94,7 @@ impl<'a> Catalog<'a> {
                 ))),
             }
         }
+        let left_out = offered.offers.iter().filter_map(|offer| LeftOut::of(offer, disabled)).collect();
         Ok(Self {
             workspace,
             policy: Policy::of(workspace)?,
@@ -99,7 +104,8 @@ impl<'a> Catalog<'a> {
             used: RefCell::default(),
             twins: RefCell::default(),
             failure: RefCell::default(),
-            providers: Providers::new(offered, disabled),
+            left_out,
+            providers: Providers::default(),
         })
     }
 
@@ -182,6 +188,7 @@ impl<'a> Catalog<'a> {
             }
             Files::Local(local) => {
                 self.policy.check(local.subject(&local.source()))?;
+                local.refuse_unasked()?;
                 local.refuse_unapproved(self.workspace)
             }
         }
@@ -275,7 +282,8 @@ impl NodeCatalog for Catalog<'_> {
     }
 
     fn provider_hint(&self, node_type: &str) -> Option<String> {
-        self.providers.hint(self.workspace, node_type)
+        let left_out = self.left_out.iter().find_map(|plugin| plugin.hint(node_type));
+        left_out.or_else(|| self.providers.hint(self.workspace, node_type))
     }
 
     fn inside<'b>(&'b self, document: &Document) -> Result<Box<dyn NodeCatalog + 'b>, Problems> {

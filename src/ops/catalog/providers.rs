@@ -6,7 +6,6 @@ use std::time::Duration;
 use pocket_index::name::{NodeType, PluginName, RegistryName};
 use pocket_index::search::SearchEntry;
 
-use crate::ops::offered::{Kind, Offer, Offered, Standing};
 use crate::ops::{OpsError, Reach, Workspace};
 use crate::registry::Network;
 
@@ -14,9 +13,8 @@ use crate::registry::Network;
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What could provide node types.
+#[derive(Default)]
 pub(super) struct Providers {
-    /// Plugins that are here and not used, and how to use them.
-    aside: Vec<(PluginName, Vec<NodeType>, Standing)>,
     known: OnceCell<Vec<Published>>,
     asked: OnceCell<Vec<Published>>,
 }
@@ -29,14 +27,6 @@ struct Published {
 }
 
 impl Providers {
-    /// Those among what is here that are not used.
-    pub(super) fn new(offered: &Offered, disabled: &[PluginName]) -> Self {
-        let is_aside = |offer: &&Offer| offer.standing != Standing::Loaded || disabled.contains(&offer.name);
-        let aside =
-            offered.offers.iter().filter(is_aside).map(|offer| (offer.name.clone(), nodes(offer), offer.standing));
-        Self { aside: aside.collect(), known: OnceCell::new(), asked: OnceCell::new() }
-    }
-
     /// How to make a node type known.
     pub(super) fn hint(&self, workspace: &Workspace, node_type: &str) -> Option<String> {
         let (plugin, bare) = match node_type.split_once('/') {
@@ -46,14 +36,6 @@ impl Providers {
         let fits = |name: &PluginName, nodes: &[NodeType]| {
             plugin.is_none_or(|plugin| plugin == name.as_str()) && nodes.iter().any(|node| node.as_str() == bare)
         };
-        if let Some((name, _, standing)) = self.aside.iter().find(|(name, nodes, _)| fits(name, nodes)) {
-            return Some(match standing {
-                Standing::Loaded => format!("the plugin `{name}` provides it, which `--disable-plugin` leaves out"),
-                Standing::Installed | Standing::Unloaded => {
-                    format!("the plugin `{name}` provides it: run `pocket plugin load {name}`")
-                }
-            });
-        }
         let find = |all: &[Published]| all.iter().find(|one| fits(&one.entry.name, &one.entry.nodes)).map(advice);
         // What this machine knows comes first: most runs should not wait for a network to fail.
         find(self.known.get_or_init(|| published(workspace, Network::Offline)))
@@ -65,14 +47,6 @@ fn advice(published: &Published) -> String {
     let name = &published.entry.name;
     let from = published.registry.as_ref().map(|registry| format!(" --registry {registry}")).unwrap_or_default();
     format!("the plugin `{name}` provides it: run `pocket plugin install {name}{from}`")
-}
-
-fn nodes(offer: &Offer) -> Vec<NodeType> {
-    let manifest = match &offer.kind {
-        Kind::Local(plugin) => Some(plugin.manifest.clone()),
-        Kind::Locked { plugin, .. } => plugin.manifest().ok(),
-    };
-    manifest.into_iter().flat_map(|manifest| manifest.nodes).map(|node| node.node_type).collect()
 }
 
 /// What the configured registries have, the default one first. Only for suggestions: one that cannot be read has nothing.

@@ -140,7 +140,19 @@ impl Picture {
             picture.add_arrows(from, wiring, trace.as_ref());
         }
         picture.add_start(plan.graph.start);
+        picture.add_finals(&plan.graph.finals);
         picture
+    }
+
+    /// What runs at the end stands aside, in its order.
+    fn add_finals(&mut self, finals: &[usize]) {
+        let Some(&first) = finals.first() else { return };
+        let end = self.add_mark(ShapeKind::End);
+        let ways = std::iter::once((end, first, "finally")).chain(finals.windows(2).map(|pair| (pair[0], pair[1], "")));
+        for (from, to, label) in ways {
+            let went = self.shapes[to].outcome.as_ref().map(|outcome| taken(outcome.state != State::Skipped));
+            self.arrows.push(Arrow { from, to, label: label.to_owned(), kind: ArrowKind::Flow, taken: went });
+        }
     }
 
     fn add_start(&mut self, node: usize) {
@@ -164,7 +176,7 @@ impl Picture {
             let kind = if route.action == ERROR_ACTION { ArrowKind::Error } else { ArrowKind::Flow };
             let went = trace.map(|trace| match kind {
                 ArrowKind::Error => trace.last == Last::Failed && wiring.recovery.is_none(),
-                ArrowKind::Flow => trace.actions.contains_key(&route.action),
+                ArrowKind::Flow => trace.actions.contains(&route.action),
             });
             if route.targets.is_empty() {
                 let end = self.add_mark(ShapeKind::End);
@@ -176,7 +188,7 @@ impl Picture {
         }
         if let Some(to) = wiring.otherwise {
             let other = |action: &String| !wiring.is_connected(action);
-            let went = trace.map(|trace| taken(trace.actions.keys().any(other)));
+            let went = trace.map(|trace| taken(trace.actions.iter().any(other)));
             self.connect(first, Arrow { from, to, label: DEFAULT_ACTION.into(), kind: ArrowKind::Flow, taken: went });
         }
         if let Some(Recovery::Node(to)) = wiring.recovery {

@@ -38,8 +38,8 @@ fn drawn(text: &str, format: PictureFormat) -> String {
 /// What a run made of it.
 fn after_run(text: &str, input: Value, format: PictureFormat) -> String {
     let plan = Arc::new(parsed(text));
-    let trace = Trace::default();
-    let options = RunOptions { observer: &trace, ..RunOptions::default() };
+    let trace = Arc::new(Trace::default());
+    let options = RunOptions { observer: Arc::clone(&trace) as _, ..RunOptions::default() };
     drop(run(&plan, input, &options));
     draw(&plan, Some(&trace), format).unwrap()
 }

@@ -1,9 +1,10 @@
 //! What a run did with each node, for the picture of the run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::workflow::graph::DEFAULT_ACTION;
 use crate::workflow::observe::{Observer, RunEvent};
 
 /// Notes what happens to each node of a run.
@@ -21,8 +22,8 @@ pub(super) struct NodeTrace {
     pub failed: u64,
     /// The time of all attempts.
     pub elapsed: Duration,
-    /// How often each action was taken.
-    pub actions: BTreeMap<String, u64>,
+    /// The actions that were taken.
+    pub actions: BTreeSet<String>,
     /// How it went the last time.
     pub last: Last,
     /// The last error.
@@ -39,6 +40,14 @@ pub(super) enum Last {
     Done,
     /// It failed.
     Failed,
+}
+
+impl NodeTrace {
+    fn took(&mut self, action: &str) {
+        if !self.actions.contains(action) {
+            self.actions.insert(action.to_owned());
+        }
+    }
 }
 
 impl Trace {
@@ -64,18 +73,17 @@ impl Observer for Trace {
                 known.done += 1;
                 known.elapsed += *elapsed;
                 known.last = Last::Done;
-                match known.actions.get_mut(*action) {
-                    Some(count) => *count += 1,
-                    None => drop(known.actions.insert((*action).to_owned(), 1)),
-                }
+                known.took(action);
             }),
+            // It failed, and what follows ran all the same.
+            RunEvent::Recovered { node, .. } => self.note(node, |known| known.took(DEFAULT_ACTION)),
             RunEvent::Failed { node, error, elapsed, .. } => self.note(node, |known| {
                 known.failed += 1;
                 known.elapsed += *elapsed;
                 known.last = Last::Failed;
                 known.error = Some(error.to_string());
             }),
-            RunEvent::Retrying { .. } => {}
+            _ => {}
         }
     }
 }

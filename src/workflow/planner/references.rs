@@ -32,15 +32,23 @@ impl Planner<'_> {
     pub(super) fn check_uses(&mut self, graph: &Graph) {
         let uses = std::mem::take(&mut self.uses);
         let mut pairs = Vec::new();
+        let mut known = Vec::new();
         for (index, found) in uses.iter().enumerate() {
             let Some(name) = &found.name else { continue };
             match self.index.get(name.as_str()) {
-                Some(&used) => pairs.push((index, used, found.node)),
+                Some(&used) => match self.before_by_place(used, found.node) {
+                    Some(before) => known.push((index, used, found.node, before)),
+                    None => pairs.push((index, used, found.node)),
+                },
                 None => self.unknown_node("`output`", &At { value: name.clone(), span: found.span.clone() }),
             }
         }
         // Where a node is missing, what leads where is not known.
-        if !pairs.is_empty() && !self.has_errors() {
+        let is_wired = !self.has_errors();
+        for (index, used, user, before) in known {
+            self.report_order(&uses[index], (used, user), before);
+        }
+        if !pairs.is_empty() && is_wired {
             let ways: Vec<(usize, usize)> = pairs.iter().map(|&(_, used, user)| (used, user)).collect();
             for (&(index, used, user), before) in pairs.iter().zip(Order::new(graph).before(&ways)) {
                 self.report_order(&uses[index], (used, user), before);
@@ -49,8 +57,21 @@ impl Planner<'_> {
         self.uses = uses;
     }
 
+    /// What `finally` alone tells: its nodes run in their order when all others have ended.
+    fn before_by_place(&self, used: usize, user: usize) -> Option<Before> {
+        match (self.is_final(used), self.is_final(user)) {
+            (false, false) => None,
+            (false, true) => Some(Before::Yes),
+            (true, _) => Some(if used < user { Before::Yes } else { Before::No }),
+        }
+    }
+
     fn report_order(&mut self, found: &Use, (used, user): (usize, usize), before: Before) {
-        let (name, own) = (&self.document.nodes[used].name.value, &self.document.nodes[user].name.value);
+        if before == Before::Yes {
+            return;
+        }
+        let name = |node: usize| self.document.entries().nth(node).map_or("", |node| &node.name.value);
+        let (name, own) = (name(used), name(user));
         match before {
             Before::Yes => {}
             Before::No if used == user => {
