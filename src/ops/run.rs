@@ -166,14 +166,12 @@ pub struct RunView {
     pub plugins: Vec<PluginView>,
 }
 
+/// A plugin's settings, and what it cannot do. What it may do stands with its nodes.
 fn plugin_lines(plugin: &PluginView) -> String {
     let mut text = format!("\nplugin `{}` {}\n", plugin.name, plugin.version);
     text.push_str(&workflow::setting_lines("   ", &plugin.settings));
     if plugin.may.is_empty() {
         text.push_str("   may use nothing outside of itself\n");
-    }
-    for sentence in &plugin.may {
-        text.push_str(&format!("   {sentence}\n"));
     }
     for sentence in &plugin.not_granted {
         let asked = sentence.strip_prefix("may ").unwrap_or(sentence);

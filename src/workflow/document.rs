@@ -1,6 +1,7 @@
 //! A workflow document as it was written: names, settings and places, nothing checked against the world yet.
 
 use std::collections::BTreeSet;
+use std::io::Read as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -160,7 +161,13 @@ impl Document {
         if length > value::MAX_BYTES as u64 {
             return Err(DocumentError::TooLarge { path: path.to_owned(), length });
         }
-        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        let mut text = String::new();
+        // What is no regular file tells no length: one byte more than may be shows that there is too much.
+        let mut file = std::fs::File::open(path).map_err(unreadable)?.take(value::MAX_BYTES as u64 + 1);
+        file.read_to_string(&mut text).map_err(unreadable)?;
+        if text.len() > value::MAX_BYTES {
+            return Err(DocumentError::TooLarge { path: path.to_owned(), length: text.len() as u64 });
+        }
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         let document = Self::parse(SourceText::new(path.display().to_string(), text), folder)?;
         Ok(Self { path: Some(path.to_owned()), ..document })

@@ -16,6 +16,7 @@ pub mod drawing;
 pub mod graph;
 pub mod journal;
 mod language;
+mod near;
 mod nested;
 pub mod observe;
 pub mod plan;

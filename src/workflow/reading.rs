@@ -8,7 +8,8 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::document::{At, Connection, DEFAULT_MAX_STEPS, Document, Fallback, NodeEntry, PluginBlock, Retry};
-use super::problem::{Problem, Problems, Severity, nearest};
+use super::near::nearest;
+use super::problem::{Problem, Problems, Severity};
 use super::source::SourceText;
 use super::value::{Key, Kind, Yaml};
 use pocket_index::permissions::parse_duration;

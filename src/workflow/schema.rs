@@ -4,7 +4,7 @@ use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
 
-use super::problem::nearest;
+use super::near::nearest;
 use crate::nodes::is_template;
 
 /// A schema that is ready to check.

@@ -1,6 +1,8 @@
 //! A YAML document as a tree in which every value knows its place in the file.
 
-use std::collections::{HashMap, HashSet};
+mod refused;
+mod repeated;
+
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -8,11 +10,13 @@ use std::sync::Arc;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use serde_saphyr::Spanned;
-use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
 
-use super::problem::{Problem, Problems, Severity};
+use super::problem::{Problem, Severity};
 use super::source::SourceText;
+use refused::error_text;
+
+pub use repeated::repeated_keys;
 
 /// The largest workflow file: 16 MiB. Ten thousand nodes take about one.
 pub const MAX_BYTES: usize = 16 << 20;
@@ -99,88 +103,6 @@ pub fn parse(source: &Arc<SourceText>) -> Result<Yaml, Box<Problem>> {
         let (message, help) = error_text(&error);
         Box::new(Problem::new(Severity::Error, source, start..start, message).help(help))
     })
-}
-
-/// What a document can have too much of, and what to do.
-fn too_much(breach: &BudgetBreach) -> (String, &'static str) {
-    const SPLIT: &str = "a node of type `workflow` runs another file: split this one";
-    const WRITE_OUT: &str = "write out what the aliases stand for, or keep it in `vars`";
-    match breach {
-        BudgetBreach::Depth { .. } => (too_deep(), "real workflows stay below 12 levels"),
-        BudgetBreach::Documents { .. } => {
-            ("a second document begins here, a workflow file has one".to_owned(), "put it into a file of its own")
-        }
-        BudgetBreach::Events { .. } | BudgetBreach::Nodes { .. } => {
-            (format!("the file has more than {MAX_VALUES} values"), SPLIT)
-        }
-        BudgetBreach::Anchors { .. } => (format!("the file has more than {MAX_ANCHORS} anchors"), WRITE_OUT),
-        BudgetBreach::MergeKeys { .. } => (format!("the file has more than {MAX_ALIASES} merge keys"), WRITE_OUT),
-        BudgetBreach::Aliases { .. } => (format!("the file has more than {MAX_ALIASES} aliases"), WRITE_OUT),
-        BudgetBreach::RecordedAnchorEvents { .. } | BudgetBreach::RecordedAnchorBytes { .. } => {
-            (format!("anchors and aliases bring in more than {MAX_REPLAYED} values"), WRITE_OUT)
-        }
-        other => (format!("the file is more than can be read: {other:?}"), SPLIT),
-    }
-}
-
-fn too_deep() -> String {
-    format!("values stand more than {MAX_DEPTH} levels deep inside each other")
-}
-
-/// The reader's message without the place, which the drawing shows, and without hints for programmers; and what to do.
-fn error_text(error: &serde_saphyr::Error) -> (String, Option<&'static str>) {
-    match error.without_snippet() {
-        serde_saphyr::Error::Budget { breach, .. } => {
-            let (message, help) = too_much(breach);
-            return (message, Some(help));
-        }
-        serde_saphyr::Error::AliasReplayLimitExceeded { .. } => {
-            return (
-                format!("aliases bring in more than {MAX_REPLAYED} values"),
-                Some("write out what they stand for"),
-            );
-        }
-        serde_saphyr::Error::RecursiveReferencesRequireWeakTypes { .. } => {
-            return ("the alias stands inside of the value that it means".to_owned(), None);
-        }
-        _ => {}
-    }
-    let text = error.without_snippet().to_string();
-    let text = text.lines().next().unwrap_or_default();
-    match text.split(" at line ").next().unwrap_or_default() {
-        "recursion limit exceeded" => (too_deep(), Some("real workflows stay below 12 levels")),
-        text if text.starts_with("non-finite float") => {
-            ("infinity and `.nan` are no JSON numbers".to_owned(), Some("write it as a text"))
-        }
-        text => (text.to_owned(), None),
-    }
-}
-
-/// Every key that its mapping has already.
-pub fn repeated_keys(tree: &Yaml, source: &Arc<SourceText>, problems: &mut Problems) {
-    let mut told = HashSet::new();
-    let mut open = vec![tree];
-    while let Some(value) = open.pop() {
-        match &value.kind {
-            Kind::List(items) => open.extend(items),
-            Kind::Map(entries) => {
-                let mut seen = HashMap::with_capacity(entries.len());
-                for (key, value) in entries {
-                    open.push(value);
-                    let first = *seen.entry(key.text.as_str()).or_insert(key.span.start);
-                    // What an alias repeats stands in the file once.
-                    if first != key.span.start && told.insert(key.span.start) {
-                        let line = source.position(first).line;
-                        let help = Some(format!("the first one stands in line {line}"));
-                        let message = format!("the key `{}` is there twice", key.text);
-                        let problem = || Problem::new(Severity::Error, source, key.span.clone(), message).help(help);
-                        problems.add(Severity::Error, problem);
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
 }
 
 impl Yaml {
@@ -381,17 +303,6 @@ mod tests {
         assert_eq!(&source.text()[tree.place("/b/d")], "yes");
         assert!(source.text()[tree.place("/b/c")].starts_with("two\n    lines"));
         assert_eq!(&source.text()[tree.place("/a/2")], "\"5\"");
-    }
-
-    #[test]
-    fn every_repeated_key_is_found_where_it_stands() {
-        let (source, tree) = read("a: 1\nb: &b {x: 1, y: 2, x: 3}\na: 3\nc: *b\nd: {<<: {x: 1}, x: 2}\n");
-        let mut problems = Problems::default();
-        repeated_keys(&tree.unwrap(), &source, &mut problems);
-        let found: Vec<_> =
-            problems.sorted().iter().map(|found| (found.line, found.column, found.message.clone())).collect();
-        let twice = |key: &str| format!("the key `{key}` is there twice");
-        assert_eq!(found, [(2, 20, twice("x")), (3, 1, twice("a"))]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What built-in nodes reach outside of the workflow. What plugins may do stands with the plugins.
+//! What nodes reach outside of the workflow.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::workflow::plan::PlannedNode;
 /// What a node reaches, a sentence each.
 pub(super) fn needs(node: &PlannedNode) -> Vec<String> {
     if node.plugin.is_some() {
-        return Vec::new();
+        return node.permissions.clone();
     }
     of_type(&node.node_type, node.config())
 }

@@ -8,7 +8,7 @@ use super::Planner;
 use crate::nodes::{BuiltIn, Node, built_in, built_ins};
 use crate::workflow::catalog::{Found, PluginNode};
 use crate::workflow::document::At;
-use crate::workflow::problem::nearest;
+use crate::workflow::near::nearest;
 use crate::workflow::promised::promised;
 use crate::workflow::schema::Checker;
 
