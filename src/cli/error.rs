@@ -158,7 +158,7 @@ fn hint(error: &OpsError) -> Option<String> {
         OpsError::Local(error) => local::hint(error),
         OpsError::NothingCounted { near, .. } if !near.is_empty() => Some(format!("did you mean {}?", quoted(near))),
         OpsError::NoTemplate { .. } => Some(
-            "there are templates for `--type lua`, `--type native --lang go|rust|c` and `--type wasm --lang rust`"
+            "there are templates for `--type lua`, `--type native --lang go|rust|c` and `--type wasm --lang rust|go|c|zig|assemblyscript`"
                 .to_owned(),
         ),
         OpsError::NoExamples { .. } => {

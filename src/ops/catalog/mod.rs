@@ -214,6 +214,7 @@ impl Shared<'_> {
                 _ => Looking::NotAtAll,
             },
             settings: OnceLock::new(),
+            verified: OnceLock::new(),
             loaded: OnceLock::new(),
         })
     }

@@ -21,7 +21,7 @@ use super::policy::{Policy, Subject};
 use super::settings::{Layer, Settings};
 use super::workspace::SettingsFile;
 use super::{OpsError, Workspace, limits};
-use crate::engine::{Call, CallContext, CallError, Plugin, PluginFiles, Reply};
+use crate::engine::{Asked, Call, CallContext, CallError, Plugin, PluginFiles, Reply};
 use crate::home::loaded;
 use crate::project::Source;
 
@@ -120,18 +120,27 @@ impl Trial {
     }
 
     fn call(&self, case: &Case<'_>) -> Result<Reply, CallError> {
-        let context = CallContext {
-            run_id: "trial".to_owned(),
-            node: case.node.node_type.to_string(),
-            attempt: 1,
-            deadline: Instant::now() + self.plugin.limits().timeout,
-        };
         self.plugin.call(Call {
             node_type: case.node.node_type.as_str(),
             config: &case.config,
             input: &case.input,
-            context,
+            context: self.context(case, 1),
         })
+    }
+
+    /// The same call so many times at once.
+    fn call_batch(&self, case: &Case<'_>, calls: u16) -> Vec<Result<Reply, CallError>> {
+        let asked = vec![Asked { config: &case.config, input: &case.input }; usize::from(calls)];
+        self.plugin.call_batch(case.node.node_type.as_str(), &asked, &self.context(case, calls))
+    }
+
+    fn context(&self, case: &Case<'_>, calls: u16) -> CallContext {
+        CallContext {
+            run_id: "trial".to_owned(),
+            node: case.node.node_type.to_string(),
+            attempt: 1,
+            deadline: Instant::now() + self.plugin.limits().timeout * u32::from(calls),
+        }
     }
 }
 
