@@ -10,11 +10,14 @@ mod delay;
 mod echo;
 mod exec;
 mod file;
+mod foreach;
 mod http;
 mod jsonpath;
+mod lineage;
 mod lua;
 mod parallel;
 mod router;
+mod several;
 mod stop;
 mod template;
 mod transform;
@@ -26,6 +29,7 @@ use serde_json::Value;
 pub use contract::{
     ConfigProblem, Host, Node, NodeCall, Outcome, Placement, Prepared, RunView, Setup, failed, invalid, is_template,
 };
+pub use lineage::Lineage;
 pub use stop::Stop;
 
 /// A node type that is part of Pocket.
@@ -79,6 +83,7 @@ static BUILT_INS: &[&BuiltIn] = &[
     &echo::BUILT_IN,
     &exec::BUILT_IN,
     &file::BUILT_IN,
+    &foreach::BUILT_IN,
     &http::BUILT_IN,
     &jsonpath::BUILT_IN,
     &lua::BUILT_IN,

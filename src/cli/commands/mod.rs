@@ -21,6 +21,7 @@ mod publish;
 #[cfg(feature = "registry")]
 mod registry;
 mod run;
+mod runs;
 mod search;
 mod tree;
 mod trial;
@@ -50,6 +51,7 @@ use announce::Withdrawing;
 pub fn run(cli: Cli, output: &Output) -> Result<ExitCode, OpsError> {
     let done = match cli.command {
         Command::Run(arguments) => run::run(&arguments, output),
+        Command::Runs(command) => runs::run(&command, output),
         Command::Plugin(command) => return plugin(command, output),
         Command::Key(command) => key::run(&command, output),
         #[cfg(feature = "registry")]

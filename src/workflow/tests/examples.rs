@@ -1,7 +1,6 @@
 //! Every example of a built-in node gives what it says.
 
-use std::cell::RefCell;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 
@@ -9,12 +8,13 @@ use super::FakePlugins;
 use crate::nodes::built_ins;
 use crate::workflow::{Document, Observer, Plan, RunEvent, RunOptions, SourceText, run};
 
-struct LastAction(RefCell<String>);
+#[derive(Default)]
+struct LastAction(Mutex<String>);
 
 impl Observer for LastAction {
     fn see(&self, event: &RunEvent<'_>) {
-        if let RunEvent::Finished { action, .. } = event {
-            (*action).clone_into(&mut self.0.borrow_mut());
+        if let RunEvent::Finished { node: "n", action, .. } = event {
+            (*action).clone_into(&mut self.0.lock().unwrap());
         }
     }
 }
@@ -29,11 +29,11 @@ fn every_example_of_a_built_in_gives_what_it_says() {
             let document = Document::parse(SourceText::new("example.json", document), "").unwrap();
             let plan =
                 Arc::new(Plan::new(&document, &FakePlugins).unwrap_or_else(|problems| panic!("{what}\n{problems}")));
-            let observer = LastAction(RefCell::default());
-            let options = RunOptions { observer: &observer, ..RunOptions::default() };
+            let observer = Arc::new(LastAction::default());
+            let options = RunOptions { observer: Arc::clone(&observer) as _, ..RunOptions::default() };
             let report = run(&plan, example.input, &options).unwrap_or_else(|error| panic!("{what}: {error}"));
             assert_eq!(*report.output, example.output, "{what}");
-            assert_eq!(*observer.0.borrow(), example.action.unwrap_or("default"), "{what}");
+            assert_eq!(*observer.0.lock().unwrap(), example.action.unwrap_or("default"), "{what}");
         }
     }
 }

@@ -4,6 +4,7 @@ mod documented;
 mod examples;
 mod planning;
 mod running;
+mod semantics;
 
 use std::sync::Arc;
 
