@@ -385,9 +385,12 @@ pub struct PackArguments {
 
 #[derive(Debug, Args)]
 pub struct PublishArguments {
-    /// Folders or archives of one version; an archive for each target
+    /// A folder, a single file (`.lua`, `.wasm`, `.so`), or archives of one version, one for each target
     #[arg(required = true, value_name = "FOLDER|FILE")]
     pub sources: Vec<PathBuf>,
+    /// The version that it must have; a single file without a manifest gets it
+    #[arg(long)]
+    pub version: Option<Version>,
     #[command(flatten)]
     pub sign: SignArguments,
     /// Check and sign, upload nothing

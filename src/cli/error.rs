@@ -15,6 +15,7 @@ use serde::Serialize;
 use crate::engine::CallErrorKind;
 use crate::engine::inspect::UnaskedImport;
 use crate::home::HomeError;
+use crate::ops::trial::TrialError;
 use crate::ops::{OpsError, OrganisationError, PolicyError};
 use crate::registry::{RegistryError, TransportError};
 use crate::store::{Change, StoreError};
@@ -80,7 +81,7 @@ fn exit_code(error: &OpsError) -> u8 {
         OpsError::Workflow(_) | OpsError::Input { .. } => WORKFLOW_INVALID,
         OpsError::Run(error) if error.is_plugin_fault() => PLUGIN_ERROR,
         OpsError::Run(_) => RUN_FAILED,
-        OpsError::Load { .. } | OpsError::Setting { .. } | OpsError::Trial { .. } => PLUGIN_ERROR,
+        OpsError::Load { .. } | OpsError::Setting { .. } | OpsError::Trial(TrialError::Call { .. }) => PLUGIN_ERROR,
         OpsError::Archive { .. }
         | OpsError::Unverified { .. }
         | OpsError::NoEvidence { .. }
@@ -152,6 +153,7 @@ fn hint(error: &OpsError) -> Option<String> {
         OpsError::Archive { .. } | OpsError::Unverified { .. } => {
             Some("do not use this archive; tell whoever publishes it".to_owned())
         }
+        OpsError::OtherVersion { .. } => Some("change `version` in its manifest".to_owned()),
         OpsError::Package { .. } => {
             Some("`pocket plugin pack FOLDER` makes an archive that registries take".to_owned())
         }
@@ -163,7 +165,7 @@ fn hint(error: &OpsError) -> Option<String> {
             "there are templates for `--type lua`, `--type native --lang go|rust|c` and `--type wasm --lang rust|go|c|zig|assemblyscript`"
                 .to_owned(),
         ),
-        OpsError::NoExamples { .. } => {
+        OpsError::Trial(TrialError::NoExamples { .. }) => {
             Some("give --input FILE, or write `examples` below the node in manifest.yaml".to_owned())
         }
         OpsError::NothingCounted { .. } => Some("calls are counted by `pocket run`".to_owned()),

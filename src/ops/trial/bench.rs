@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use pocket_index::name::NodeType;
 use serde_json::json;
 
-use super::{Case, Given, Trial};
+use super::{Case, Given, Trial, TrialError};
 use crate::home::metrics::Histogram;
 use crate::ops::OpsError;
 
@@ -45,7 +45,7 @@ pub fn bench(trial: &Trial, given: &Given, time: Duration, batch: NonZeroU16) ->
         cases = trial.cases(&Given { input: Some(json!({})), ..given.clone() })?;
         for case in &mut cases {
             case.label = "an empty input".to_owned();
-            let no_examples = |source| OpsError::NoExamples { plugin: trial.name().clone(), source };
+            let no_examples = |source| TrialError::NoExamples { plugin: trial.name().clone(), source };
             trial.call(case).map_err(no_examples)?;
         }
     }
@@ -55,7 +55,7 @@ pub fn bench(trial: &Trial, given: &Given, time: Duration, batch: NonZeroU16) ->
 fn one(trial: &Trial, case: &Case<'_>, time: Duration, batch: NonZeroU16) -> Result<Measured, OpsError> {
     let call = || {
         let began = Instant::now();
-        let failed = |source| OpsError::Trial { node: case.node.node_type.clone(), label: case.label.clone(), source };
+        let failed = |source| TrialError::Call { node: case.node.node_type.clone(), label: case.label.clone(), source };
         match batch.get() {
             1 => drop(trial.call(case).map_err(failed)?),
             calls => trial.call_batch(case, calls).into_iter().try_for_each(|reply| reply.map(drop)).map_err(failed)?,

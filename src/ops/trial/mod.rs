@@ -1,6 +1,7 @@
 //! `plugin test` and `plugin bench`: a plugin's nodes are called with the examples of its manifest, or with an input that is given.
 
 mod bench;
+mod error;
 mod test;
 
 use std::path::Path;
@@ -26,6 +27,7 @@ use crate::home::loaded;
 use crate::project::Source;
 
 pub use bench::{Measured, bench};
+pub use error::TrialError;
 pub use test::{Outcome, Tested, test};
 
 /// A plugin that is loaded to be tried.
@@ -110,11 +112,12 @@ impl Trial {
         let nodes: Vec<&NodeSpec> =
             self.manifest.nodes.iter().filter(|node| only.is_none_or(|only| *only == node.node_type)).collect();
         match only {
-            Some(only) if nodes.is_empty() => Err(OpsError::NoNode {
+            Some(only) if nodes.is_empty() => Err(TrialError::NoNode {
                 plugin: self.manifest.name.clone(),
                 node: only.clone(),
                 known: self.manifest.nodes.iter().map(|node| node.node_type.clone()).collect(),
-            }),
+            }
+            .into()),
             _ => Ok(nodes),
         }
     }
