@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use serde_json::{Map, Value};
 
+use super::allowed::Allowed;
 use super::stop::Stop;
 use crate::engine::{CallContext, CallError, CallErrorKind, Reply};
 
@@ -148,8 +149,10 @@ pub trait Host {
     fn task(&self, node_type: &str, config: &Value, folder: &Path) -> Result<Arc<dyn Node>, ConfigProblem>;
     /// Another workflow file as a node.
     fn document(&self, path: &Path) -> Result<Arc<dyn Node>, String>;
-    /// Whether the user lets workflows run a program.
-    fn may_execute(&self, program: &str) -> bool;
+    /// What the user lets workflows use.
+    fn allowed(&self) -> Arc<Allowed>;
+    /// The values that the workflow's file itself gives: its author wrote them.
+    fn vars(&self) -> &Map<String, Value>;
 }
 
 /// A node that is ready, with what the plan has to know of it.

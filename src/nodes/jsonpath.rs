@@ -12,6 +12,8 @@ pub(super) static BUILT_IN: BuiltIn = BuiltIn {
     description: "Selects parts of its input with a JSONPath (RFC 9535). `mode: auto` gives the value itself for a path that \
         names exactly one place and a list otherwise; `first` gives the first match or `null`, `all` always a list. \
         `paths` gives an object with one selection for each key.",
+    outputs: "The value at the path, a list of values, or a mapping of such.",
+    actions: &[],
     schema,
     examples,
     prepare,
@@ -21,9 +23,12 @@ fn schema() -> Value {
     json!({
         "type": "object",
         "properties": {
-            "path": { "type": "string", "x-pocket-template": false },
-            "paths": { "type": "object", "additionalProperties": { "type": "string", "x-pocket-template": false } },
-            "mode": { "enum": ["auto", "first", "all"], "default": "auto", "x-pocket-template": false },
+            "path": { "type": "string", "description": "One JSONPath.", "x-pocket-template": false },
+            "paths": { "type": "object", "description": "JSONPaths by key.", "additionalProperties": { "type": "string", "x-pocket-template": false } },
+            "mode": {
+                "enum": ["auto", "first", "all"], "default": "auto", "x-pocket-template": false,
+                "description": "`auto`: the value itself for a path that names one place, else a list."
+            },
             "required": { "type": "boolean", "description": "Fail when nothing matches.", "default": false }
         },
         "oneOf": [{ "required": ["path"] }, { "required": ["paths"] }],

@@ -4,6 +4,7 @@
 //! it is written (Lua, jq and JSONPath have braces of their own), `"lazy"` leaves it to the node when it is rendered.
 
 mod aggregate;
+mod allowed;
 mod conditional;
 mod contract;
 mod delay;
@@ -11,6 +12,7 @@ mod echo;
 mod exec;
 mod file;
 mod http;
+mod json;
 mod jsonpath;
 mod lua;
 mod parallel;
@@ -23,6 +25,7 @@ mod workflow;
 
 use serde_json::Value;
 
+pub use allowed::{Allowed, not_allowed};
 pub use contract::{
     ConfigProblem, Host, Node, NodeCall, Outcome, Placement, Prepared, RunView, Setup, failed, invalid, is_template,
 };
@@ -36,6 +39,10 @@ pub struct BuiltIn {
     pub category: &'static str,
     /// What it does, in a sentence or two.
     pub description: &'static str,
+    /// What it gives.
+    pub outputs: &'static str,
+    /// The actions it takes besides `default`; `*` are those that its config or script names.
+    pub actions: &'static [&'static str],
     /// The JSON Schema of its config.
     pub schema: fn() -> Value,
     /// Calls with their results; each is run as a test.

@@ -18,6 +18,8 @@ pub(super) static BUILT_IN: BuiltIn = BuiltIn {
     description: "Runs `tasks`, each a node of its own, and gives their outputs by task name. A task receives its `input`, \
         or else this node's; templates in its `config` see that as `.`. With `fail_fast` (the default) the first failure \
         fails the node and stops the others; without it a failed task gives `{error: {kind, message}}`.",
+    outputs: "A mapping of the tasks' outputs by name; `{error: {kind, message}}` for one that failed.",
+    actions: &[],
     schema,
     examples,
     prepare,
@@ -30,6 +32,7 @@ fn schema() -> Value {
             "tasks": {
                 "type": "array",
                 "minItems": 1,
+                "description": "Nodes with names of their own.",
                 "items": {
                     "type": "object",
                     "properties": {
@@ -42,8 +45,8 @@ fn schema() -> Value {
                     "additionalProperties": false
                 }
             },
-            "max_concurrency": { "type": "integer", "minimum": 1, "maximum": 256, "default": DEFAULT_CONCURRENCY },
-            "fail_fast": { "type": "boolean", "default": true }
+            "max_concurrency": { "type": "integer", "minimum": 1, "maximum": 256, "default": DEFAULT_CONCURRENCY, "description": "How many run at once." },
+            "fail_fast": { "type": "boolean", "default": true, "description": "The first failure fails the node." }
         },
         "required": ["tasks"],
         "additionalProperties": false

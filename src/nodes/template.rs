@@ -10,6 +10,8 @@ pub(super) static BUILT_IN: BuiltIn = BuiltIn {
     category: "data",
     description: "Gives the rendered `template`. A template that is exactly one action gives the value itself; \
         `format: json` reads the rendered text as JSON, `format: text` always gives text.",
+    outputs: "The rendered text, or the value of a template that is one action.",
+    actions: &[],
     schema,
     examples,
     prepare: |_| Ok(Prepared::new(Template)),
@@ -20,7 +22,10 @@ fn schema() -> Value {
         "type": "object",
         "properties": {
             "template": { "description": "The text; any other value has its texts rendered." },
-            "format": { "enum": ["auto", "text", "json"], "default": "auto", "x-pocket-template": false }
+            "format": {
+                "enum": ["auto", "text", "json"], "default": "auto", "x-pocket-template": false,
+                "description": "`text`: always text. `json`: the rendered text is read as JSON."
+            }
         },
         "required": ["template"],
         "additionalProperties": false

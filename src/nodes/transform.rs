@@ -17,6 +17,8 @@ pub(super) static BUILT_IN: BuiltIn = BuiltIn {
     category: "data",
     description: "Changes its input with a jq program. One result is the output itself, several are a list, none is `null`; \
         `mode: all` always gives a list, `first` the first result.",
+    outputs: "The program's result, or a list of several.",
+    actions: &[],
     schema,
     examples,
     prepare,
@@ -27,7 +29,10 @@ fn schema() -> Value {
         "type": "object",
         "properties": {
             "jq": { "type": "string", "description": "The program.", "x-pocket-template": false },
-            "mode": { "enum": ["auto", "first", "all"], "default": "auto", "x-pocket-template": false }
+            "mode": {
+                "enum": ["auto", "first", "all"], "default": "auto", "x-pocket-template": false,
+                "description": "`auto`: one result is the output, several are a list. `all`: always a list."
+            }
         },
         "required": ["jq"],
         "additionalProperties": false

@@ -16,6 +16,8 @@ pub(super) static BUILT_IN: BuiltIn = BuiltIn {
         input is passed on, with the action `valid` when a connection carries it. Invalid input is an error, unless a \
         connection carries `invalid` or `fail_on_error` is false: then the action is `invalid` and the output \
         `{valid, errors, value}`.",
+    outputs: "Its input, or `{valid, errors, value}` with the action `invalid`; an error is `{path, message}`.",
+    actions: &["valid", "invalid"],
     schema,
     examples,
     prepare,
@@ -26,7 +28,10 @@ fn schema() -> Value {
         "type": "object",
         "properties": {
             "schema": { "type": ["object", "boolean"], "description": "A JSON Schema.", "x-pocket-template": false },
-            "fail_on_error": { "type": "boolean" }
+            "fail_on_error": {
+                "type": "boolean",
+                "description": "Whether invalid input is an error. Default: unless a connection carries `invalid`."
+            }
         },
         "required": ["schema"],
         "additionalProperties": false

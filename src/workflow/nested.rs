@@ -14,7 +14,7 @@ use super::report::{RunError, RunErrorKind};
 use super::run::{RunOptions, run};
 use super::source::SourceText;
 use crate::engine::{CallError, CallErrorKind};
-use crate::nodes::{ConfigProblem, Host, Node, NodeCall, Outcome};
+use crate::nodes::{Allowed, ConfigProblem, Host, Node, NodeCall, Outcome};
 
 /// How many documents may run inside each other: 16. A document that runs itself would go on for ever.
 const MAX_DEPTH: u32 = 16;
@@ -23,6 +23,8 @@ const MAX_DEPTH: u32 = 16;
 pub(super) struct Nested<'a> {
     pub catalog: &'a dyn NodeCatalog,
     pub depth: u32,
+    /// The values that the workflow's own file gives.
+    pub vars: &'a Map<String, Value>,
 }
 
 impl Host for Nested<'_> {
@@ -36,7 +38,9 @@ impl Host for Nested<'_> {
             ConfigProblem { help, ..ConfigProblem::new(field, message) }
         };
         let document = Document::parse(SourceText::new("task", text), folder).map_err(first)?;
-        let plan = Planner::new(&document, self.catalog, self.depth + 1).plan().map_err(first)?;
+        // A task stands in this workflow's file, and so do its values.
+        let planner = Planner::new(&document, self.catalog, self.depth + 1).with_vars(self.vars);
+        let plan = planner.plan().map_err(first)?;
         Ok(Arc::new(Inner { plan: Arc::new(plan), reach: Reach::Outer }))
     }
 
@@ -56,8 +60,12 @@ impl Host for Nested<'_> {
         Ok(Arc::new(Inner { plan: Arc::new(plan), reach: Reach::Own }))
     }
 
-    fn may_execute(&self, program: &str) -> bool {
-        self.catalog.may_execute(program)
+    fn allowed(&self) -> Arc<Allowed> {
+        self.catalog.allowed()
+    }
+
+    fn vars(&self) -> &Map<String, Value> {
+        self.vars
     }
 }
 

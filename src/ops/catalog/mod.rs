@@ -12,6 +12,7 @@ use pocket_index::name::PluginName;
 use pocket_index::search::SearchEntry;
 use serde_json::{Map, Value};
 
+use super::allowed::allowed;
 use super::install::refuse_seen;
 use super::metrics::Recorder;
 use super::offered::{Kind, Offer, Offered, Standing};
@@ -22,7 +23,7 @@ use super::settings::{Layer, Origin, Settings};
 use super::workspace::SettingsFile;
 use super::{OpsError, Workspace, limits};
 use crate::engine::{Engine, EngineOptions, Sampler};
-use crate::project::Exec;
+use crate::nodes::Allowed;
 use crate::workflow::{Found, NodeCatalog};
 use lazy::{Files, Looking, Unpacked};
 
@@ -43,6 +44,8 @@ pub struct Catalog<'a> {
     failure: RefCell<Option<OpsError>>,
     /// What could be installed, for suggestions.
     available: Vec<SearchEntry>,
+    /// What workflows may use besides plugins.
+    allowed: Arc<Allowed>,
 }
 
 /// A plugin that is looked at while it runs, and what keeps what is seen; none if nobody looks.
@@ -93,6 +96,7 @@ impl<'a> Catalog<'a> {
             used: RefCell::default(),
             failure: RefCell::default(),
             available: Vec::new(),
+            allowed: allowed(workspace),
         })
     }
 
@@ -244,8 +248,8 @@ impl NodeCatalog for Catalog<'_> {
         Some(format!("the plugin `{}` provides it: run `pocket plugin install {}`", entry.name, entry.name))
     }
 
-    fn may_execute(&self, _program: &str) -> bool {
-        self.workspace.project().plugins.security.allow_exec == Some(Exec::Allowed)
+    fn allowed(&self) -> Arc<Allowed> {
+        Arc::clone(&self.allowed)
     }
 }
 
