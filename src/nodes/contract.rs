@@ -1,6 +1,6 @@
 //! What a node is: prepared once when a workflow is planned, called for every step of a run.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -151,6 +151,8 @@ pub trait Host {
     fn document(&self, path: &Path) -> Result<Arc<dyn Node>, String>;
     /// What the user lets workflows use.
     fn allowed(&self) -> Arc<Allowed>;
+    /// The program that does work in a process of its own, called with `__worker`; none where there is none.
+    fn worker(&self) -> Option<PathBuf>;
     /// The values that the workflow's file itself gives: its author wrote them.
     fn vars(&self) -> &Map<String, Value>;
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 /// Why bytes are no JSON that is taken.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unreadable {
+pub enum Unreadable {
     /// It is no JSON.
     #[error("{0}")]
     Syntax(serde_json::Error),
@@ -14,7 +14,7 @@ pub(super) enum Unreadable {
 }
 
 /// Reads a JSON value. Whole numbers stay as they are or are refused.
-pub(super) fn read(bytes: &[u8]) -> Result<Value, Unreadable> {
+pub fn read(bytes: &[u8]) -> Result<Value, Unreadable> {
     let value = serde_json::from_slice(bytes).map_err(Unreadable::Syntax)?;
     match too_wide(bytes) {
         Some(number) => Err(Unreadable::TooWide(number)),

@@ -6,6 +6,7 @@
 mod aggregate;
 mod allowed;
 mod conditional;
+mod confined;
 mod contract;
 mod delay;
 mod echo;
@@ -18,6 +19,8 @@ mod lua;
 mod parallel;
 mod router;
 mod stop;
+#[cfg(test)]
+mod suites;
 mod template;
 mod transform;
 mod validate;
@@ -26,9 +29,11 @@ mod workflow;
 use serde_json::Value;
 
 pub use allowed::{Allowed, not_allowed};
+pub use confined::run_worker;
 pub use contract::{
     ConfigProblem, Host, Node, NodeCall, Outcome, Placement, Prepared, RunView, Setup, failed, invalid, is_template,
 };
+pub use json::{Unreadable, read as read_json};
 pub use stop::Stop;
 
 /// A node type that is part of Pocket.

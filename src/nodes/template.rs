@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{BuiltIn, Example, Node, NodeCall, Outcome, Placement, Prepared, invalid};
+use super::{BuiltIn, Example, Node, NodeCall, Outcome, Placement, Prepared, invalid, read_json};
 use crate::engine::CallError;
 
 pub(super) static BUILT_IN: BuiltIn = BuiltIn {
@@ -57,7 +57,7 @@ impl Node for Template {
     fn run(&self, call: &NodeCall<'_>) -> Result<Outcome, CallError> {
         let rendered = &call.config["template"];
         let output = match (call.text("format"), rendered) {
-            (Some("json"), Value::String(text)) => serde_json::from_str(text)
+            (Some("json"), Value::String(text)) => read_json(text.as_bytes())
                 .map_err(|error| invalid(format!("the rendered template is no JSON: {error}")))?,
             (Some("text"), value) if !value.is_string() => Value::String(value.to_string()),
             _ => rendered.clone(),

@@ -1,5 +1,6 @@
 //! Where a plan finds node types that are not built in. The room that loads plugins fits this trait.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -16,6 +17,12 @@ pub trait NodeCatalog {
 
     /// What would make an unknown node type known, such as "run `pocket plugin install ml-analyzer`".
     fn provider_hint(&self, node_type: &str) -> Option<String>;
+
+    /// This program, which does what may explode in a process of its own when it is called with `__worker`. Without one it is done in
+    /// this process.
+    fn worker(&self) -> Option<PathBuf> {
+        None
+    }
 
     /// What workflows may use that is not theirs; nothing unless somebody says so.
     fn allowed(&self) -> Arc<Allowed> {

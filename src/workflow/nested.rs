@@ -1,6 +1,6 @@
 //! Nodes inside nodes: another document run as one node, and the tasks of `parallel`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -62,6 +62,10 @@ impl Host for Nested<'_> {
 
     fn allowed(&self) -> Arc<Allowed> {
         self.catalog.allowed()
+    }
+
+    fn worker(&self) -> Option<PathBuf> {
+        self.catalog.worker()
     }
 
     fn vars(&self) -> &Map<String, Value> {

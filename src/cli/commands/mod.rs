@@ -13,6 +13,7 @@ mod key;
 mod list;
 mod load;
 mod metrics;
+mod nodes;
 mod outdated;
 mod pack;
 mod permissions;
@@ -21,6 +22,7 @@ mod publish;
 #[cfg(feature = "registry")]
 mod registry;
 mod run;
+mod scripts;
 mod search;
 mod tree;
 mod trial;
@@ -51,6 +53,8 @@ pub fn run(cli: Cli, output: &Output) -> Result<ExitCode, OpsError> {
     let done = match cli.command {
         Command::Run(arguments) => run::run(&arguments, output),
         Command::Plugin(command) => return plugin(command, output),
+        Command::Nodes(command) => nodes::run(&command, output),
+        Command::Scripts(command) => return scripts::run(&command, output),
         Command::Key(command) => key::run(&command, output),
         #[cfg(feature = "registry")]
         Command::Registry(command) => return registry::run(command, output),
@@ -58,6 +62,7 @@ pub fn run(cli: Cli, output: &Output) -> Result<ExitCode, OpsError> {
         Command::Witness(command) => witness::run(command, output),
         #[cfg(feature = "registry")]
         Command::Demo(arguments) => demo::run(&arguments, output),
+        Command::Worker => return Ok(crate::nodes::run_worker()),
         Command::PluginHost => return Ok(crate::engine::native::run_host()),
     };
     done.map(|()| ExitCode::SUCCESS)

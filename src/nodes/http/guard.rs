@@ -1,6 +1,7 @@
-//! Where a request of a workflow may go. Its author chooses freely: a host that stands in the workflow's file is reached wherever it
-//! is. Data does not: a host that a template brings, or a server redirects to, must have public addresses only, unless the user
-//! lists the network. Otherwise whoever sends the data could read what only this machine can reach.
+//! Where a request of a workflow may go. Who writes it, and who starts it, chooses freely: a host that stands in the workflow's file,
+//! or in a field of the run's input, is reached wherever it is. Data does not: a host that another node's output brings, or a
+//! server redirects to, must have public addresses only, unless the user lists the network. Otherwise whoever sends the data
+//! could read what only this machine can reach.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use serde_json::{Map, Value};
 use crate::engine::access::{Gate, Resolver, is_public};
 use crate::engine::{CallError, CallErrorKind};
 use crate::nodes::Allowed;
+use crate::nodes::allowed::places;
 
 /// Says for one node where its requests may go.
 pub(super) struct Guard {
@@ -40,13 +42,14 @@ impl Gate for Guard {
     ) -> Result<Vec<SocketAddr>, CallError> {
         let addresses = resolver.addresses(host, deadline)?;
         let is_written = self.written.iter().any(|place| place.0 == host && place.1 == port);
+        let is_chosen = is_written || self.allowed.is_given(host, port);
         // One private address is enough: otherwise the connection that fails first would decide.
         let private = addresses.iter().find(|address| !is_public(**address) && !self.allowed.may_reach(**address));
         match private {
-            Some(private) if !is_written => {
+            Some(private) if !is_chosen => {
                 let network = IpNet::from(*private);
                 let message = format!(
-                    "`{host}:{port}` does not stand in the workflow's file and leads to the private address {private}; \
+                    "`{host}:{port}` stands neither in the workflow's file nor in the run's input, and leads to the private address {private}; \
                      `plugins.security.private_networks: [{network}]` in pocket.yaml allows it"
                 );
                 Err(CallError::new(CallErrorKind::Denied, message))
@@ -62,13 +65,6 @@ fn literal_part(url: &str) -> Option<Url> {
     let ends_its_host =
         written.len() == url.len() || written.split_once("://").is_some_and(|(_, rest)| rest.contains(['/', '?', '#']));
     if ends_its_host { Url::parse(written).ok() } else { None }
-}
-
-/// The host and port of a URL, and where its server usually moves those that come unencrypted.
-fn places(url: &Url) -> Vec<(String, u16)> {
-    let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else { return Vec::new() };
-    let encrypted = (port == 80).then_some(443);
-    std::iter::once(port).chain(encrypted).map(|port| (host.to_owned(), port)).collect()
 }
 
 fn collect(value: &Value, written: &mut Vec<(String, u16)>) {
@@ -100,6 +96,15 @@ mod tests {
         assert_eq!(reaches("http://box:8000/{{.path}}", "box", 8000, "10.0.0.5"), Ok(()));
         assert_eq!(reaches("http://box/", "box", 443, "10.0.0.5"), Ok(()));
         assert_eq!(reaches("{{.base}}/a", "intern.example", 8080, "10.0.0.5"), Ok(()));
+    }
+
+    #[test]
+    fn a_host_that_the_run_is_given_is_reached_and_one_deeper_in_its_input_is_not() {
+        let allowed = Arc::new(Allowed::default());
+        allowed.give(&json!({"api": "http://box:8000/v1", "items": ["http://deep:80/"]}));
+        let guard = Guard::new("{{.api}}", &Map::new(), allowed);
+        let reaches = |host, port| guard.addresses(&answering(&[&["10.0.0.5"]]), host, port, soon()).is_ok();
+        assert_eq!([reaches("box", 8000), reaches("box", 22), reaches("deep", 80)], [true, false, false]);
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub(super) static BUILT_IN: BuiltIn = BuiltIn {
     category: "network",
     description: "Makes one HTTP request. The action is `success` for a status below 400 and `failure` otherwise, each when a \
         connection carries it. A request that gets no answer is an error, unless `failure` is connected. A host that stands in the \
-        workflow's file is reached wherever it is; one that data brings, or a server redirects to, must be public, unless \
+        workflow's file or in the run's input is reached wherever it is; one that data brings, or a server redirects to, must be public, unless \
         `plugins.security.private_networks` lists its network.",
     outputs: "`{status, headers, body}`: names of headers in lower case, a JSON body as a value and any other as text. Without an \
         answer, and with `failure` connected, `{status: 0, headers: {}, body: null, error}`.",

@@ -5,6 +5,7 @@ mod rights;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use pocket_index::manifest::Manifest;
@@ -246,6 +247,10 @@ impl NodeCatalog for Catalog<'_> {
         let provides = |entry: &&SearchEntry| entry.nodes.iter().any(|node| node.as_str() == node_type);
         let entry = self.available.iter().find(provides)?;
         Some(format!("the plugin `{}` provides it: run `pocket plugin install {}`", entry.name, entry.name))
+    }
+
+    fn worker(&self) -> Option<PathBuf> {
+        std::env::current_exe().ok()
     }
 
     fn allowed(&self) -> Arc<Allowed> {
