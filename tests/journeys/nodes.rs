@@ -121,7 +121,7 @@ fn a_jq_program_that_explodes_ends_with_its_reason_and_not_with_the_machine() {
         json!({"nodes": [{"name": "n", "type": "transform", "config": {"jq": "def f: f; f"}, "timeout": "300ms"}]});
     let sandbox = Sandbox::new();
     sandbox.write("w.yaml", &endless.to_string());
-    sandbox.pocket(&["run", "w.yaml"]).failure(5, &["did not finish within its time limit of 300ms"]);
+    sandbox.pocket(&["run", "w.yaml"]).failure(4, &["did not finish within its time limit"]);
 }
 
 #[test]
