@@ -32,6 +32,7 @@
 //! | `~/.pocket/projects/<id>.lock` | [`home`]: held while a project is changed | [`home`] |
 //! | `~/.pocket/loaded/<id>.toml`, `<id>.lock` | [`home`]: what is used where it stands, and what was unloaded, for each project | [`ops`] |
 //! | `~/.pocket/metrics.json`, `metrics.lock` | [`home`], after each run that called a plugin | [`ops`] |
+//! | `~/.pocket/runs/<run>.journal` | [`workflow`]: what happened in a run, if it is asked to keep that | [`workflow`], [`ops`] |
 //! | `~/.pocket/sdk/<version>/` | [`ops`]: the kits that `plugin create` builds on | compilers |
 //! | `~/.pocket/stores` | [`home`]: folders that `--dir` installed to | [`ops`] |
 //! | `~/.pocket/keys/<name>.key` | [`home`], mode 0600 | [`home`] |

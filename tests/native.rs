@@ -17,5 +17,7 @@ mod lifecycle;
 mod old_kernels;
 #[path = "native/redis_cache.rs"]
 mod redis_cache;
+#[path = "native/rust.rs"]
+mod rust;
 #[path = "native/support.rs"]
 mod support;

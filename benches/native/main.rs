@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use pocket::engine::access::Resolver;
 use pocket::engine::envelope::Identity;
 use pocket::engine::log::PluginLog;
 use pocket::engine::native::{Confinement, NativeOptions, NativePlugin};
@@ -51,6 +52,7 @@ fn load(folder: &Path) -> NativePlugin {
         limits: Limits::default(),
         log: PluginLog::default(),
         sampler: None,
+        resolver: Resolver::default(),
     };
     let host_program = env!("CARGO_BIN_EXE_pocket").into();
     let options = NativeOptions { host_program, library_digest: None, confinement: Confinement::Required };

@@ -16,7 +16,8 @@
  *   A plugin may start threads of its own. The functions of `pocket_host` may be called from any of them.
  *
  * Exceptions
- *   No exception may leave a function: the process would end, and the call with it.
+ *   No exception may leave a function: the process would end, and the call with it. Its error has what C++ says then, the
+ *   exception's type and `what()`.
  *
  * Processes
  *   There is one process, or as many as `instances` in the manifest says, which share nothing.

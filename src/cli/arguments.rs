@@ -26,7 +26,7 @@ pub use owner::{AcceptArguments, OwnerCommand};
 pub use registry::{DemoArguments, RegistryCommand};
 pub use run::{
     BenchArguments, CreateArguments, Language, LoadArguments, MetricsArguments, MetricsFormat, ProfileArguments,
-    RunArguments, TestArguments, TrialArguments, UnloadArguments,
+    RunArguments, RunsCommand, TestArguments, TrialArguments, UnloadArguments,
 };
 pub use shelf::{NodesCommand, ScriptArguments, ScriptsCommand};
 #[cfg(feature = "registry")]
@@ -68,6 +68,9 @@ pub struct GlobalArguments {
 pub enum Command {
     /// Run a workflow
     Run(RunArguments),
+    /// List runs that have journals, and show what they did
+    #[command(subcommand)]
+    Runs(RunsCommand),
     /// Install, search, publish and verify plugins
     #[command(subcommand)]
     Plugin(PluginCommand),

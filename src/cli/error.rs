@@ -2,6 +2,7 @@
 
 mod direct;
 mod local;
+mod runs;
 mod shelf;
 
 use std::io;
@@ -95,6 +96,7 @@ fn exit_code(error: &OpsError) -> u8 {
         | OpsError::LockDiffers { .. } => VERIFICATION_REFUSED,
         OpsError::Origin(_) => VERIFICATION_REFUSED,
         OpsError::Local(error) => local::exit_code(error),
+        OpsError::Runs(error) => runs::exit_code(error),
         OpsError::Script(error) => shelf::exit_code(error),
         #[cfg(feature = "registry")]
         OpsError::NotCosigned { source, .. } if !matches!(**source, Refusal::Failed(_)) => VERIFICATION_REFUSED,
@@ -205,6 +207,7 @@ fn hint(error: &OpsError) -> Option<String> {
         OpsError::Yanked { .. } => Some("install another version; only locks that hold it keep it".to_owned()),
         OpsError::Revoked { .. } => Some("install another version, and find out why this one was revoked".to_owned()),
         OpsError::Run(error) => run_hint(error),
+        OpsError::Runs(error) => runs::hint(error),
         OpsError::FolderInUse { .. } => Some("name an empty or a new folder".to_owned()),
         #[cfg(feature = "registry")]
         OpsError::Server(error) => server_hint(error),
@@ -219,7 +222,7 @@ fn hint(error: &OpsError) -> Option<String> {
 fn import_hint(error: &UnaskedImport) -> String {
     match error {
         UnaskedImport::Permission { word, .. } => format!(
-            "its author must list what it uses under `permissions.{}` in manifest.yaml; do not install it before",
+            "its author must list what it uses under `permissions.{}` in manifest.yaml; do not use it before",
             word.field()
         ),
         UnaskedImport::NotGiven { .. } => {

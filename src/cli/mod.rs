@@ -10,6 +10,7 @@ mod passphrase;
 mod progress;
 mod recovery;
 mod table;
+mod watch;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -197,6 +197,22 @@ impl Grants {
         self.asked_folders.iter().filter(|folder| self.granted.has(word_of(folder.access)))
     }
 
+    /// What the manifest asks for under a word that was not granted, as it writes it.
+    pub(super) fn withheld(&self, word: Word) -> Vec<String> {
+        if self.granted.has(word) {
+            return Vec::new();
+        }
+        let hosts = |asked: &[AskedHost]| asked.iter().map(|asked| asked.pattern.to_string()).collect();
+        let folders = |access| self.asked_folders(access).map(FilesystemPattern::to_string).collect();
+        match word {
+            Word::ReadEnv => self.asked_env.clone(),
+            Word::HttpClient => hosts(&self.asked_http),
+            Word::NetworkAccess => hosts(&self.asked_network),
+            Word::ReadFiles => folders(Access::Read),
+            Word::WriteFiles => folders(Access::Write),
+        }
+    }
+
     /// Whether the environment variable `name` may be read.
     pub fn check_env(&self, name: &str) -> Result<(), CallError> {
         self.check(Word::ReadEnv, name, self.asked_env.iter().any(|asked| asked == name))

@@ -18,6 +18,7 @@ pub mod plugin;
 pub mod sampler;
 mod timer;
 pub mod wasm;
+mod withheld;
 
 #[cfg(test)]
 mod testing;

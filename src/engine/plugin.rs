@@ -10,6 +10,7 @@ use pocket_index::manifest::{Binary, Manifest, Runtime};
 use pocket_index::name::PluginName;
 use serde_json::{Map, Value};
 
+use super::access::Resolver;
 use super::budget::{Limit, Limits};
 use super::envelope::Identity;
 use super::error::{CallError, CallErrorKind};
@@ -19,6 +20,7 @@ use super::lua::LuaPlugin;
 use super::native::{Confinement, NativeOptions, NativePlugin};
 use super::sampler::Sampler;
 use super::wasm::{WasmEngine, WasmPlugin};
+use super::withheld::Withheld;
 
 /// A plugin's files on disk: an installed folder, or a local one.
 #[derive(Debug, Clone)]
@@ -97,13 +99,15 @@ pub struct Engine {
     /// The plugin whose code is looked at while it runs, and what keeps what is seen.
     sampled: Option<(PluginName, Sampler)>,
     unconfined: BTreeSet<PluginName>,
+    resolver: Resolver,
 }
 
 impl Engine {
     /// An engine whose plugins log to standard error. Nothing is started before a plugin needs it.
     pub fn new(options: EngineOptions) -> Self {
         let wasm = WasmEngine::new(options.cache_dir.clone());
-        Self { options, wasm, log: PluginLog::default(), sampled: None, unconfined: BTreeSet::new() }
+        let (unconfined, resolver) = (BTreeSet::new(), Resolver::default());
+        Self { options, wasm, log: PluginLog::default(), sampled: None, unconfined, resolver }
     }
 
     /// The same engine with another place for log lines.
@@ -127,6 +131,13 @@ impl Engine {
         self
     }
 
+    /// The same engine, which finds the addresses of names elsewhere than in the system's resolver.
+    #[must_use]
+    pub fn with_resolver(mut self, resolver: Resolver) -> Self {
+        self.resolver = resolver;
+        self
+    }
+
     /// Loads a plugin that may do what `grants` say within `limits`, narrowed by its manifest.
     pub fn load(
         &self,
@@ -142,13 +153,14 @@ impl Engine {
         let log = self.log.clone().limited(&identity.plugin, limits);
         let sampled = self.sampled.as_ref().filter(|(plugin, _)| *plugin == files.manifest.name);
         let sampler = sampled.map(|(_, sampler)| sampler.clone());
-        let border = Border { identity, grants, limits, log, sampler };
+        let border = Border { identity, grants, limits, log, sampler, resolver: self.resolver.clone() };
+        let withheld = Withheld::of(files.manifest.runtime, &border.grants);
         let code = match files.manifest.runtime {
             Runtime::Lua => Code::Lua(Box::new(LuaPlugin::load(&files, border)?)),
             Runtime::Wasm => Code::Wasm(Box::new(self.wasm.load(&files, border)?)),
             Runtime::Native => Code::Native(Box::new(self.native(&files, border)?)),
         };
-        Ok(Arc::new(Plugin { manifest: files.manifest, limits, code }))
+        Ok(Arc::new(Plugin { manifest: files.manifest, limits, withheld, code }))
     }
 
     fn native(&self, files: &PluginFiles, border: Border) -> Result<NativePlugin, CallError> {
@@ -174,6 +186,8 @@ pub struct Border {
     pub log: PluginLog,
     /// What keeps where its code is seen; none if nobody looks.
     pub sampler: Option<Sampler>,
+    /// What finds the addresses that it connects to.
+    pub resolver: Resolver,
 }
 
 /// What a plugin used since it was loaded, as far as its runtime tells.
@@ -191,6 +205,7 @@ pub struct Usage {
 pub struct Plugin {
     manifest: Manifest,
     limits: Limits,
+    withheld: Withheld,
     code: Code,
 }
 
@@ -261,7 +276,7 @@ impl Plugin {
             Code::Wasm(plugin) => plugin.call(&call),
             Code::Native(plugin) => plugin.call(&call),
         };
-        reply.map_err(|error| self.with_advice(error.printable(), callers))
+        reply.map_err(|error| self.with_advice(self.withheld.explain(error.printable()), callers))
     }
 
     /// An error that tells of a limit also tells who set it and how it is raised.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use pocket_index::permissions::Permissions;
 use serde_json::{Map, Value};
 
+use super::access::Resolver;
 use super::budget::Limits;
 use super::envelope::Identity;
 use super::grants::{GrantedWords, Grants};
@@ -15,7 +16,7 @@ use super::plugin::{Border, Call, CallContext};
 pub(super) fn border(limits: Limits, asked: &Permissions) -> Border {
     let grants = Grants::new(asked, &GrantedWords::all(), &Map::new()).expect("the permissions are well-formed");
     let identity = Identity { plugin: "sample".into(), version: "1.2.3".into(), settings: Map::new() };
-    Border { identity, grants, limits, log: PluginLog::new(|_| {}), sampler: None }
+    Border { identity, grants, limits, log: PluginLog::new(|_| {}), sampler: None, resolver: Resolver::default() }
 }
 
 /// Limits that a test of an endless loop or a leak reaches soon.

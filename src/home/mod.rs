@@ -160,6 +160,11 @@ impl Home {
         self.root.join("cache")
     }
 
+    /// Journals of runs.
+    pub fn runs(&self) -> PathBuf {
+        self.root.join("runs")
+    }
+
     /// The user's private keys.
     pub fn keys(&self) -> PathBuf {
         self.root.join("keys")

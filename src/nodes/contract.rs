@@ -7,6 +7,7 @@ use std::time::Instant;
 use serde_json::{Map, Value};
 
 use super::allowed::Allowed;
+use super::lineage::Lineage;
 use super::stop::Stop;
 use crate::engine::{CallContext, CallError, CallErrorKind, Reply};
 
@@ -64,8 +65,8 @@ pub trait RunView {
     fn is_connected(&self, action: &str) -> bool;
     /// Tells when the run no longer wants the result.
     fn stop(&self) -> &Stop;
-    /// Where templates look a name up that their input does not have.
-    fn variables(&self) -> &Arc<Map<String, Value>>;
+    /// What the node hands to those that it runs itself.
+    fn lineage(&self) -> Lineage;
 }
 
 /// What a node gives.
@@ -144,9 +145,9 @@ pub struct Setup<'a> {
 
 /// What makes nodes for nodes that run others.
 pub trait Host {
-    /// A node of the given type and config; its templates see the variables of the run it is called from. The pointer of a
-    /// problem starts at the field that is wrong, `node` or `config`.
-    fn task(&self, node_type: &str, config: &Value, folder: &Path) -> Result<Arc<dyn Node>, ConfigProblem>;
+    /// Nodes that run one after another, written as in `nodes`, as one node; a name may be missing. Their templates see the
+    /// variables of the run they are called from. The pointer of a problem starts at the number of the node.
+    fn body(&self, nodes: &[Value], folder: &Path) -> Result<Arc<dyn Node>, ConfigProblem>;
     /// Another workflow file as a node.
     fn document(&self, path: &Path) -> Result<Arc<dyn Node>, String>;
     /// What the user lets workflows use.

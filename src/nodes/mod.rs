@@ -12,12 +12,15 @@ mod delay;
 mod echo;
 mod exec;
 mod file;
+mod foreach;
 mod http;
 mod json;
 mod jsonpath;
+mod lineage;
 mod lua;
 mod parallel;
 mod router;
+mod several;
 mod stop;
 #[cfg(test)]
 mod suites;
@@ -34,6 +37,7 @@ pub use contract::{
     ConfigProblem, Host, Node, NodeCall, Outcome, Placement, Prepared, RunView, Setup, failed, invalid, is_template,
 };
 pub use json::{Unreadable, read as read_json};
+pub use lineage::Lineage;
 pub use stop::Stop;
 
 /// A node type that is part of Pocket.
@@ -91,6 +95,7 @@ static BUILT_INS: &[&BuiltIn] = &[
     &echo::BUILT_IN,
     &exec::BUILT_IN,
     &file::BUILT_IN,
+    &foreach::BUILT_IN,
     &http::BUILT_IN,
     &jsonpath::BUILT_IN,
     &lua::BUILT_IN,

@@ -1,24 +1,22 @@
 //! `parallel`: runs several nodes at once and gives their outputs by name.
 
-use std::collections::VecDeque;
-use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::{BuiltIn, ConfigProblem, Example, Node, NodeCall, Outcome, Prepared, RunView, Setup, Stop, failed};
-use crate::engine::{CallContext, CallError};
-
-/// How many tasks run at once when the node does not say: 8.
-const DEFAULT_CONCURRENCY: usize = 8;
+use super::lineage::Part;
+use super::several::{OnFailure, Several, concurrency_schema, on_failure_schema};
+use super::{BuiltIn, ConfigProblem, Example, Node, NodeCall, Outcome, Prepared, Setup};
+use crate::engine::CallError;
 
 pub(super) static BUILT_IN: BuiltIn = BuiltIn {
     node_type: "parallel",
     category: "flow",
     description: "Runs `tasks`, each a node of its own, and gives their outputs by task name. A task receives its `input`, \
-        or else this node's; templates in its `config` see that as `.`. With `fail_fast` (the default) the first failure \
-        fails the node and stops the others; without it a failed task gives `{error: {kind, message}}`.",
-    outputs: "A mapping of the tasks' outputs by name; `{error: {kind, message}}` for one that failed.",
+        or else this node's; templates in its `config` see that as `.`. `on_failure` is \
+        `fail_fast` (the default: the first failure fails the node and stops the others), `collect` (a failed task gives \
+        `{error: {kind, message}}`) or `skip`; `fail_fast: false` is `collect`.",
+    outputs: "A mapping of the tasks' outputs by name.",
     actions: &[],
     schema,
     examples,
@@ -39,14 +37,18 @@ fn schema() -> Value {
                         "name": { "type": "string", "minLength": 1, "x-pocket-template": false },
                         "node": { "type": "string", "minLength": 1, "description": "The node type.", "x-pocket-template": false },
                         "config": { "type": "object", "x-pocket-template": false },
+                        "timeout": { "type": "string", "x-pocket-template": false },
+                        "retry": { "type": "object", "x-pocket-template": false },
+                        "fallback": { "type": "object", "x-pocket-template": false },
                         "input": { "description": "What the task receives instead of this node's input." }
                     },
                     "required": ["name", "node"],
                     "additionalProperties": false
                 }
             },
-            "max_concurrency": { "type": "integer", "minimum": 1, "maximum": 256, "default": DEFAULT_CONCURRENCY, "description": "How many run at once." },
-            "fail_fast": { "type": "boolean", "default": true, "description": "The first failure fails the node." }
+            "max_concurrency": concurrency_schema(),
+            "on_failure": on_failure_schema(),
+            "fail_fast": { "type": "boolean", "description": "`false` is `on_failure: collect`." }
         },
         "required": ["tasks"],
         "additionalProperties": false
@@ -70,24 +72,38 @@ fn prepare(setup: &Setup<'_>) -> Result<Prepared, Vec<ConfigProblem>> {
     let tasks = setup.config.get("tasks").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let mut prepared: Vec<Task> = Vec::new();
     let mut problems = Vec::new();
+    if setup.config.get("fail_fast").is_some() && setup.config.get("on_failure").is_some() {
+        let problem = ConfigProblem::new("/fail_fast", "`fail_fast` and `on_failure` say the same");
+        problems.push(problem.help("keep `on_failure`"));
+    }
     for (index, task) in tasks.iter().enumerate() {
-        let word = |key: &str| task.get(key).and_then(Value::as_str).unwrap_or_default();
-        let name = word("name");
+        let name = task.get("name").and_then(Value::as_str).unwrap_or_default();
         if prepared.iter().any(|other| other.name == name) {
             let pointer = format!("/tasks/{index}/name");
             problems.push(ConfigProblem::new(pointer, format!("there are two tasks named `{name}`")));
             continue;
         }
-        let empty = json!({});
-        match setup.host.task(word("node"), task.get("config").unwrap_or(&empty), setup.folder) {
+        match setup.host.body(&[as_node(task)], setup.folder) {
             Ok(node) => prepared.push(Task { name: name.to_owned(), index, node }),
             Err(problem) => {
-                let pointer = format!("/tasks/{index}/{}", problem.pointer);
-                problems.push(ConfigProblem { pointer, ..problem });
+                let field = problem.pointer.trim_start_matches('0').replace("/type", "/node");
+                problems.push(ConfigProblem { pointer: format!("/tasks/{index}{field}"), ..problem });
             }
         }
     }
     if problems.is_empty() { Ok(Prepared::new(Parallel(prepared))) } else { Err(problems) }
+}
+
+/// A task as a node of a workflow is written.
+fn as_node(task: &Value) -> Value {
+    let mut node = Map::new();
+    let keys = [("name", "name"), ("node", "type"), ("config", "config")];
+    for (from, to) in keys.into_iter().chain(["timeout", "retry", "fallback"].map(|key| (key, key))) {
+        if let Some(value) = task.get(from) {
+            node.insert(to.to_owned(), value.clone());
+        }
+    }
+    Value::Object(node)
 }
 
 struct Task {
@@ -98,96 +114,30 @@ struct Task {
 
 struct Parallel(Vec<Task>);
 
-/// What the tasks of one call share, whatever their threads.
-struct Shared<'a> {
-    tasks: &'a Value,
-    input: &'a Arc<Value>,
-    context: &'a CallContext,
-    view: TaskView,
-}
-
-/// What a task sees of the run.
-struct TaskView {
-    variables: Arc<Map<String, Value>>,
-    /// Given by the first failure that counts, and by whoever stops the run.
-    stop: Stop,
-}
-
-impl RunView for TaskView {
-    fn render(&self, pointer: &str) -> Result<Value, CallError> {
-        Err(failed(format!("`{pointer}` is lazy, which only inline nodes can have")))
-    }
-
-    fn is_connected(&self, _action: &str) -> bool {
-        false
-    }
-
-    fn stop(&self) -> &Stop {
-        &self.stop
-    }
-
-    fn variables(&self) -> &Arc<Map<String, Value>> {
-        &self.variables
-    }
-}
-
 impl Node for Parallel {
     fn run(&self, call: &NodeCall<'_>) -> Result<Outcome, CallError> {
-        let fail_fast = call.field("fail_fast").and_then(Value::as_bool).unwrap_or(true);
-        let results = self.run_all(call, fail_fast);
-        let mut outputs = Map::new();
-        for (name, result) in results {
-            let output = match result {
-                Ok(outcome) => Arc::unwrap_or_clone(outcome.output),
-                Err(error) if fail_fast => {
-                    return Err(CallError { message: format!("task `{name}`: {}", error.message), ..error });
-                }
-                Err(error) => json!({"error": {"kind": error.kind.word(), "message": error.message}}),
-            };
-            outputs.insert(name, output);
-        }
-        Ok(Outcome::of(Value::Object(outputs)))
-    }
-}
-
-impl Parallel {
-    /// Each task's result, in the order in which they ended; after a failure that counts, perhaps not of all.
-    fn run_all(&self, call: &NodeCall<'_>, fail_fast: bool) -> Vec<(String, Result<Outcome, CallError>)> {
-        let wanted =
-            call.field("max_concurrency").and_then(Value::as_u64).and_then(|wanted| usize::try_from(wanted).ok());
-        let workers = wanted.and_then(NonZeroUsize::new).map_or(DEFAULT_CONCURRENCY, NonZeroUsize::get);
-        let queue = Mutex::new(self.0.iter().collect::<VecDeque<&Task>>());
-        let results = Mutex::new(Vec::new());
-        let view = TaskView { variables: Arc::clone(call.run.variables()), stop: call.run.stop().child() };
-        let shared = Shared { tasks: &call.config["tasks"], input: call.input, context: &call.context, view };
-        std::thread::scope(|scope| {
-            for _ in 0..workers.min(self.0.len()) {
-                scope.spawn(|| {
-                    while !shared.view.stop.is_stopped() {
-                        let Some(task) = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front() else {
-                            break;
-                        };
-                        let result = task.run(&shared);
-                        let failed = result.is_err();
-                        results.lock().unwrap_or_else(PoisonError::into_inner).push((task.name.clone(), result));
-                        if failed && fail_fast {
-                            shared.view.stop.stop();
-                        }
-                    }
-                });
+        let default = match call.field("fail_fast") {
+            Some(Value::Bool(false)) => OnFailure::Collect,
+            _ => OnFailure::FailFast,
+        };
+        let several = Several::of(call, default);
+        let (tasks, own) = (&call.config["tasks"], call.input);
+        let part = |number: usize| {
+            let task = &self.0[number];
+            let given = tasks[task.index].get("input");
+            let input = given.map_or_else(|| Arc::clone(own), |input| Arc::new(input.clone()));
+            several.run_part(&*task.node, "parallel", Part::Named(&task.name), &input)
+        };
+        match several.run(self.0.len(), &part) {
+            Ok(outputs) => {
+                let named =
+                    |(number, output): (usize, Arc<Value>)| (self.0[number].name.clone(), Arc::unwrap_or_clone(output));
+                Ok(Outcome::of(Value::Object(outputs.into_iter().map(named).collect())))
             }
-        });
-        results.into_inner().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Task {
-    fn run(&self, shared: &Shared<'_>) -> Result<Outcome, CallError> {
-        let given = shared.tasks[self.index].get("input");
-        let input = given.map_or_else(|| Arc::clone(shared.input), |input| Arc::new(input.clone()));
-        let mut context = shared.context.clone();
-        context.node = format!("{}/{}", context.node, self.name);
-        let (config, run) = (&Value::Null, &shared.view);
-        self.node.run(&NodeCall { node_type: "parallel", config, input: &input, branches: &[], context, run })
+            Err((number, error)) => {
+                let name = self.0.get(number).map_or("", |task| task.name.as_str());
+                Err(CallError { message: format!("task `{name}`: {}", error.message), ..error })
+            }
+        }
     }
 }

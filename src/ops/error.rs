@@ -19,6 +19,7 @@ use crate::engine::CallError;
 use crate::engine::budget::LimitError;
 use crate::engine::inspect::UnaskedImport;
 use crate::home::HomeError;
+use crate::ops::runs::RunsError;
 use crate::project::{EditError, ExpandError, LockError, ManifestError};
 use crate::registry::{LocationError, RegistryError, TransportError};
 use crate::resolve::ResolveError;
@@ -66,7 +67,7 @@ pub enum OpsError {
         reason: String,
     },
     /// A WebAssembly plugin that imports what its manifest does not ask for.
-    #[error("cannot install `{name}` {version}")]
+    #[error("`{name}` {version} is not used")]
     UnaskedImport {
         /// The plugin.
         name: PluginName,
@@ -301,10 +302,12 @@ pub enum OpsError {
         workflow: PathBuf,
     },
     /// Nothing to call a plugin with.
-    #[error("`{plugin}` has no examples to call it with")]
+    #[error("`{plugin}` has no examples to call it with, and fails with an empty input")]
     NoExamples {
         /// The plugin.
         plugin: PluginName,
+        /// How it fails.
+        source: CallError,
     },
     /// A call of a plugin that is tried.
     #[error("calling `{node}` with {label} failed")]
@@ -399,6 +402,9 @@ pub enum OpsError {
     /// The run failed.
     #[error(transparent)]
     Run(Box<RunError>),
+    /// A run cannot be found, taken up or repeated.
+    #[error(transparent)]
+    Runs(Box<RunsError>),
     /// A plugin cannot be loaded.
     #[error("cannot load the plugin `{plugin}`")]
     Load {
@@ -488,7 +494,7 @@ macro_rules! boxed {
     };
 }
 
-boxed!(OrganisationError => Organisation, PolicyError => Policy, RegistryError => Registry, StoreError => Store, RunError => Run, DirectError => Direct, LocalError => Local, OriginError => Origin);
+boxed!(OrganisationError => Organisation, PolicyError => Policy, RegistryError => Registry, StoreError => Store, RunError => Run, RunsError => Runs, DirectError => Direct, LocalError => Local, OriginError => Origin);
 
 impl OpsError {
     /// For `map_err`: what was done, on which path.

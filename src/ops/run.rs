@@ -1,9 +1,12 @@
 //! `run`: read, find the plugins, plan, load, run.
 
+mod masked;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use masked::Masked;
 use pocket_index::name::PluginName;
 use serde_json::{Map, Value};
 
@@ -15,6 +18,7 @@ use crate::home::Home;
 use crate::nodes::Allowed;
 use crate::project;
 use crate::registry::Network;
+use crate::workflow::journal::Veil;
 use crate::workflow::{self, Document, DocumentError, NodeCatalog as _, Plan, RunOptions, RunReport};
 
 /// Something to tell while a run is prepared.
@@ -105,9 +109,12 @@ impl PlannedRun {
     ///
     /// # Errors
     /// A plugin that cannot be loaded, or the node at which the run failed.
-    pub fn run(&self, input: Value, options: &RunOptions<'_>) -> Result<RunReport, OpsError> {
+    pub fn run(&self, input: Value, options: RunOptions) -> Result<RunReport, OpsError> {
         self.plugins.iter().try_for_each(|plugin| plugin.verify_and_load())?;
         self.allowed.give(&input);
+        let veil = self.veil();
+        let observer = Masked::around(options.observer, &veil);
+        let options = &RunOptions { observer, ..options };
         let result = workflow::run(&self.plan, input, options);
         self.plugins.iter().for_each(|plugin| plugin.end_run(&options.run_id));
         self.plugins.iter().for_each(|plugin| plugin.note_usage());
@@ -115,7 +122,17 @@ impl PlannedRun {
         if let Some(plugin) = self.plugins.first() {
             plugin.recorder().keep(&self.home);
         }
-        Ok(result?)
+        Ok(masked::result(result, &veil)?)
+    }
+
+    /// Hides the secrets in its plugins' settings.
+    pub fn veil(&self) -> Veil {
+        Veil::over(self.plugins.iter().flat_map(|plugin| plugin.secrets()).collect())
+    }
+
+    /// The digests of its plugins, by name.
+    pub fn digests(&self) -> BTreeMap<String, String> {
+        self.plugins.iter().map(|plugin| (plugin.name().to_owned(), plugin.digest())).collect()
     }
 }
 

@@ -21,7 +21,11 @@ pub fn describe(plan: &Plan) -> String {
     for (place, &node) in order.iter().enumerate() {
         let _ = write!(text, "\n{}. {}", place + 1, node_lines(plan, node));
     }
-    let reached: BTreeSet<usize> = order.into_iter().collect();
+    for (place, &node) in plan.graph.finals.iter().enumerate() {
+        let heading = if place == 0 { "\nfinally, however the run ended:\n" } else { "" };
+        let _ = write!(text, "{heading}\n{}. {}", place + 1, node_lines(plan, node));
+    }
+    let reached: BTreeSet<usize> = order.into_iter().chain(plan.graph.finals.iter().copied()).collect();
     let unreached: Vec<&str> =
         (0..plan.nodes.len()).filter(|node| !reached.contains(node)).map(|node| &*plan.nodes[node].name).collect();
     if !unreached.is_empty() {

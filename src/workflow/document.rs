@@ -44,6 +44,8 @@ pub struct Document {
     pub start: Option<At<String>>,
     /// Its nodes, in the order of the file.
     pub nodes: Vec<NodeEntry>,
+    /// The nodes that run when it has ended, however it did, in this order.
+    pub finally: Vec<NodeEntry>,
     /// Its connections, in the order of the file. None at all: nodes run in the order of the file.
     pub connections: Vec<Connection>,
     /// Values that every template can see.
@@ -52,6 +54,8 @@ pub struct Document {
     pub timeout: Option<Duration>,
     /// How many node runs a run may make.
     pub max_steps: u64,
+    /// Whether each run has a journal.
+    pub journal: bool,
     /// What is already known to be wrong with it; [`super::plan::Plan::new`] reports it with its own findings.
     pub problems: Vec<Problem>,
     pub(super) plugins: Vec<(String, Map<String, Value>)>,
@@ -160,22 +164,40 @@ impl Document {
         self.plugins.iter().map(|(name, settings)| (name.as_str(), settings))
     }
 
+    /// Its nodes and those of `finally`.
+    pub fn entries(&self) -> impl Iterator<Item = &NodeEntry> {
+        self.nodes.iter().chain(&self.finally)
+    }
+
     /// Every node type it uses, so that only the plugins that provide them need loading.
     pub fn node_types(&self) -> BTreeSet<&str> {
-        self.nodes.iter().flat_map(|node| nested_types(&node.node_type.value, &node.config)).collect()
+        self.entries().flat_map(|node| nested_types(&node.node_type.value, &node.config)).collect()
     }
 }
 
-/// A node's type and those of the tasks it runs itself.
+/// A node's type and those of the nodes that it runs itself.
 fn nested_types<'a>(node_type: &'a str, config: &'a Yaml) -> Vec<&'a str> {
+    let text = |value: Option<&'a Yaml>| match value.map(|value| &value.kind) {
+        Some(value::Kind::Text(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let (list, key) = match node_type {
+        "parallel" => ("tasks", "node"),
+        "foreach" => ("body", "type"),
+        _ => return vec![node_type],
+    };
+    let inner = match config.get(list) {
+        Some(Yaml { kind: value::Kind::List(nodes), .. }) => nodes.as_slice(),
+        Some(node) => std::slice::from_ref(node),
+        None => &[],
+    };
     let mut types = vec![node_type];
-    if node_type == "parallel"
-        && let Some(Yaml { kind: value::Kind::List(tasks), .. }) = config.get("tasks")
-    {
-        types.extend(tasks.iter().filter_map(|task| match &task.get("node")?.kind {
-            value::Kind::Text(text) => Some(text.as_str()),
-            _ => None,
-        }));
+    for node in inner {
+        types.extend(
+            text(node.get(key))
+                .map(|node_type| nested_types(node_type, node.get("config").unwrap_or(node)))
+                .unwrap_or_default(),
+        );
     }
     types
 }

@@ -1,11 +1,15 @@
 //! How the nodes of a plan are wired, by index.
 
+mod ancestors;
+
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::document::Retry;
+pub use ancestors::Ancestors;
+use ancestors::Memory;
 
 /// The action of a node that names none.
 pub const DEFAULT_ACTION: &str = "default";
@@ -19,6 +23,9 @@ pub struct Graph {
     pub nodes: Vec<Wiring>,
     /// The node it starts at.
     pub start: usize,
+    /// The nodes that run when it has ended, in this order. No connection leads to them.
+    pub finals: Vec<usize>,
+    memory: Memory,
 }
 
 /// One node's connections, and what happens when it fails.
@@ -86,6 +93,11 @@ impl Wiring {
 }
 
 impl Graph {
+    /// Nodes, of which the last ones run when the run has ended. It starts at the first.
+    pub fn new(nodes: Vec<Wiring>, finals: Vec<usize>) -> Self {
+        Self { nodes, finals, ..Self::default() }
+    }
+
     /// Marks the nodes at which branches can meet: those with several predecessors.
     pub fn mark_joins(&mut self) {
         let mut predecessors = vec![0_u32; self.nodes.len()];
@@ -96,6 +108,26 @@ impl Graph {
         }
         for (wiring, count) in self.nodes.iter_mut().zip(predecessors) {
             wiring.joins = count > 1;
+        }
+    }
+
+    /// In a workflow without connections: the order of the file does not lead from one target of a node into another one, nor
+    /// from the node itself. Which of them runs is for its action alone to say.
+    pub fn separate_alternatives(&mut self) {
+        for from in 0..self.nodes.len() {
+            let targets: BTreeSet<usize> = self.nodes[from]
+                .routes
+                .iter()
+                .flat_map(|route| &route.targets)
+                .copied()
+                .filter(|to| *to > from)
+                .collect();
+            for &target in &targets {
+                let before = target - 1;
+                if before == from || targets.range(..=before).next().is_some() {
+                    self.nodes[before].otherwise = None;
+                }
+            }
         }
     }
 
@@ -112,19 +144,8 @@ impl Graph {
     }
 
     /// The nodes from which a node can be reached. The node itself is among them only if it stands in a cycle.
-    pub fn ancestors(&self, node: usize) -> HashSet<usize> {
-        let mut before = vec![Vec::new(); self.nodes.len()];
-        for (from, wiring) in self.nodes.iter().enumerate() {
-            for to in wiring.successors() {
-                before[to].push(from);
-            }
-        }
-        let mut found = HashSet::new();
-        let mut queue = VecDeque::from([node]);
-        while let Some(at) = queue.pop_front() {
-            queue.extend(before[at].iter().copied().filter(|from| found.insert(*from)));
-        }
-        found
+    pub fn ancestors(&self, node: usize) -> Arc<Ancestors> {
+        self.memory.ancestors(self, node)
     }
 
     /// The names along the shortest way from a node back to itself; empty when there is none.

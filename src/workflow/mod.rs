@@ -5,13 +5,15 @@
 //! ```
 //!
 //! A [`Document`] is what stands in the file, a [`Plan`] is what can run: only a document without problems has one.
-//! [`schedule`] decides what runs next and knows no clock; [`run()`] has the clock and the threads.
+//! [`schedule`] decides what runs next and knows no clock; [`run()`] has the clock and the threads, and a [`journal`] if asked.
 
 pub mod catalog;
 mod config;
+mod depth;
 mod describe;
 pub mod document;
 pub mod graph;
+pub mod journal;
 mod nested;
 pub mod observe;
 pub mod plan;
@@ -31,6 +33,7 @@ mod view;
 use std::path::Path;
 
 pub use catalog::{Found, NoPlugins, NodeCatalog, PluginNode};
+pub use depth::MAX_DEPTH;
 pub use describe::describe;
 pub use document::{Document, DocumentError};
 pub use observe::{Observer, RunEvent, Unobserved};

@@ -1,18 +1,22 @@
-//! Nodes inside nodes: another document run as one node, and the tasks of `parallel`.
+//! Nodes inside nodes: another document run as one node, and the bodies of `parallel` and `foreach`.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use pocket_index::digest::Digest;
+use serde_json::{Map, Value};
 
 use super::catalog::NodeCatalog;
 use super::document::Document;
+use super::observe::Unobserved;
 use super::plan::Plan;
 use super::planner::Planner;
 use super::problem::{Problems, Severity};
 use super::report::{RunError, RunErrorKind};
-use super::run::{RunOptions, run};
+use super::run::{Inside, RunOptions, Threads, run_inside};
 use super::source::SourceText;
+use super::view::Family;
 use crate::engine::{CallError, CallErrorKind};
 use crate::nodes::{Allowed, ConfigProblem, Host, Node, NodeCall, Outcome};
 
@@ -25,22 +29,17 @@ pub(super) struct Nested<'a> {
     pub depth: u32,
     /// The values that the workflow's own file gives.
     pub vars: &'a Map<String, Value>,
+    /// Takes the digests of the documents that are read.
+    pub digests: &'a RefCell<Vec<Digest>>,
 }
 
 impl Host for Nested<'_> {
-    fn task(&self, node_type: &str, config: &Value, folder: &Path) -> Result<Arc<dyn Node>, ConfigProblem> {
-        let text = json!({"nodes": [{"name": "task", "type": node_type, "config": config}]}).to_string();
-        let first = |problems: Problems| {
-            let problem = problems.iter().find(|problem| problem.severity == Severity::Error);
-            let (message, help) =
-                problem.map_or((String::new(), None), |problem| (problem.message.clone(), problem.help.clone()));
-            let field = if message.starts_with("there is no node type") { "node" } else { "config" };
-            ConfigProblem { help, ..ConfigProblem::new(field, message) }
-        };
-        let document = Document::parse(SourceText::new("task", text), folder).map_err(first)?;
-        // A task stands in this workflow's file, and so do its values.
+    fn body(&self, nodes: &[Value], folder: &Path) -> Result<Arc<dyn Node>, ConfigProblem> {
+        let document = Document::parse(SourceText::new("body", body_text(nodes)), folder).map_err(of_body)?;
+        // A body stands in this workflow's file, and so do its values.
         let planner = Planner::new(&document, self.catalog, self.depth + 1).with_vars(self.vars);
-        let plan = planner.plan().map_err(first)?;
+        let plan = planner.plan().map_err(of_body)?;
+        self.digests.borrow_mut().push(plan.digest);
         Ok(Arc::new(Inner { plan: Arc::new(plan), reach: Reach::Outer }))
     }
 
@@ -57,6 +56,7 @@ impl Host for Nested<'_> {
             let place = first.map(|problem| format!("{}:{}: {}", problem.file, problem.line, problem.message));
             format!("the workflow has problems: {}", place.unwrap_or_default())
         })?;
+        self.digests.borrow_mut().push(plan.digest);
         Ok(Arc::new(Inner { plan: Arc::new(plan), reach: Reach::Own }))
     }
 
@@ -71,6 +71,32 @@ impl Host for Nested<'_> {
     fn vars(&self) -> &Map<String, Value> {
         self.vars
     }
+}
+
+/// A document of these nodes, each in a line of its own. A node without a name is called by its type and number.
+fn body_text(nodes: &[Value]) -> String {
+    let lines = nodes.iter().enumerate().map(|(index, node)| {
+        let mut node = node.clone();
+        if let Value::Object(fields) = &mut node
+            && !fields.contains_key("name")
+        {
+            let node_type = fields.get("type").and_then(Value::as_str).unwrap_or("node");
+            let name = format!("{node_type}-{}", index + 1);
+            fields.insert("name".to_owned(), Value::String(name));
+        }
+        node.to_string()
+    });
+    format!("{{\"nodes\": [\n{}\n]}}", lines.collect::<Vec<_>>().join(",\n"))
+}
+
+/// The first problem of a body, with the node and the field it is about.
+fn of_body(problems: Problems) -> ConfigProblem {
+    let Some(problem) = problems.iter().find(|problem| problem.severity == Severity::Error) else {
+        return ConfigProblem::new("0", "the body has problems");
+    };
+    let index = problem.line.saturating_sub(2);
+    let field = if problem.message.starts_with("there is no node type") { "/type" } else { "/config" };
+    ConfigProblem { help: problem.help.clone(), ..ConfigProblem::new(format!("{index}{field}"), &problem.message) }
 }
 
 /// A plan that runs as a node.
@@ -90,25 +116,39 @@ enum Reach {
 
 impl Node for Inner {
     fn run(&self, call: &NodeCall<'_>) -> Result<Outcome, CallError> {
+        let lineage = call.run.lineage();
+        let family = lineage.handed::<Family>();
+        let variables = family.as_ref().map(|family| Arc::clone(&family.variables));
+        let (run_id, threads) = match self.reach {
+            Reach::Own => (format!("{}/{}", call.context.run_id, call.context.node), Threads::Several),
+            Reach::Outer => (call.context.run_id.clone(), Threads::ThisOne),
+        };
         let options = RunOptions {
-            run_id: format!("{}/{}", call.context.run_id, call.context.node),
+            run_id,
+            observer: family.as_ref().map_or_else(|| Arc::new(Unobserved) as _, |family| Arc::clone(&family.observer)),
             stop: call.run.stop().clone(),
-            variables: match self.reach {
-                Reach::Own => Map::new(),
-                Reach::Outer => Map::clone(call.run.variables()),
-            },
             deadline: Some(call.context.deadline),
+            journal: family.as_ref().and_then(|family| family.ledger.as_ref()).map(|ledger| ledger.at(lineage.key())),
             ..RunOptions::default()
         };
-        match run(&self.plan, Value::clone(call.input), &options) {
+        let inside = Inside {
+            path: lineage.path().to_owned(),
+            key: lineage.key().to_owned(),
+            node: call.context.node.clone(),
+            is_alone: self.reach == Reach::Outer && self.plan.nodes.len() == 1,
+            variables: variables.filter(|_| self.reach == Reach::Outer),
+            threads,
+        };
+        match run_inside(&self.plan, Arc::clone(call.input), &options, Some(inside)) {
             Ok(report) => Ok(Outcome { output: report.output, action: None }),
-            Err(error) if self.reach == Reach::Outer => {
-                Err(CallError { message: error.message.clone(), ..inner_error(error) })
-            }
-            Err(error) => {
+            Err(error) if self.reach == Reach::Own => {
                 let message = format!("in workflow `{}`: {error}", self.plan.name);
                 Err(CallError { message, ..inner_error(error) })
             }
+            Err(error) if self.plan.nodes.len() > 1 => {
+                Err(CallError { message: error.to_string(), ..inner_error(error) })
+            }
+            Err(error) => Err(inner_error(error)),
         }
     }
 }
@@ -117,7 +157,9 @@ fn inner_error(error: RunError) -> CallError {
     let kind = match error.kind {
         RunErrorKind::Node(kind) => kind,
         RunErrorKind::TimedOut => CallErrorKind::Timeout,
-        RunErrorKind::TooManySteps | RunErrorKind::Stopped | RunErrorKind::Internal => CallErrorKind::Failed,
+        RunErrorKind::TooManySteps | RunErrorKind::Stopped | RunErrorKind::Unrecorded | RunErrorKind::Internal => {
+            CallErrorKind::Failed
+        }
     };
     CallError { details: error.details, ..CallError::new(kind, error.message) }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pocket_index::digest::Digest;
 use serde_json::{Map, Value};
 
 use super::catalog::NodeCatalog;
@@ -25,7 +26,7 @@ pub struct Plan {
     pub description: Option<String>,
     /// The folder that relative paths start from.
     pub folder: PathBuf,
-    /// Its nodes, in the order of the file.
+    /// Its nodes, in the order of the file; those of `finally` come last.
     pub nodes: Vec<PlannedNode>,
     /// How they are wired, by the same index.
     pub graph: Graph,
@@ -35,6 +36,10 @@ pub struct Plan {
     pub timeout: Option<Duration>,
     /// How many node runs a run may make.
     pub max_steps: u64,
+    /// Whether each run has a journal.
+    pub journal: bool,
+    /// The digest of its document and of those that it runs.
+    pub digest: Digest,
     /// What is suspicious but does not keep it from running.
     pub warnings: Problems,
     pub(super) index: HashMap<Arc<str>, usize>,

@@ -2,11 +2,13 @@
 
 mod wiring;
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use pocket_index::digest::Digest;
 use serde_json::{Map, Value};
 
 use super::catalog::{Found, NodeCatalog, PluginNode};
@@ -32,6 +34,8 @@ pub(super) struct Planner<'a> {
     plugin_nodes: HashMap<String, Arc<dyn Node>>,
     /// The outputs that templates read: by node, or every node's when a template computes the name.
     outputs: Vec<(Option<String>, Range<usize>)>,
+    /// Of the documents that nodes run.
+    digests: RefCell<Vec<Digest>>,
 }
 
 /// A node type that was found.
@@ -61,6 +65,7 @@ impl<'a> Planner<'a> {
             checkers: HashMap::new(),
             plugin_nodes: HashMap::new(),
             outputs: Vec::new(),
+            digests: RefCell::default(),
         }
     }
 
@@ -73,7 +78,7 @@ impl<'a> Planner<'a> {
         let document = self.document;
         self.index_names();
         let planned: Vec<Option<(PlannedNode, Option<Vec<String>>)>> =
-            document.nodes.iter().map(|entry| self.node(entry)).collect();
+            document.entries().map(|entry| self.node(entry)).collect();
         let actions: Vec<Option<&[String]>> =
             planned.iter().map(|node| node.as_ref().and_then(|(_, actions)| actions.as_deref())).collect();
         let graph = self.graph(&actions);
@@ -97,6 +102,8 @@ impl<'a> Planner<'a> {
             vars: document.vars.clone(),
             timeout: document.timeout,
             max_steps: document.max_steps,
+            journal: document.journal,
+            digest: digest(document, &self.digests.into_inner()),
             warnings: problems,
             allowed: self.catalog.allowed(),
             index: self.index,
@@ -104,10 +111,11 @@ impl<'a> Planner<'a> {
     }
 
     fn index_names(&mut self) {
-        for (index, node) in self.document.nodes.iter().enumerate() {
+        let entries: Vec<&NodeEntry> = self.document.entries().collect();
+        for (index, node) in entries.iter().enumerate() {
             let name: Arc<str> = node.name.value.as_str().into();
             if let Some(&first) = self.index.get(&name) {
-                let line = self.document.source.position(self.document.nodes[first].name.span.start).line;
+                let line = self.document.source.position(entries[first].name.span.start).line;
                 let message = format!("there are two nodes named `{name}`");
                 self.error(&node.name.span, message, Some(format!("the first one stands in line {line}")));
             } else {
@@ -263,7 +271,7 @@ impl<'a> Planner<'a> {
             Maker::Plugin(node) => return Some(Prepared { node: Arc::clone(node), actions: None }),
             Maker::BuiltIn(built_in) => built_in,
         };
-        let host = Nested { catalog: self.catalog, depth: self.depth, vars: self.vars };
+        let host = Nested { catalog: self.catalog, depth: self.depth, vars: self.vars, digests: &self.digests };
         let setup = Setup { config, folder: &self.document.folder, host: &host };
         match (built_in.prepare)(&setup) {
             Ok(prepared) => Some(prepared),
@@ -330,6 +338,13 @@ impl<'a> Planner<'a> {
     fn warning(&mut self, span: &Range<usize>, message: String, help: Option<String>) {
         self.problems.push(Problem::new(Severity::Warning, &self.document.source, span.clone(), message).help(help));
     }
+}
+
+/// The digest of a document and of those that its nodes run.
+fn digest(document: &Document, inner: &[Digest]) -> Digest {
+    let mut text = Digest::of(document.source.text().as_bytes()).to_string();
+    inner.iter().for_each(|digest| text.push_str(&digest.to_string()));
+    Digest::of(text.as_bytes())
 }
 
 /// The workflow's name when it does not say.

@@ -25,6 +25,8 @@ const ROOT_KEYS: &[&str] = &[
     "vars",
     "timeout",
     "max_steps",
+    "finally",
+    "journal",
 ];
 const NODE_KEYS: &[&str] = &["name", "type", "config", "timeout", "retry", "fallback", "description"];
 const CONNECTION_KEYS: &[&str] = &["from", "to", "when", "action"];
@@ -63,10 +65,12 @@ impl Reading {
             metadata: tree.get("metadata").map_or(Value::Null, Yaml::to_value),
             start: tree.get("start").and_then(|value| self.text(value, "start")),
             nodes,
+            finally: self.finally(tree),
             connections,
             vars: self.plain_mapping(tree, "vars"),
             timeout: tree.get("timeout").and_then(|value| self.duration(value, "timeout")),
             max_steps: self.whole(tree, "max_steps", 1..=u64::MAX).unwrap_or(DEFAULT_MAX_STEPS),
+            journal: self.truth(tree, "journal"),
             plugins: self.plugins(tree),
             problems: Vec::new(),
         };
@@ -99,6 +103,25 @@ impl Reading {
             retry,
             fallback,
         })
+    }
+
+    /// One node, or a list of them.
+    fn finally(&mut self, tree: &Yaml) -> Vec<NodeEntry> {
+        match tree.get("finally") {
+            Some(node @ Yaml { kind: Kind::Map(_), .. }) => self.node(node).into_iter().collect(),
+            list => self.entries(list, "finally", Self::node),
+        }
+    }
+
+    fn truth(&mut self, tree: &Yaml, key: &str) -> bool {
+        match tree.get(key).map(|value| (&value.kind, value)) {
+            None => false,
+            Some((Kind::Bool(word), _)) => *word,
+            Some((_, value)) => {
+                self.expected(value, key, "`true` or `false`");
+                false
+            }
+        }
     }
 
     fn connection(&mut self, tree: &Yaml) -> Option<Connection> {

@@ -45,6 +45,8 @@ pub enum RunErrorKind {
     TooManySteps,
     /// The user stopped it.
     Stopped,
+    /// What happens in it could not be written to its journal.
+    Unrecorded,
     /// The scheduler itself could not work.
     Internal,
 }

@@ -1,76 +1,123 @@
-//! Drives a [`Schedule`]: starts steps, keeps time, waits for what is under way.
+//! Drives a run: feeds [`schedule::step`](super::schedule::step) with what happens, and does what it says.
+//!
+//! What is done at once runs on the driver's own thread, without any runtime. Nodes that may wait have threads of their own;
+//! while they are under way the driver sleeps in [`waiting`].
 
 mod attempt;
+mod ending;
 mod failing;
+mod recording;
+mod waiting;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tokio::task::JoinSet;
 
+use super::journal::{Ledger, Seed};
 use super::observe::{Observer, RunEvent, Unobserved};
 use super::plan::Plan;
 use super::report::{RunError, RunErrorKind, RunReport};
-use super::schedule::{Command, Event, Schedule, Step};
-use crate::engine::CallError;
-use crate::nodes::{Outcome, Stop};
+use super::schedule::{self, Command, Commands, Event, Outcome, State, Step};
+use super::view::{Family, Variables};
+use crate::nodes::Stop;
+use waiting::{JobResult, Timer};
 
 /// How many nodes may wait at the same time when the user does not say: 64. Each takes a thread.
 const MAX_PARALLEL: usize = 64;
-/// How long a call may go on past its deadline before its thread is given up: 1 s. Plugins keep their own deadlines,
-/// and their errors say more.
-const GRACE: Duration = Duration::from_secs(1);
-/// How long nodes have to end after the user stopped the run: 5 s.
-const STOP_GRACE: Duration = Duration::from_secs(5);
 /// The deadline of a call that nobody limits: a year.
 const NO_DEADLINE: Duration = Duration::from_secs(365 * 24 * 3600);
+/// How many steps run before the driver looks at what other threads did: 64, less than a millisecond of most.
+const BATCH: usize = 64;
 
 /// How a workflow is run.
-pub struct RunOptions<'a> {
+pub struct RunOptions {
     /// Tells this run from others.
     pub run_id: String,
     /// Sees what happens.
-    pub observer: &'a dyn Observer,
-    /// Stops the run from outside.
+    pub observer: Arc<dyn Observer>,
+    /// Stops the run from outside; `finally` runs all the same.
     pub stop: Stop,
+    /// Stops `finally` too, and does not wait for nodes to end.
+    pub abort: Stop,
     /// How many nodes may wait at the same time.
     pub max_parallel: usize,
-    /// What templates see besides the workflow's own `vars` and the input, which win.
-    pub variables: Map<String, Value>,
     /// When the run must have ended, besides the workflow's own `timeout`.
     pub deadline: Option<Instant>,
+    /// Where what happens is written down. One that has a past goes on from there.
+    pub journal: Option<Ledger>,
+    /// Where the run begins, if not at its start.
+    pub from: Option<Seed>,
 }
 
-impl Default for RunOptions<'_> {
+impl Default for RunOptions {
     fn default() -> Self {
         let run_id = format!("{:016x}", std::hash::RandomState::new().hash_one(Instant::now()));
         Self {
             run_id,
-            observer: &Unobserved,
+            observer: Arc::new(Unobserved),
             stop: Stop::default(),
+            abort: Stop::default(),
             max_parallel: MAX_PARALLEL,
-            variables: Map::new(),
             deadline: None,
+            journal: None,
+            from: None,
         }
     }
 }
 
 /// Runs a plan to its end on this thread; nodes that wait have threads of their own.
-pub fn run(plan: &Arc<Plan>, input: Value, options: &RunOptions<'_>) -> Result<RunReport, RunError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .max_blocking_threads(options.max_parallel.max(1) * 2)
-        .build()
-        .map_err(|error| plain(RunErrorKind::Internal, format!("cannot start the scheduler: {error}")))?;
-    let driver = Driver::new(plan, Arc::new(input), options);
-    let stop = driver.stop.clone();
-    let result = runtime.block_on(driver.drive());
-    stop.stop();
-    // A call that ignores its deadline must not hold the result back.
-    runtime.shutdown_background();
+///
+/// # Errors
+/// Why the run did not come to its end, with the node where that was.
+pub fn run(plan: &Arc<Plan>, input: impl Into<Arc<Value>>, options: &RunOptions) -> Result<RunReport, RunError> {
+    run_inside(plan, input.into(), options, None)
+}
+
+/// Where a run stands that is a node of another.
+pub(super) struct Inside {
+    /// The node's path, as events show it.
+    pub path: String,
+    /// The key of the node's step.
+    pub key: String,
+    /// The node's path without the numbers of items, as plugins see it.
+    pub node: String,
+    /// Whether its only node is the outer one in all but name.
+    pub is_alone: bool,
+    /// What templates see besides the run's own variables.
+    pub variables: Option<Arc<Variables>>,
+    /// Where its nodes run.
+    pub threads: Threads,
+}
+
+/// Where nodes run that may wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Threads {
+    /// On threads of their own.
+    Several,
+    /// On the thread that drives the run, which may wait itself: for nodes that run one after another anyway.
+    ThisOne,
+}
+
+pub(super) fn run_inside(
+    plan: &Arc<Plan>,
+    input: Arc<Value>,
+    options: &RunOptions,
+    inside: Option<Inside>,
+) -> Result<RunReport, RunError> {
+    let is_outermost = inside.is_none();
+    let mut driver = Driver::new(plan, input, options, inside);
+    driver.begin(is_outermost);
+    let result = driver.run();
+    driver.tell_nodes_to_stop();
+    if is_outermost {
+        driver.note_end(&result);
+        options.observer.see(&RunEvent::Ended { result: result.as_ref() });
+    }
     result
 }
 
@@ -80,67 +127,54 @@ fn plain(kind: RunErrorKind, message: String) -> RunError {
 
 struct Driver<'a> {
     plan: &'a Arc<Plan>,
-    options: &'a RunOptions<'a>,
-    schedule: Schedule<'a>,
+    options: &'a RunOptions,
+    inside: Option<Inside>,
+    state: State,
     input: Arc<Value>,
-    /// `vars`, and over them the fields of the run's input.
-    variables: Arc<Map<String, Value>>,
+    variables: Arc<Variables>,
+    /// What runs inside of this one gets.
+    family: Arc<Family>,
+    ledger: Option<Ledger>,
     /// The last output of each node that some template reads.
     outputs: Vec<Option<Arc<Value>>>,
     ready: VecDeque<Step>,
     /// Steps that wait for a thread.
     queued: VecDeque<Step>,
     jobs: JoinSet<JobResult>,
-    in_flight: HashMap<u64, InFlight>,
+    in_flight: HashMap<u64, waiting::InFlight>,
     timers: BTreeMap<(Instant, u64), Timer>,
     began: Instant,
     deadline: Option<Instant>,
     /// Tells this run's nodes that nobody waits for them any more.
     stop: Stop,
-    done: Option<Arc<Value>>,
-}
-
-struct InFlight {
-    step: Step,
-    began: Instant,
-}
-
-struct JobResult {
-    id: u64,
-    attempt: u32,
-    result: Result<Outcome, CallError>,
-}
-
-enum Timer {
-    Retry(Step),
-    /// The thread of a step's attempt is given up.
-    Abandon {
-        id: u64,
-        attempt: u32,
-    },
-}
-
-/// What the driver woke up for.
-enum Wake {
-    Job(JobResult),
-    Timer,
-    Stopped,
+    /// Until when nodes that were told to stop are waited for.
+    grace: Option<Instant>,
+    ended: Option<Outcome>,
+    /// The number of the last record in the journal.
+    last_record: u64,
+    /// Whether the journal told that the run was over.
+    was_over: bool,
 }
 
 impl<'a> Driver<'a> {
-    fn new(plan: &'a Arc<Plan>, input: Arc<Value>, options: &'a RunOptions<'a>) -> Self {
-        let mut variables = options.variables.clone();
-        variables.extend(plan.vars.iter().map(|(key, value)| (key.clone(), value.clone())));
-        if let Value::Object(fields) = &*input {
-            variables.extend(fields.iter().map(|(key, value)| (key.clone(), value.clone())));
-        }
+    fn new(plan: &'a Arc<Plan>, input: Arc<Value>, options: &'a RunOptions, inside: Option<Inside>) -> Self {
+        let variables = Arc::new(Variables {
+            plan: Arc::clone(plan),
+            input: Arc::clone(&input),
+            outer: inside.as_ref().and_then(|inside| inside.variables.clone()),
+        });
+        let ledger = options.journal.clone();
+        let observer = Arc::clone(&options.observer);
+        let family = Family { observer, ledger: ledger.clone(), variables: Arc::clone(&variables) };
         let began = Instant::now();
         Self {
             plan,
             options,
-            schedule: Schedule::new(&plan.graph, plan.max_steps),
+            state: State::new(plan.max_steps),
             input,
-            variables: Arc::new(variables),
+            variables,
+            family: Arc::new(family),
+            ledger,
             outputs: vec![None; plan.nodes.len()],
             ready: VecDeque::new(),
             queued: VecDeque::new(),
@@ -149,120 +183,142 @@ impl<'a> Driver<'a> {
             timers: BTreeMap::new(),
             began,
             deadline: plan.timeout.map(|timeout| began + timeout).into_iter().chain(options.deadline).min(),
-            stop: options.stop.child(),
-            done: None,
-        }
-    }
-
-    async fn drive(mut self) -> Result<RunReport, RunError> {
-        self.apply(Event::Begin(Arc::clone(&self.input)))?;
-        loop {
-            while let Some(step) = self.ready.pop_front() {
-                self.check_time()?;
-                if let Some(event) = self.launch(step) {
-                    self.apply(event)?;
-                }
-                while let Some(Ok(result)) = self.jobs.try_join_next() {
-                    self.finish_job(result)?;
-                }
-            }
-            if let Some(output) = self.done.take() {
-                return Ok(RunReport { output, steps: self.schedule.steps(), elapsed: self.began.elapsed() });
-            }
-            match self.wait().await {
-                Wake::Job(result) => self.finish_job(result)?,
-                Wake::Timer => self.fire_timers()?,
-                Wake::Stopped => return Err(self.stopped().await),
-            }
-        }
-    }
-
-    async fn wait(&mut self) -> Wake {
-        let next = self.timers.keys().next().map(|(at, _)| *at);
-        let next = next.into_iter().chain(self.deadline).min();
-        let at = next.unwrap_or_else(|| Instant::now() + NO_DEADLINE);
-        tokio::select! {
-            biased;
-            () = self.options.stop.stopped() => Wake::Stopped,
-            Some(result) = self.jobs.join_next() => match result {
-                Ok(result) => Wake::Job(result),
-                // Jobs catch their own panics, and nobody cancels them.
-                Err(_) => Wake::Timer,
+            stop: if inside.as_ref().is_some_and(|inside| inside.threads == Threads::ThisOne) {
+                options.stop.clone()
+            } else {
+                options.stop.child()
             },
-            () = tokio::time::sleep_until(at.into()) => Wake::Timer,
+            inside,
+            grace: None,
+            ended: None,
+            last_record: 0,
+            was_over: false,
         }
     }
 
-    fn check_time(&self) -> Result<(), RunError> {
-        if self.options.stop.is_stopped() {
-            return Err(self.stop_error());
-        }
-        if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            return Err(self.time_error());
-        }
-        Ok(())
+    /// Where nodes run that may wait.
+    fn threads(&self) -> Threads {
+        self.inside.as_ref().map_or(Threads::Several, |inside| inside.threads)
     }
 
-    /// Lets running nodes end, for a while.
-    async fn stopped(&mut self) -> RunError {
-        let error = self.stop_error();
-        let all = async { while self.jobs.join_next().await.is_some() {} };
-        // Whether they ended or not, the run is over.
-        let _ = tokio::time::timeout(STOP_GRACE, all).await;
-        error
-    }
-
-    fn fire_timers(&mut self) -> Result<(), RunError> {
-        self.check_time()?;
-        let now = Instant::now();
-        while let Some(entry) = self.timers.first_entry().filter(|entry| entry.key().0 <= now) {
-            match entry.remove() {
-                Timer::Retry(step) => self.ready.push_back(step),
-                Timer::Abandon { id, attempt } => {
-                    let is_running = self.in_flight.get(&id).is_some_and(|flight| flight.step.attempt == attempt);
-                    if is_running {
-                        let node = self.in_flight[&id].step.node;
-                        let limit = self.plan.nodes[node].timeout.unwrap_or_default();
-                        let error = CallError::timeout(&self.plan.nodes[node].node_type, limit);
-                        self.finish_job(JobResult { id, attempt, result: Err(error) })?;
-                    }
+    fn begin(&mut self, is_outermost: bool) {
+        let first = match &self.options.from {
+            Some(seed) => {
+                for (node, output) in &seed.outputs {
+                    self.keep(*node, output);
                 }
+                Event::BeginAt { node: seed.node, input: Arc::clone(&seed.input) }
             }
+            None => Event::Begin { input: Arc::clone(&self.input) },
+        };
+        if let (Some(ledger), Event::Begin { input }, true) = (&self.ledger, &first, is_outermost) {
+            ledger.note_input(input);
         }
-        Ok(())
+        let recalled = self.recall(&first);
+        if is_outermost {
+            self.options.observer.see(&RunEvent::Began {
+                run: &self.options.run_id,
+                workflow: &self.plan.name,
+                nodes: self.plan.nodes.len(),
+                resumed_after: recalled.unwrap_or_default(),
+            });
+        }
+        // How a run begins stands in the journal's header, or in the record of the node around it.
+        if recalled.is_none() {
+            self.take(first);
+        }
     }
 
-    /// Takes the result of a call on another thread, unless it was given up before.
-    fn finish_job(&mut self, job: JobResult) -> Result<(), RunError> {
-        let is_awaited = self.in_flight.get(&job.id).is_some_and(|flight| flight.step.attempt == job.attempt);
-        let Some(flight) = is_awaited.then(|| self.in_flight.remove(&job.id)).flatten() else { return Ok(()) };
-        self.ready.extend(self.queued.pop_front());
-        let event = self.conclude(flight.step, job.result, flight.began);
-        self.apply(event)
+    fn run(&mut self) -> Result<RunReport, RunError> {
+        if self.threads() == Threads::ThisOne {
+            return self.run_on_this_thread();
+        }
+        while self.ended.is_none() && self.queued.is_empty() && !self.ready.is_empty() {
+            self.advance();
+        }
+        // Nothing had to wait, so nothing is needed to wait with.
+        if self.ended.is_some() && self.grace.is_none() {
+            return self.result();
+        }
+        self.run_with_threads()
     }
 
-    fn apply(&mut self, event: Event) -> Result<(), RunError> {
-        let mut commands = Vec::new();
-        self.schedule.on(event, &mut commands);
+    /// Runs steps that are ready, for a while.
+    fn advance(&mut self) {
+        for _ in 0..BATCH {
+            self.check_time();
+            if self.grace.is_some() {
+                return;
+            }
+            let Some(step) = self.ready.pop_front() else { return };
+            self.launch(step);
+        }
+    }
+
+    /// Takes an event in, after it was written down, and does what follows.
+    fn apply(&mut self, event: Event, took: Option<Duration>) {
+        let event = self.recorded(event, took);
+        self.take(event);
+    }
+
+    fn take(&mut self, event: Event) {
+        let was_running = self.state.is_running();
+        let commands = schedule::step(&self.plan.graph, &mut self.state, event);
+        let ends_now = was_running && !self.state.is_running();
+        if ends_now {
+            self.note_ending(&commands);
+        }
+        self.obey(commands);
+        if ends_now {
+            self.leave_limits();
+        }
+    }
+
+    fn obey(&mut self, commands: Commands) {
         for command in commands {
             match command {
                 Command::Start(step) => self.ready.push_back(step),
                 Command::StartAfter(step, pause) => self.retry_later(step, pause),
-                Command::Recover(node, output) => self.keep(node, &output),
-                Command::Done(output) => self.done = Some(output),
-                Command::Fail(node, error) => return Err(self.node_error(node, error)),
-                Command::TooManySteps(node) => return Err(self.runaway(node)),
+                Command::Recover(node, output) => {
+                    self.keep(node, &output);
+                    self.tell(node, |observer, node| observer.see(&RunEvent::Recovered { node, output: &output }));
+                }
+                Command::Cancel => self.cancel(),
+                Command::End(outcome) => self.ended = Some(outcome),
             }
         }
-        Ok(())
     }
 
     fn retry_later(&mut self, step: Step, pause: Duration) {
         let jitter = self.plan.graph.nodes[step.node].retry.as_ref().map_or(0.0, |retry| retry.jitter);
         let pause = pause.mul_f64(1.0 - jitter * chance());
-        let node = &self.plan.nodes[step.node].name;
-        self.options.observer.see(&RunEvent::Retrying { node, attempt: step.attempt, pause });
+        let attempt = step.attempt;
+        self.tell(step.node, |observer, node| observer.see(&RunEvent::Retrying { node, attempt, pause }));
         self.timers.insert((Instant::now() + pause, step.id), Timer::Retry(step));
+    }
+
+    /// Keeps a node's output for the templates that read it.
+    fn keep(&mut self, node: usize, output: &Arc<Value>) {
+        if self.plan.nodes[node].is_kept {
+            self.outputs[node] = Some(Arc::clone(output));
+        }
+    }
+
+    /// Tells an event of a node by its path, if anybody looks.
+    fn tell(&self, node: usize, tell: impl FnOnce(&dyn Observer, &str)) {
+        if self.options.observer.looks() {
+            tell(&*self.options.observer, &self.path(node));
+        }
+    }
+
+    /// A node's path, as events show it.
+    fn path(&self, node: usize) -> Cow<'a, str> {
+        let name = &*self.plan.nodes[node].name;
+        match &self.inside {
+            None => Cow::Borrowed(name),
+            Some(Inside { path, is_alone: true, .. }) => Cow::Owned(path.clone()),
+            Some(Inside { path, .. }) => Cow::Owned(format!("{path}/{name}")),
+        }
     }
 }
 

@@ -4,15 +4,39 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::config::Config;
 use super::graph::Wiring;
+use super::journal::Ledger;
+use super::observe::Observer;
 use super::plan::Plan;
 use super::schedule::Step;
-use super::template::{Budgets, Scope, Surroundings};
+use super::template::{self, Budgets, Scope, Surroundings};
 use crate::engine::CallError;
-use crate::nodes::{RunView, Stop, failed, invalid};
+use crate::nodes::{Lineage, RunView, Stop, failed, invalid};
+
+/// What a run hands down to the runs inside it.
+pub(super) struct Family {
+    pub observer: Arc<dyn Observer>,
+    pub ledger: Option<Ledger>,
+    pub variables: Arc<Variables>,
+}
+
+/// Where templates look up what their input does not have: the fields of the run's input, then the workflow's `vars`, then
+/// the same of the run around it. Nothing is copied.
+pub(super) struct Variables {
+    pub plan: Arc<Plan>,
+    pub input: Arc<Value>,
+    pub outer: Option<Arc<Variables>>,
+}
+
+impl template::Variables for Variables {
+    fn get(&self, name: &str) -> Option<&Value> {
+        let own = self.input.get(name).or_else(|| self.plan.vars.get(name));
+        own.or_else(|| self.outer.as_ref().and_then(|outer| outer.get(name)))
+    }
+}
 
 /// The outputs of a run so far, for templates.
 pub(super) struct Outputs<'a> {
@@ -46,7 +70,7 @@ impl Surroundings for Outputs<'_> {
 /// What a node's templates are rendered with.
 pub(super) fn scope<'a>(
     dot: &'a Value,
-    variables: &'a Map<String, Value>,
+    variables: &'a Variables,
     input: &'a Value,
     outputs: &'a Outputs<'a>,
 ) -> Scope<'a> {
@@ -59,7 +83,7 @@ pub(super) struct InlineView<'a> {
     pub scope: Scope<'a>,
     pub wiring: &'a Wiring,
     pub stop: &'a Stop,
-    pub variables: &'a Arc<Map<String, Value>>,
+    pub lineage: &'a dyn Fn() -> Lineage,
 }
 
 impl RunView for InlineView<'_> {
@@ -75,8 +99,8 @@ impl RunView for InlineView<'_> {
         self.stop
     }
 
-    fn variables(&self) -> &Arc<Map<String, Value>> {
-        self.variables
+    fn lineage(&self) -> Lineage {
+        (self.lineage)()
     }
 }
 
@@ -84,7 +108,7 @@ impl RunView for InlineView<'_> {
 pub(super) struct JobView<'a> {
     pub wiring: &'a Wiring,
     pub stop: &'a Stop,
-    pub variables: &'a Arc<Map<String, Value>>,
+    pub lineage: &'a Lineage,
 }
 
 impl RunView for JobView<'_> {
@@ -100,8 +124,8 @@ impl RunView for JobView<'_> {
         self.stop
     }
 
-    fn variables(&self) -> &Arc<Map<String, Value>> {
-        self.variables
+    fn lineage(&self) -> Lineage {
+        self.lineage.clone()
     }
 }
 

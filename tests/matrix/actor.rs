@@ -1,12 +1,13 @@
-//! A plugin with the node types `read-env`, `http-get`, `connect`, `read-file` and `write-file` in one of the runtimes.
+//! A plugin with the node types `read-env`, `http-get`, `connect`, `read-file`, `write-file` and `link-file` in one of the runtimes.
 //!
-//! Each takes what it uses as its input: a variable's name, a URL, `host:port`, a path. It gives what it read, `"connected"` or
-//! `"written"`, and lets errors of the host pass.
+//! Each takes what it uses as its input: a variable's name, a URL (perhaps with a header, `URL|name|value`), `host:port`, a path,
+//! two paths with `>` between them. It gives what it read, `"connected"`, `"written"` or `"linked"`, and lets errors of the host pass.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use pocket::engine::access::Resolver;
 use pocket::engine::{Call, CallContext, CallError, Engine, EngineOptions, Grants, Limits, Plugin, PluginFiles};
 use pocket_index::manifest::Manifest;
 use pocket_index::permissions::Permissions;
@@ -20,10 +21,12 @@ pub enum Attempt {
     Connect,
     ReadFile,
     WriteFile,
+    LinkFile,
 }
 
 impl Attempt {
-    pub const ALL: [Self; 5] = [Self::ReadEnv, Self::HttpGet, Self::Connect, Self::ReadFile, Self::WriteFile];
+    pub const ALL: [Self; 6] =
+        [Self::ReadEnv, Self::HttpGet, Self::Connect, Self::ReadFile, Self::WriteFile, Self::LinkFile];
 
     pub fn node_type(self) -> &'static str {
         match self {
@@ -32,6 +35,19 @@ impl Attempt {
             Self::Connect => "connect",
             Self::ReadFile => "read-file",
             Self::WriteFile => "write-file",
+            Self::LinkFile => "link-file",
+        }
+    }
+
+    /// What the manifest asks for: entries with commas between them.
+    pub fn asking(self, entries: &str) -> Permissions {
+        let entries = entries.split(',').filter(|entry| !entry.is_empty()).map(str::to_owned).collect();
+        let nothing = Permissions::default();
+        match self {
+            Self::ReadEnv => Permissions { env: entries, ..nothing },
+            Self::HttpGet => Permissions { http: entries, ..nothing },
+            Self::Connect => Permissions { network: entries, ..nothing },
+            Self::ReadFile | Self::WriteFile | Self::LinkFile => Permissions { filesystem: entries, ..nothing },
         }
     }
 }
@@ -43,6 +59,8 @@ pub enum Refusal {
     Words,
     /// What may not be used is not there: the output is `null`.
     Absence,
+    /// By an error of the system, one of these, which the plugin tells in its own words.
+    System(&'static [&'static str]),
     /// The runtime has no such thing at all.
     Nowhere,
 }
@@ -59,16 +77,22 @@ pub trait Actor: Sync {
     fn refusal(&self, attempt: Attempt) -> Refusal;
 }
 
-/// Loads the actor's plugin, which asks for `asked`, and has it try something.
-pub fn attempt(
-    actor: &dyn Actor,
-    asked: &Permissions,
-    grants: Grants,
-    attempt: Attempt,
-    what: &str,
-) -> Result<Value, CallError> {
+/// What a plugin asks for and gets, and what finds its addresses.
+#[derive(Clone)]
+pub struct Setup {
+    pub asked: Permissions,
+    pub grants: Grants,
+    pub resolver: Resolver,
+}
+
+/// Loads the actor's plugin and has it try something.
+pub fn attempt(actor: &dyn Actor, setup: &Setup, attempt: Attempt, what: &str) -> Result<Value, CallError> {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let plugin = load(actor, folder.path(), asked, grants)?;
+    call(&*load(actor, folder.path(), setup)?, attempt, what)
+}
+
+/// Has a loaded plugin try something.
+pub fn call(plugin: &Plugin, attempt: Attempt, what: &str) -> Result<Value, CallError> {
     let (config, input) = (Value::Null, Value::from(what));
     let deadline = Instant::now() + Limits::default().timeout;
     let context = CallContext { run_id: "run".into(), node: "node".into(), attempt: 1, deadline };
@@ -76,15 +100,18 @@ pub fn attempt(
     plugin.call(call).map(|reply| reply.output)
 }
 
-fn load(actor: &dyn Actor, folder: &Path, asked: &Permissions, grants: Grants) -> Result<Arc<Plugin>, CallError> {
+/// Loads the actor's plugin.
+pub fn load(actor: &dyn Actor, folder: &Path, setup: &Setup) -> Result<Arc<Plugin>, CallError> {
     let binary = actor.write(folder);
     let nodes: String = Attempt::ALL.iter().map(|attempt| format!("- type: {}\n", attempt.node_type())).collect();
     let manifest =
         format!("name: matrix\nversion: 1.0.0\nruntime: {}\nbinary: {binary}\nnodes:\n{nodes}", actor.runtime());
     let manifest = Manifest::parse(manifest.as_bytes()).expect("it is well-formed");
-    let manifest = Manifest { permissions: asked.clone(), ..manifest };
+    let manifest = Manifest { permissions: setup.asked.clone(), ..manifest };
     let files = PluginFiles { root: folder.to_owned(), manifest, tree: None };
-    let host_program = env!("CARGO_BIN_EXE_pocket").into();
-    let engine = Engine::new(EngineOptions { cache_dir: folder.join("cache"), host_program });
-    engine.load(files, grants, Map::new(), Limits::default())
+    // One cache for all tests: what is slow to compile is compiled once.
+    let cache_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guests/cache");
+    let engine = Engine::new(EngineOptions { cache_dir, host_program: env!("CARGO_BIN_EXE_pocket").into() });
+    let engine = engine.with_resolver(setup.resolver.clone());
+    engine.load(files, setup.grants.clone(), Map::new(), Limits::default())
 }

@@ -8,7 +8,12 @@ pub struct Lua;
 
 const SOURCE: &str = "
 function read_env(name) return env[name] end
-function http_get(url) return http.get(url).body end
+function http_get(input)
+  local parts = str_split(input, '|')
+  local headers = json_object()
+  if parts[2] then headers[parts[2]] = parts[3] end
+  return http.get(parts[1], {headers = headers}).body
+end
 function read_file(path) return fs.read(path) end
 function write_file(path) fs.write(path, 'new') return 'written' end
 ";
@@ -26,7 +31,7 @@ impl Actor for Lua {
     fn refusal(&self, attempt: Attempt) -> Refusal {
         match attempt {
             Attempt::ReadEnv => Refusal::Absence,
-            Attempt::Connect => Refusal::Nowhere,
+            Attempt::Connect | Attempt::LinkFile => Refusal::Nowhere,
             Attempt::HttpGet | Attempt::ReadFile | Attempt::WriteFile => Refusal::Words,
         }
     }

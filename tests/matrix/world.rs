@@ -8,7 +8,7 @@ use std::thread;
 /// A folder with `data/a.txt`, `out/`, `secret.txt`, and ways from the first two to the last. Two servers that say who they are.
 pub struct World {
     pub folder: tempfile::TempDir,
-    /// Listens on 127.0.0.1, answers `open`, and leads from `/leave` to the other.
+    /// Listens on 127.0.0.1, answers `open`, and leads from `/leave` to the other and from `/again` to itself by the name that was used.
     pub open: u16,
     /// Listens on 127.0.0.2 and answers `secret`.
     pub secret: u16,
@@ -31,9 +31,10 @@ impl World {
         }
         let secret = serve("127.0.0.2", |_| answer("200 OK", "", "secret"));
         let leave = format!("Location: http://127.0.0.2:{secret}/\r\n");
-        let open = serve("127.0.0.1", move |request| match request.starts_with("GET /leave") {
-            true => answer("302 Found", &leave, ""),
-            false => answer("200 OK", "", "open"),
+        let open = serve("127.0.0.1", move |request| match request.split(' ').nth(1) {
+            Some("/leave") => answer("302 Found", &leave, ""),
+            Some("/again") => answer("302 Found", "Location: /\r\n", ""),
+            _ => answer("200 OK", "", "open"),
         });
         Self { folder, open, secret }
     }

@@ -81,7 +81,9 @@ fn a_plugin_in_c_plus_plus_throws_and_catches() {
     let error = plugin.error("throw", json!(null));
     assert_eq!(error.kind, CallErrorKind::Crashed);
     assert!(error.message.starts_with("`throw` crashed with SIGABRT (it gave up by itself)"), "{error}");
-    assert!(error.message.contains("foreign exceptions"), "{error}");
+    assert!(error.message.ends_with("; its last words: what():  nobody catches this"), "{error}");
+    let said = &error.details.expect("it has some")["last_lines"];
+    assert_eq!(said[0], "terminate called after throwing an instance of 'std::runtime_error'");
     assert_eq!(plugin.output("join", json!("c")), json!(["c"]));
 }
 

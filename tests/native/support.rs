@@ -5,6 +5,7 @@ use std::process::Command;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use pocket::engine::access::Resolver;
 use pocket::engine::envelope::Identity;
 use pocket::engine::log::PluginLog;
 use pocket::engine::native::{Confinement, NativeOptions, NativePlugin};
@@ -102,6 +103,7 @@ impl Setup {
                 sink.lock().expect("no sink panics").push(format!("{}{}", line.severity.prefix(), line.text))
             }),
             sampler: None,
+            resolver: Resolver::default(),
         };
         (border, log)
     }

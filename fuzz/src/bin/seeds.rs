@@ -10,7 +10,11 @@ use flate2::read::GzDecoder;
 // Built with counters like the targets, and so needs the functions that count.
 use libfuzzer_sys as _;
 use pocket_index::archive::{self, MANIFEST, fixture::Fixture};
+use pocket_index::digest::Digest;
 use pocket_index::limits::Limits;
+use pocket_index::log::{Checkpoint, Cosigner, NoteSigner, leaf_hash};
+use pocket_index::signature::SecretKey;
+use pocket_index::witness::AddCheckpoint;
 
 type Done = Result<(), Box<dyn Error>>;
 
@@ -21,6 +25,7 @@ fn main() -> Done {
     seeds.index()?;
     seeds.specification()?;
     seeds.recovery()?;
+    seeds.witness()?;
     seeds.project_files()?;
     seeds.texts()
 }
@@ -135,7 +140,7 @@ impl Seeds {
         let line =
             text.lines().find(|line| line.starts_with("{\"seq\":0")).ok_or("the specification has an example")?;
         let release = pocket_index::record::Line::parse(line)?.event_bytes;
-        let key = pocket_index::signature::SecretKey::from_seed(&[2; 32]).public();
+        let key = SecretKey::from_seed(&[2; 32]).public();
         let recovery = format!(
             r#"{{"kind":"owner-recovery","name":"hello","keys":["{key}"],"threshold":1,"effective":345600,"reason":"lost"}}"#
         );
@@ -146,6 +151,20 @@ impl Seeds {
         let cancelled = format!("1{release}\n3{recovery}\n1{keys}\n");
         self.write("history", "recovery-done", done.as_bytes())?;
         self.write("history", "recovery-cancelled", cancelled.as_bytes())
+    }
+
+    /// A request without and with a proof, and what a witness answers: sizes, and its line for another checkpoint.
+    fn witness(&self) -> Done {
+        let log = NoteSigner::new("fuzz", SecretKey::from_seed(&[1; 32]))?;
+        let checkpoint = Checkpoint::sign(2, leaf_hash(b"another tree"), Digest::of(b""), &log);
+        for (name, old, proof) in [("first", 0, Vec::new()), ("grown", 1, vec![leaf_hash(b"a leaf")])] {
+            let request = AddCheckpoint { old, proof, note: checkpoint.note().to_owned() };
+            self.write("witness", name, request.encode().as_bytes())?;
+        }
+        let secret = SecretKey::from_seed(&[2; 32]);
+        let cosignature = Cosigner::new("witness", &secret)?.cosign(&checkpoint, 1_790_000_000);
+        self.write("witness", "cosignature", cosignature.line().as_bytes())?;
+        self.write("witness", "size", b"18446744073709551615\n")
     }
 
     fn project_files(&self) -> Done {

@@ -138,6 +138,9 @@ pub struct Manifest {
     pub dependencies: BTreeMap<PluginName, Dependency>,
     /// Its own settings, by name.
     pub config: BTreeMap<String, Setting>,
+    /// Their names in the order in which its author wrote them.
+    #[serde(skip)]
+    pub config_order: Vec<String>,
     /// A shorter word for the plugin's name in `POCKET_PLUGIN_<PREFIX>_<SETTING>`.
     pub env_prefix: Option<String>,
     /// What follows when its process dies. Native plugins have one.

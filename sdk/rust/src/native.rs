@@ -6,10 +6,13 @@
 //! A panic does not end the process: the call returns an error of kind `failed` with the panic's message, and the plugin goes
 //! on. What the panicking call left half-done stays so; hold such state under a `Mutex`, whose poison tells.
 
+pub mod host;
+
 use std::ffi::{c_char, c_int, c_uint};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 
+pub use self::host::HostTable;
 use crate::{Error, Plugin, Settings, run_text};
 
 /// `POCKET_PLUGIN_ABI`.
@@ -31,76 +34,6 @@ pub struct Text {
 pub struct Buffer {
     data: *mut c_char,
     size: usize,
-}
-
-/// `pocket_host`.
-#[repr(C)]
-pub struct HostTable {
-    size: usize,
-    log: unsafe extern "C" fn(level: c_int, text: Text),
-    connect: unsafe extern "C" fn(host: Text, port: c_uint, error: *mut c_char, error_capacity: usize) -> c_int,
-}
-
-/// The table that the engine gave at the start. It is valid until the process ends.
-static HOST: OnceLock<&'static HostTable> = OnceLock::new();
-
-/// What the engine does for a native plugin.
-pub mod host {
-    use std::io::{self, ErrorKind};
-    use std::net::TcpStream;
-    use std::os::fd::FromRawFd;
-
-    use super::{HOST, Text};
-
-    /// The longest reason for a refused connection that is taken.
-    const MAX_REASON_BYTES: usize = 1024;
-
-    /// How important a log line is.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-    pub enum Level {
-        /// For the plugin's author.
-        Debug,
-        /// For whoever wonders what happens.
-        Info,
-        /// Something that should be looked at.
-        Warn,
-        /// Something that went wrong.
-        Error,
-    }
-
-    /// Writes a line to the plugin's log. Without an engine, as in tests, it goes to standard error.
-    pub fn log(level: Level, text: &str) {
-        match HOST.get() {
-            // SAFETY: the engine keeps the table valid until the process ends; the text lives as long as the call.
-            Some(table) => unsafe { (table.log)(level as i32, Text::of(text)) },
-            None => eprintln!("{level:?}: {text}"),
-        }
-    }
-
-    /// Connects to a host and port for which the manifest asks under `permissions: network`, and which the user granted. The
-    /// engine resolves the name and connects, within the deadline of the call that is running.
-    ///
-    /// `PermissionDenied` means not asked for or not granted, `ConnectionRefused` that nobody answers there, `TimedOut` that the
-    /// deadline came first. The message says the rest. Without an engine, as in tests, the plugin connects by itself.
-    pub fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
-        let Some(table) = HOST.get() else { return TcpStream::connect((host, port)) };
-        let mut reason = [0_u8; MAX_REASON_BYTES];
-        // SAFETY: the engine keeps the table valid until the process ends; the text and the buffer live as long as the call.
-        let result =
-            unsafe { (table.connect)(Text::of(host), u32::from(port), reason.as_mut_ptr().cast(), reason.len()) };
-        if result >= 0 {
-            // SAFETY: the engine made this connected descriptor for this call, and nobody else owns it.
-            return Ok(unsafe { TcpStream::from_raw_fd(result) });
-        }
-        let end = reason.iter().position(|byte| *byte == 0).unwrap_or(reason.len());
-        let kind = match result {
-            -1 => ErrorKind::PermissionDenied,
-            -2 => ErrorKind::ConnectionRefused,
-            -3 => ErrorKind::TimedOut,
-            _ => ErrorKind::NotConnected,
-        };
-        Err(io::Error::new(kind, String::from_utf8_lossy(&reason[..end])))
-    }
 }
 
 impl Text {
@@ -133,10 +66,7 @@ impl Buffer {
 /// The arguments are as `pocket_plugin.h` says.
 #[doc(hidden)]
 pub unsafe fn start<P: Plugin>(slot: &Slot<P>, host: *const HostTable, settings: Text, error: *mut Buffer) -> c_int {
-    // SAFETY: the engine's table is valid until the process ends.
-    if let Some(table) = unsafe { host.as_ref() } {
-        let _ = HOST.set(table); // the engine starts a plugin once
-    }
+    host::remember(host);
     let started = caught(|| {
         // SAFETY: the engine keeps the settings until this function returns.
         let settings = unsafe { settings.as_str() }?;

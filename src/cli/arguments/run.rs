@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgGroup, Args, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use pocket_index::manifest::Runtime;
 use pocket_index::name::{NodeType, PluginName};
 use pocket_index::permissions::parse_duration;
@@ -13,13 +13,27 @@ use super::ScopeArguments;
 #[derive(Debug, Args)]
 pub struct RunArguments {
     /// The workflow: a YAML or JSON file
-    pub workflow: PathBuf,
+    #[arg(required_unless_present = "resume")]
+    pub workflow: Option<PathBuf>,
     /// The run's input as JSON
-    #[arg(long, value_name = "JSON", conflicts_with = "input_file", allow_hyphen_values = true)]
+    #[arg(long, value_name = "JSON", conflicts_with_all = ["input_file", "resume"], allow_hyphen_values = true)]
     pub input: Option<String>,
     /// The run's input from a JSON file; `-` reads the standard input
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
     pub input_file: Option<PathBuf>,
+    /// Write down what happens, so that the run can be resumed: into this folder, where --resume looks too
+    /// [default with --resume: ~/.pocket/runs]
+    #[arg(long, value_name = "FOLDER")]
+    pub journal: Option<PathBuf>,
+    /// Go on with a run that was cut off, stopped, or failed: its name, the beginning of it, `latest`, or its journal's file
+    #[arg(long, value_name = "RUN", conflicts_with = "dry_run")]
+    pub resume: Option<String>,
+    /// Instead of going on with the run, begin a new one at this node, with what the node received in that run
+    #[arg(long, value_name = "NODE", requires = "resume")]
+    pub from: Option<String>,
+    /// Write what happens to this file, a JSON object a line
+    #[arg(long, value_name = "FILE")]
+    pub events: Option<PathBuf>,
     /// Print the plan and run nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -32,6 +46,27 @@ pub struct RunArguments {
     /// Leave a plugin out; may be given several times
     #[arg(long, value_name = "NAME")]
     pub disable_plugin: Vec<PluginName>,
+}
+
+/// What can be done with runs that have journals.
+#[derive(Debug, Subcommand)]
+pub enum RunsCommand {
+    /// List runs, the newest first
+    List(RunsArguments),
+    /// Show what a run did, node by node
+    Show {
+        /// The run: its name, the beginning of it, `latest`, or its journal's file
+        run: String,
+        #[command(flatten)]
+        folder: RunsArguments,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct RunsArguments {
+    /// The folder of the journals [default: ~/.pocket/runs]
+    #[arg(long, value_name = "FOLDER")]
+    pub journal: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -22,6 +22,7 @@ mod publish;
 #[cfg(feature = "registry")]
 mod registry;
 mod run;
+mod runs;
 mod scripts;
 mod search;
 mod tree;
@@ -52,6 +53,7 @@ use announce::Withdrawing;
 pub fn run(cli: Cli, output: &Output) -> Result<ExitCode, OpsError> {
     let done = match cli.command {
         Command::Run(arguments) => run::run(&arguments, output),
+        Command::Runs(command) => runs::run(&command, output),
         Command::Plugin(command) => return plugin(command, output),
         Command::Nodes(command) => nodes::run(&command, output),
         Command::Scripts(command) => return scripts::run(&command, output),

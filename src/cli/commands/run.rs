@@ -2,21 +2,33 @@
 
 use std::io::Read as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::cli::arguments::RunArguments;
 use crate::cli::output::Output;
-use crate::nodes::{Stop, Unreadable, read_json};
+use crate::cli::watch::{EventFile, Lines, Progress, Watchers};
+use crate::nodes::{Unreadable, read_json};
 use crate::ops::run::{self, Notice, PlannedRun};
-use crate::ops::{OpsError, Scope, Workspace};
-use crate::workflow::{Observer, RunEvent, RunOptions, Unobserved};
+use crate::ops::{OpsError, Scope, Workspace, runs};
+use crate::workflow::RunOptions;
 
 pub fn run(arguments: &RunArguments, output: &Output) -> Result<(), OpsError> {
     let workspace = Workspace::open(Scope::Nearest)?;
-    let input = read_input(arguments.input.as_deref(), arguments.input_file.as_deref())?;
+    let folder = runs::folder(&workspace, arguments.journal.as_deref());
+    let former = arguments.resume.as_ref().map(|run| runs::find(&folder, run)).transpose()?;
+    let workflow = match (&arguments.workflow, &former) {
+        (Some(workflow), _) => workflow.clone(),
+        (None, Some(journal)) => runs::workflow_of(journal)?,
+        (None, None) => unreachable!("the arguments need a workflow or a run"),
+    };
+    let input = match former {
+        None => Some(read_input(arguments.input.as_deref(), arguments.input_file.as_deref())?),
+        Some(_) => None,
+    };
     let notify = |notice| show(notice, output);
-    let planned = run::plan(&workspace, &arguments.workflow, &arguments.disable_plugin, &notify)?;
+    let planned = run::plan(&workspace, &workflow, &arguments.disable_plugin, &notify)?;
     if !planned.plan().warnings.is_empty() {
         output.notice(&planned.plan().warnings.draw(output.drawing()));
     }
@@ -25,22 +37,47 @@ pub fn run(arguments: &RunArguments, output: &Output) -> Result<(), OpsError> {
         output.result(&json!({ "plan": text.lines().collect::<Vec<_>>() }), || text.clone());
         return Ok(());
     }
-    run_to_its_end(&planned, input, arguments, output)
+    let mut options = RunOptions::default();
+    let input = match (former, &arguments.from, input) {
+        (Some(journal), None, _) => runs::take_up(&planned, &journal, &mut options, &notify)?,
+        (Some(journal), Some(node), _) => runs::repeat(&planned, &workflow, &journal, node, &mut options, &notify)?,
+        (None, _, input) => {
+            let input = input.unwrap_or_default();
+            if arguments.journal.is_some() || planned.plan().journal {
+                runs::record(&planned, &workflow, &input, &folder, &mut options)?;
+            }
+            input
+        }
+    };
+    if let Some(journal) = &options.journal {
+        output.step("Recording", format!("run {} in `{}`", options.run_id, journal.path().display()));
+    }
+    options.observer = Arc::new(watchers(arguments, output)?);
+    run_to_its_end(&planned, input, options, output)
 }
 
-fn run_to_its_end(
-    planned: &PlannedRun,
-    input: Value,
-    arguments: &RunArguments,
-    output: &Output,
-) -> Result<(), OpsError> {
-    let verbose = Verbose { output };
-    let observer: &dyn Observer = if arguments.verbose { &verbose } else { &Unobserved };
-    let options = RunOptions { observer, stop: stop_on_interrupt()?, ..RunOptions::default() };
-    let report = planned.run(input, &options)?;
+/// Who looks at the run.
+fn watchers(arguments: &RunArguments, output: &Output) -> Result<Watchers, OpsError> {
+    let mut watchers = Watchers::default();
     if arguments.verbose {
-        output.step("Finished", format!("{} steps in {:.1?}", report.steps, report.elapsed));
+        watchers.add(Lines::new(output));
+    } else if output.shows_bars() && !arguments.debug_plugins {
+        watchers.add(Progress::new());
     }
+    if let Some(path) = &arguments.events {
+        watchers.add(EventFile::create(path)?);
+    }
+    Ok(watchers)
+}
+
+fn run_to_its_end(planned: &PlannedRun, input: Value, options: RunOptions, output: &Output) -> Result<(), OpsError> {
+    stop_on_interrupt(&options)?;
+    let run = options.journal.is_some().then(|| options.run_id.clone());
+    let result = planned.run(input, options);
+    if let (Err(OpsError::Run(_)), Some(run)) = (&result, run) {
+        output.notice(&format!("`pocket run --resume {run}` goes on with this run"));
+    }
+    let report = result?;
     output.result(&*report.output, || text(&report.output));
     Ok(())
 }
@@ -87,35 +124,10 @@ fn read_stdin() -> Result<String, OpsError> {
     Ok(text)
 }
 
-/// Ctrl-C stops the run: nodes are told, and get a moment to end. The listening thread costs nothing until then.
-fn stop_on_interrupt() -> Result<Stop, OpsError> {
-    let stop = Stop::default();
-    let told = stop.clone();
-    ctrlc::set_handler(move || told.stop()).map_err(|source| OpsError::Interrupt { source })?;
-    Ok(stop)
-}
-
-/// Prints each node as it starts and ends.
-struct Verbose<'a> {
-    output: &'a Output,
-}
-
-impl Observer for Verbose<'_> {
-    fn see(&self, event: &RunEvent<'_>) {
-        match event {
-            RunEvent::Started { node, node_type, attempt: 1, .. } => {
-                self.output.step("Running", format!("`{node}` ({node_type})"));
-            }
-            RunEvent::Started { node, attempt, .. } => {
-                self.output.step("Running", format!("`{node}`, attempt {attempt}"))
-            }
-            RunEvent::Finished { node, action, elapsed, .. } => {
-                self.output.step("Done", format!("`{node}` -> {action} in {elapsed:.1?}"));
-            }
-            RunEvent::Retrying { node, attempt, pause } => {
-                self.output.step("Retrying", format!("`{node}`, attempt {attempt} in {pause:.1?}"));
-            }
-            RunEvent::Failed { node, error, .. } => self.output.step("Failed", format!("`{node}`: {error}")),
-        }
-    }
+/// Ctrl-C stops the run: nodes are told, and get a moment to end; then `finally` runs. A second Ctrl-C ends that too. The
+/// listening thread costs nothing until then.
+fn stop_on_interrupt(options: &RunOptions) -> Result<(), OpsError> {
+    let (stop, abort) = (options.stop.clone(), options.abort.clone());
+    let told = move || if stop.is_stopped() { abort.stop() } else { stop.stop() };
+    ctrlc::set_handler(told).map_err(|source| OpsError::Interrupt { source })
 }

@@ -47,6 +47,12 @@ type Lookup = dyn Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync;
 #[derive(Clone)]
 pub struct Resolver(Arc<Lookup>);
 
+impl std::fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Resolver")
+    }
+}
+
 impl Default for Resolver {
     /// The system's.
     fn default() -> Self {
@@ -114,20 +120,6 @@ impl Resolver {
         addresses.retain(|address| seen.insert(*address));
         if addresses.is_empty() { Err(failed(ErrorKind::NotFound.into())) } else { Ok(addresses) }
     }
-}
-
-/// [`Resolver::resolve`] with the system's resolver.
-///
-/// # Errors
-/// As there.
-pub fn resolve(
-    grants: &Grants,
-    purpose: Purpose,
-    host: &str,
-    port: u16,
-    deadline: Instant,
-) -> Result<Vec<SocketAddr>, CallError> {
-    Resolver::default().resolve(grants, purpose, host, port, deadline)
 }
 
 /// Whether a plugin that looked up `host` may connect to `address` for it.

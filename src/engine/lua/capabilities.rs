@@ -16,6 +16,7 @@ use crate::engine::access::{Files, HttpClient, KeyValues};
 use crate::engine::budget::Limits;
 use crate::engine::error::CallError;
 use crate::engine::grants::Grants;
+use crate::engine::plugin::Border;
 
 const SOURCE: &str = include_str!("capabilities.luau");
 
@@ -49,8 +50,9 @@ impl UserData for HostError {
 type Answer = (bool, LuaValue);
 
 impl Capabilities {
-    pub(super) fn new(grants: Grants, limits: Limits) -> Self {
-        Self { grants, limits, http: HttpClient::default(), texts: KeyValues::default() }
+    pub(super) fn new(border: &Border) -> Self {
+        let http = HttpClient::with_resolver(border.resolver.clone());
+        Self { grants: border.grants.clone(), limits: border.limits, http, texts: KeyValues::default() }
     }
 
     /// Adds the tables to a state that is not closed yet.

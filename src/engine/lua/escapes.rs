@@ -13,11 +13,11 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use pocket_index::permissions::Permissions;
 use serde_json::{Value, json};
 
 use super::capabilities::Capabilities;
 use super::*;
-use crate::engine::grants::Grants;
 use crate::engine::log::PluginLog;
 use crate::engine::testing;
 
@@ -53,7 +53,7 @@ impl Attack {
             Ok(script) => script.with_log(PluginLog::new(|_| {}).limited("hostile", limits)),
             Err(error) => return Some(format!("`{}` does not compile: {error}", self.name)),
         };
-        let script = script.with_capabilities(Capabilities::new(Grants::default(), limits));
+        let script = script.with_capabilities(Capabilities::new(&testing::border(limits, &Permissions::default())));
         // Other limits than time must be reached however busy the machine is.
         let time = if self.expected == "timeout" { limits.timeout } else { Duration::from_secs(60) };
         let found = script.run(&Value::Null, &[], Instant::now() + time);

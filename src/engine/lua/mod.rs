@@ -49,7 +49,7 @@ impl LuaPlugin {
     }
 
     fn compile(name: &str, source: &str, border: Border) -> Result<Self, CallError> {
-        let capabilities = Capabilities::new(border.grants.clone(), border.limits);
+        let capabilities = Capabilities::new(&border);
         let script = Script::compile(name, source, border.limits)?;
         let script = script.with_log(border.log.clone()).with_sampler(border.sampler.clone());
         let script = script.with_capabilities(capabilities);

@@ -8,7 +8,7 @@ use std::time::Instant;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::engine::access::{HttpClient, HttpRequest, HttpResponse, Purpose, Redirects, net};
+use crate::engine::access::{HttpClient, HttpRequest, HttpResponse, Purpose, Redirects};
 use crate::engine::error::{CallError, CallErrorKind};
 use crate::engine::plugin::Border;
 
@@ -67,7 +67,7 @@ impl Broker<'_> {
     /// Connects to `host`:`port`.
     pub fn connect(&self, host: &str, port: u16) -> Result<TcpStream, Refusal> {
         let ends = self.deadline.min(Instant::now() + self.border.limits.host_call);
-        let addresses = net::resolve(&self.border.grants, Purpose::Stream, host, port, ends);
+        let addresses = self.border.resolver.resolve(&self.border.grants, Purpose::Stream, host, port, ends);
         let connected = addresses.and_then(|addresses| {
             connect_to_one(&addresses, ends).map_err(|error| self.no_connection(host, port, &error, ends))
         });
@@ -157,6 +157,7 @@ mod tests {
     use serde_json::Map;
 
     use super::*;
+    use crate::engine::access::Resolver;
     use crate::engine::budget::Limits;
     use crate::engine::envelope::Identity;
     use crate::engine::grants::{GrantedWords, Grants};
@@ -166,7 +167,8 @@ mod tests {
         let asked = Permissions { network: vec![network.to_owned()], ..Permissions::default() };
         let grants = Grants::new(&asked, words, &Map::new()).expect("it is well-formed");
         let identity = Identity { plugin: "p".to_owned(), version: "1.0.0".to_owned(), settings: Map::new() };
-        let border = Border { identity, grants, limits: Limits::default(), log: PluginLog::default(), sampler: None };
+        let (limits, log, resolver) = (Limits::default(), PluginLog::default(), Resolver::default());
+        let border = Border { identity, grants, limits, log, sampler: None, resolver };
         Broker { border: &border, http: &HttpClient::default(), deadline }.connect("127.0.0.1", port)
     }
 

@@ -34,7 +34,7 @@ pub fn error_of(
         error.message.push_str(&format!(" in `{}`", symbol.escape_debug()));
     }
     if let Some(last) = death.last_lines.last().filter(|_| death.panic.is_none()) {
-        error.message.push_str(&format!("; its last words: {}", last.escape_debug()));
+        error.message.push_str(&format!("; its last words: {}", last.trim_start().escape_debug()));
     }
     error.details = Some(details(death, symbol));
     error

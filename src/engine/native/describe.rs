@@ -7,7 +7,7 @@ use super::library::SealedLibrary;
 use super::message::{FromHost, ToHost};
 use super::plugin::{Holding, NativeOptions};
 use super::session::{Failure, Session, Terms, unexpected};
-use crate::engine::access::HttpClient;
+use crate::engine::access::{HttpClient, Resolver};
 use crate::engine::budget::Limits;
 use crate::engine::envelope::Identity;
 use crate::engine::error::CallError;
@@ -30,6 +30,7 @@ pub fn describe(library: &Path, options: &NativeOptions) -> Result<Option<String
         limits: Limits::default(),
         log: PluginLog::default(),
         sampler: None,
+        resolver: Resolver::default(),
     };
     let NativeOptions { host_program, confinement, .. } = options.clone();
     let holding = Holding { border, http: HttpClient::default(), library, host_program, confinement };

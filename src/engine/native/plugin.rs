@@ -65,7 +65,8 @@ impl NativePlugin {
             SealedLibrary::open(&path, options.library_digest).map_err(|error| CallError::load(error.to_string()))?;
         let history = History::new(&border.identity.plugin, files.manifest.failure);
         let NativeOptions { host_program, confinement, .. } = options;
-        let holding = Holding { border, http: HttpClient::default(), library, host_program, confinement };
+        let http = HttpClient::with_resolver(border.resolver.clone());
+        let holding = Holding { border, http, library, host_program, confinement };
         let sessions = Pool::new(usize::from(files.manifest.instances));
         Ok(Self { holding, history, sessions, restarts: AtomicU64::new(0) })
     }

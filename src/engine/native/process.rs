@@ -11,9 +11,8 @@ use std::time::Duration;
 
 use rustix::process::{Signal, pidfd_send_signal};
 
-use super::usage::{self, Allowance};
+use super::usage;
 use super::watch::{Death, Watched};
-use crate::engine::log::PluginLog;
 use crate::engine::plugin::Usage;
 
 /// The hidden subcommand that turns the program into a plugin's host.
@@ -30,20 +29,19 @@ pub struct HostProcess {
 }
 
 impl HostProcess {
-    /// Starts `program` as a host. The socket is the engine's end of their conversation.
-    pub fn start(program: &Path, plugin: &str, log: PluginLog, allowance: Allowance) -> io::Result<(Self, UnixStream)> {
+    /// Starts `program` as a host in `folder`. The socket is the engine's end of their conversation.
+    pub fn start(program: &Path, folder: &Path, watched: Watched) -> io::Result<(Self, UnixStream)> {
         let (ours, theirs) = UnixStream::pair()?;
         let (output, writer) = io::pipe()?;
         let mut command = Command::new(program);
-        command.arg(HOST_ARGUMENT).env_clear();
+        command.arg(HOST_ARGUMENT).env_clear().current_dir(folder);
         command.stdin(OwnedFd::from(theirs)).stdout(writer.try_clone()?).stderr(Stdio::from(writer));
         let (started, starts) = channel();
         let (died, deaths) = channel();
-        let watched = Watched { plugin: plugin.to_owned(), log, allowance };
         // The host asks to be killed when its parent dies, and its parent is the *thread* that starts it: so that thread must
         // live as long as the host does.
         thread::Builder::new()
-            .name(format!("plugin {plugin}"))
+            .name(format!("plugin {}", watched.plugin))
             .spawn(move || watched.start_and_watch(command, output, &started, &died))?;
         let (handle, pid) = starts.recv().map_err(|_| io::Error::other("the thread that starts the host ended"))??;
         Ok((Self { handle, pid, deaths }, ours))

@@ -12,7 +12,7 @@ use super::link::Link;
 use super::message::{Confined, FromHost, LoadOrder, ToHost};
 use super::process::HostProcess;
 use super::usage::Allowance;
-use super::watch::Death;
+use super::watch::{Death, Watched};
 use crate::engine::access::HttpClient;
 use crate::engine::log::Severity;
 use crate::engine::plugin::{Border, Usage};
@@ -81,7 +81,10 @@ impl Session {
     pub fn start(program: &Path, border: &Border) -> io::Result<Self> {
         let memory = border.limits.memory.saturating_add(HOST_MEMORY);
         let allowance = Allowance { memory, threads: border.limits.threads.into() };
-        let (process, socket) = HostProcess::start(program, &border.identity.plugin, border.log.clone(), allowance)?;
+        let watched = Watched { plugin: border.identity.plugin.clone(), log: border.log.clone(), allowance };
+        // Relative paths start where those of its manifest do.
+        let base = Some(border.grants.base()).filter(|base| !base.as_os_str().is_empty());
+        let (process, socket) = HostProcess::start(program, base.unwrap_or(Path::new(".")), watched)?;
         Ok(Self { process, link: Link::new(socket), asked: 0 })
     }
 

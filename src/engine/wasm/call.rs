@@ -73,7 +73,7 @@ impl WasmPlugin {
         policy: InstancePolicy,
     ) -> Result<Self, String> {
         let (border, waiting) = (Arc::new(border), Waiting::new(policy));
-        let (texts, http) = (KeyValues::default(), HttpClient::default());
+        let (texts, http) = (KeyValues::default(), HttpClient::with_resolver(border.resolver.clone()));
         let ticking = engine.clone();
         let ticker = border.sampler.as_ref().map(|_| Ticker::start(move || ticking.increment_epoch()));
         let peak = AtomicU64::new(0);

@@ -84,7 +84,11 @@ fn send(state: &State, request: &str) -> Result<String, CallError> {
         redirects: Redirects::Follow,
     };
     let border = &state.border;
-    let response = state.http.send(&border.grants, border.limits, request, state.deadline)?;
+    let response = state.http.send(&border.grants, border.limits, request, state.deadline);
+    let response = response.inspect_err(|error| match error.kind {
+        CallErrorKind::Denied => state.refusal.note(error.clone()),
+        _ => {}
+    })?;
     Ok(serde_json::to_string(&Response::from(response)).expect("texts and numbers always serialize"))
 }
 

@@ -15,7 +15,7 @@ use wasmtime_wasi::sockets::SocketAddrUse;
 use super::state::{Refusal, State};
 use super::wasi::VERSION;
 use crate::engine::access::Purpose;
-use crate::engine::access::net::{Resolver, check_connection};
+use crate::engine::access::net::check_connection;
 use crate::engine::error::CallErrorKind;
 use crate::engine::plugin::Border;
 
@@ -90,7 +90,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 }
 
 fn look_up(state: &State, name: &str) -> Result<Vec<IpAddr>, ErrorCode> {
-    match Resolver::default().look_up(&state.border.grants, name, state.deadline) {
+    match state.border.resolver.look_up(&state.border.grants, name, state.deadline) {
         Ok(addresses) => {
             let mut found = state.found.lock();
             found.extend(addresses.iter().map(|address| (address.to_canonical(), name.to_owned())));

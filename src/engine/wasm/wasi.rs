@@ -46,7 +46,7 @@ impl World {
             builder.env(name, value);
         }
         for folder in folders(border)? {
-            for name in folder.names() {
+            for name in folder.names(border.grants.base()) {
                 builder.preopened_dir(folder.path, name, folder.may).map_err(|error| {
                     format!("it was granted the folder `{}`, which cannot be opened: {error:#}", folder.path.display())
                 })?;
@@ -68,11 +68,11 @@ struct Folder<'a> {
 }
 
 impl Folder<'_> {
-    /// What a plugin may call it: its path, and the path from where the process runs, since a program of another runtime
-    /// could use both.
-    fn names(&self) -> Vec<String> {
+    /// What a plugin may call it: its path, and the path from where those of its manifest start, since a program of another
+    /// runtime could use both.
+    fn names(&self, base: &Path) -> Vec<String> {
         let mut names = vec![self.path.display().to_string()];
-        let here = std::env::current_dir().ok();
+        let here = std::path::absolute(base).ok();
         if let Some(below) = here.and_then(|here| self.path.strip_prefix(here).ok()) {
             names.push(if below.as_os_str().is_empty() { ".".to_owned() } else { below.display().to_string() });
         }

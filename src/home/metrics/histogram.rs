@@ -1,6 +1,6 @@
 //! How often calls took how long, in little space: 32 steps for each doubling, so that a time is known to 3 %.
 //!
-//! The layout is that of `HdrHistogram` with two significant digits less: http://hdrhistogram.org
+//! The layout is that of `HdrHistogram` with two significant digits less: <http://hdrhistogram.org>
 
 use std::collections::BTreeMap;
 

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use pocket_index::manifest::Manifest;
 use pocket_index::permissions::{Permissions, Word};
+use serde_json::Value;
 
 use super::rights::Rights;
 use crate::engine::{Call, CallError, Engine, GrantedWords, Limits, Plugin, PluginFiles, Reply};
@@ -19,6 +20,7 @@ use crate::ops::{OpsError, trace};
 use crate::project::LockedPlugin;
 use crate::store::InstalledPlugin;
 use crate::workflow::PluginNode;
+use crate::workflow::journal::Secret;
 
 /// A plugin that is verified and loaded once, when it is first needed.
 pub struct LazyPlugin {
@@ -131,6 +133,30 @@ impl LazyPlugin {
     /// What was counted of the calls of this plugin and of its catalog's others.
     pub fn recorder(&self) -> &Arc<Recorder> {
         &self.recorder
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.manifest.name.as_str()
+    }
+
+    /// What tells its files from any others.
+    pub fn digest(&self) -> String {
+        match &self.files {
+            Files::Locked(unpacked) => unpacked.installed.tree().to_string(),
+            Files::Local(local) => local.digest.to_string(),
+        }
+    }
+
+    /// The values of its settings that are secret.
+    pub fn secrets(&self) -> Vec<Secret> {
+        let Some(values) = self.settings.get().map(Settings::values) else { return Vec::new() };
+        let secret = self.manifest.config.iter().filter(|(_, setting)| setting.secret);
+        let given = secret.filter_map(|(name, _)| Some((name, values.get(name).filter(|value| !value.is_null())?)));
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        given
+            .map(|(name, value)| Secret { name: format!("{}.{name}", self.manifest.name), text: text(value) })
+            .collect()
     }
 
     fn call(&self, call: &NodeCall<'_>) -> Result<Reply, CallError> {

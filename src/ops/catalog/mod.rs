@@ -1,6 +1,7 @@
 //! The node types that a workspace's plugins provide, for planning workflows; plugins are loaded when they are needed.
 
 mod lazy;
+mod left_out;
 mod rights;
 
 use std::cell::RefCell;
@@ -27,6 +28,7 @@ use crate::engine::{Engine, EngineOptions, Sampler};
 use crate::nodes::Allowed;
 use crate::workflow::{Found, NodeCatalog};
 use lazy::{Files, Looking, Unpacked};
+use left_out::LeftOut;
 
 pub use lazy::LazyPlugin;
 pub use rights::Rights;
@@ -43,6 +45,8 @@ pub struct Catalog<'a> {
     used: RefCell<BTreeMap<PluginName, Arc<LazyPlugin>>>,
     /// Why a plugin that is used cannot be.
     failure: RefCell<Option<OpsError>>,
+    /// What is here and not used, for suggestions.
+    left_out: Vec<LeftOut>,
     /// What could be installed, for suggestions.
     available: Vec<SearchEntry>,
     /// What workflows may use besides plugins.
@@ -88,6 +92,7 @@ impl<'a> Catalog<'a> {
                 ))),
             }
         }
+        let left_out = offered.offers.iter().filter_map(|offer| LeftOut::of(offer, disabled)).collect();
         Ok(Self {
             workspace,
             policy: Policy::of(workspace)?,
@@ -96,6 +101,7 @@ impl<'a> Catalog<'a> {
             plugins,
             used: RefCell::default(),
             failure: RefCell::default(),
+            left_out,
             available: Vec::new(),
             allowed: allowed(workspace),
         })
@@ -145,6 +151,7 @@ impl<'a> Catalog<'a> {
             }
             Files::Local(local) => {
                 self.policy.check(local.subject(&local.source()))?;
+                local.refuse_unasked()?;
                 local.refuse_unapproved(self.workspace)
             }
         }
@@ -244,6 +251,9 @@ impl NodeCatalog for Catalog<'_> {
     }
 
     fn provider_hint(&self, node_type: &str) -> Option<String> {
+        if let Some(hint) = self.left_out.iter().find_map(|plugin| plugin.hint(node_type)) {
+            return Some(hint.to_owned());
+        }
         let provides = |entry: &&SearchEntry| entry.nodes.iter().any(|node| node.as_str() == node_type);
         let entry = self.available.iter().find(provides)?;
         Some(format!("the plugin `{}` provides it: run `pocket plugin install {}`", entry.name, entry.name))

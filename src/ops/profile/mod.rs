@@ -17,7 +17,6 @@ use serde_json::Value;
 use super::run::{self, Notice};
 use super::{OpsError, Workspace};
 use crate::engine::Sampler;
-use crate::nodes::Stop;
 use crate::workflow::{Observer, RunEvent, RunOptions};
 
 pub use frame::{Frame, Part};
@@ -69,19 +68,20 @@ pub fn profile(workspace: &Workspace, profile: &Profile<'_>, notify: &dyn Fn(Not
         let workflow = profile.workflow.to_owned();
         return Err(OpsError::NotUsed { plugin: profile.plugin.clone(), workflow });
     }
-    let steps = Steps::default();
+    let steps = Arc::new(Steps::default());
     let mut elapsed = Duration::ZERO;
     for _ in 0..profile.runs {
         let began = Instant::now();
-        let options = RunOptions { observer: &steps, stop: Stop::default(), ..RunOptions::default() };
-        planned.run(profile.input.clone(), &options)?;
+        let options = RunOptions { observer: Arc::clone(&steps) as _, ..RunOptions::default() };
+        planned.run(profile.input.clone(), options)?;
         elapsed += began.elapsed();
     }
     let measured = frame::Measured {
         workflow: plan.name.clone(),
         plugin: profile.plugin.to_string(),
         elapsed,
-        steps: steps.taken(),
+        // The time of nodes inside of others is a part of theirs.
+        steps: steps.taken().into_iter().filter(|(node, _)| plan.find(node).is_some()).collect(),
         calls: planned.calls(),
         samples: sampler.stacks(),
     };
@@ -96,7 +96,7 @@ pub fn profile(workspace: &Workspace, profile: &Profile<'_>, notify: &dyn Fn(Not
 
 /// How long the steps of a run took, by node.
 #[derive(Debug, Default)]
-struct Steps(Arc<Mutex<BTreeMap<String, (u64, Duration)>>>);
+struct Steps(Mutex<BTreeMap<String, (u64, Duration)>>);
 
 impl Steps {
     fn taken(&self) -> BTreeMap<String, (u64, Duration)> {

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use pocket_index::name::NodeType;
+use serde_json::json;
 
 use super::{Case, Given, Trial};
 use crate::home::metrics::Histogram;
@@ -30,14 +31,19 @@ pub struct Measured {
     pub longest: Duration,
 }
 
-/// Calls each node for `time` with each example, or with what was given.
+/// Calls each node for `time` with each example, or with what was given; without either, with an empty object.
 ///
 /// # Errors
 /// There is no such node, nothing to call it with, or a call fails.
 pub fn bench(trial: &Trial, given: &Given, time: Duration) -> Result<Vec<Measured>, OpsError> {
-    let cases = trial.cases(given)?;
+    let mut cases = trial.cases(given)?;
     if cases.is_empty() {
-        return Err(OpsError::NoExamples { plugin: trial.name().clone() });
+        cases = trial.cases(&Given { input: Some(json!({})), ..given.clone() })?;
+        for case in &mut cases {
+            case.label = "an empty input".to_owned();
+            let no_examples = |source| OpsError::NoExamples { plugin: trial.name().clone(), source };
+            trial.call(case).map_err(no_examples)?;
+        }
     }
     cases.iter().map(|case| one(trial, case, time)).collect()
 }

@@ -16,19 +16,24 @@ impl Planner<'_> {
             retry: node.retry.clone(),
             ..Wiring::default()
         };
-        let mut graph = Graph { nodes: document.nodes.iter().map(wiring).collect(), start: 0 };
+        let finals = (document.nodes.len()..document.nodes.len() + document.finally.len()).collect();
+        let nodes = document.entries().map(wiring).collect();
+        let mut graph = Graph::new(nodes, finals);
         self.connect(&mut graph);
         if document.connections.is_empty() {
-            for index in 1..graph.nodes.len() {
+            for index in 1..document.nodes.len() {
                 graph.nodes[index - 1].otherwise = Some(index);
             }
         }
         self.connect_by_name(&mut graph, actions);
+        if document.connections.is_empty() {
+            graph.separate_alternatives();
+        }
         self.add_fallbacks(&mut graph);
         if let Some(start) = &document.start {
             match self.index.get(start.value.as_str()) {
-                Some(&index) => graph.start = index,
-                None => self.unknown_node("`start`", start),
+                Some(&index) if !graph.finals.contains(&index) => graph.start = index,
+                _ => self.unknown_node("`start`", start),
             }
         }
         graph.mark_joins();
@@ -49,6 +54,11 @@ impl Planner<'_> {
                 continue;
             };
             let to = self.index.get(connection.to.value.as_str()).copied();
+            if [Some(from), to].into_iter().flatten().any(|node| graph.finals.contains(&node)) {
+                let message = "no connection leads to or from a node of `finally`".to_owned();
+                self.error(&connection.to.span, message, Some("it runs when everything else has ended".to_owned()));
+                continue;
+            }
             if to.is_none() && !self.named_end(&connection.to) {
                 continue;
             }
@@ -83,7 +93,7 @@ impl Planner<'_> {
                 if graph.nodes[from].is_connected(action) {
                     continue;
                 }
-                if let Some(&target) = self.index.get(action.as_str()) {
+                if let Some(&target) = self.index.get(action.as_str()).filter(|target| !graph.finals.contains(target)) {
                     graph.nodes[from].routes.push(Route { action: action.clone(), targets: vec![target] });
                 }
             }
@@ -92,13 +102,13 @@ impl Planner<'_> {
 
     fn add_fallbacks(&mut self, graph: &mut Graph) {
         let document = self.document;
-        for (index, node) in document.nodes.iter().enumerate() {
+        for (index, node) in document.entries().enumerate() {
             graph.nodes[index].recovery = match &node.fallback {
                 None => None,
                 Some(Fallback::Value(value)) => Some(Recovery::Value(Arc::new(value.clone()))),
                 Some(Fallback::Node(name)) => match self.index.get(name.value.as_str()) {
-                    Some(&target) => Some(Recovery::Node(target)),
-                    None => {
+                    Some(&target) if !graph.finals.contains(&target) => Some(Recovery::Node(target)),
+                    _ => {
                         self.unknown_node("`fallback`", name);
                         None
                     }

@@ -1,13 +1,15 @@
 //! One attempt of a step: its config is rendered and checked, then its node is called.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{Driver, GRACE, InFlight, JobResult, NO_DEADLINE, Timer};
+use super::waiting::{GRACE, InFlight, JobResult, Timer};
+use super::{Driver, NO_DEADLINE, Threads};
 use crate::engine::{CallContext, CallError, CallErrorKind};
-use crate::nodes::{NodeCall, Outcome, Placement, invalid};
+use crate::nodes::{Lineage, NodeCall, Outcome, Placement, invalid};
+use crate::workflow::depth::refuse_depth;
 use crate::workflow::graph::DEFAULT_ACTION;
 use crate::workflow::observe::RunEvent;
 use crate::workflow::plan::PlannedNode;
@@ -15,33 +17,53 @@ use crate::workflow::schedule::{Event, Step};
 use crate::workflow::schema::Stage;
 use crate::workflow::view::{InlineView, JobView, Outputs, scope};
 
+/// The longest that one attempt of a node of `finally` may take when it does not say: 30 s. The run's own limit does not bind it.
+const FINALLY_TIMEOUT: Duration = Duration::from_secs(30);
+
 impl Driver<'_> {
-    /// Starts a step. Gives its event at once when it ran inline or could not start.
-    pub(super) fn launch(&mut self, step: Step) -> Option<Event> {
-        let node = &self.plan.nodes[step.node];
-        let placement = node.node.placement();
-        if placement == Placement::Blocking && self.in_flight.len() >= self.options.max_parallel.max(1) {
+    /// Runs a step here, or lets it wait for a thread.
+    pub(super) fn launch(&mut self, step: Step) {
+        let may_wait = self.plan.nodes[step.node].node.placement() == Placement::Blocking;
+        if may_wait && self.threads() == Threads::Several {
             self.queued.push_back(step);
-            return None;
+            return;
+        }
+        if may_wait && !self.is_settled() {
+            return;
         }
         let began = Instant::now();
-        let (node_type, attempt) = (node.node_type.as_str(), step.attempt);
-        self.options.observer.see(&RunEvent::Started { node: &node.name, node_type, attempt, input: &step.input });
-        let config = match self.config(node, &step.input) {
-            Ok(config) => config,
-            Err(error) => return Some(self.conclude(step, Err(error), began)),
-        };
-        let context = self.context(node, &step, began);
-        match placement {
-            Placement::Inline => {
-                let result = self.run_inline(&step, &config, context);
-                Some(self.conclude(step, result, began))
+        match self.prepare(&step, began) {
+            Ok((config, context)) => {
+                let result = self.run_here(&step, &config, context);
+                self.conclude(step, result, began);
             }
-            Placement::Blocking => {
-                self.spawn(step, config, context, began);
-                None
+            Err(error) => self.conclude(step, Err(error), began),
+        }
+    }
+
+    /// Gives threads to steps that wait for one.
+    pub(super) fn start_queued(&mut self) {
+        while self.grace.is_none() && self.in_flight.len() < self.options.max_parallel.max(1) {
+            let Some(step) = self.queued.pop_front() else { return };
+            if !self.is_settled() {
+                return;
+            }
+            let began = Instant::now();
+            match self.prepare(&step, began) {
+                Ok((config, context)) => self.spawn(step, config, context, began),
+                Err(error) => self.conclude(step, Err(error), began),
             }
         }
+    }
+
+    /// Tells that an attempt begins, and renders its config.
+    fn prepare(&self, step: &Step, began: Instant) -> Result<(Arc<Value>, CallContext), CallError> {
+        let node = &self.plan.nodes[step.node];
+        self.tell(step.node, |observer, path| {
+            let (node_type, attempt) = (&*node.full_type(), step.attempt);
+            observer.see(&RunEvent::Started { node: path, node_type, attempt, input: &step.input });
+        });
+        Ok((self.config(node, &step.input)?, self.context(node, step, began)))
     }
 
     fn config(&self, node: &PlannedNode, input: &Value) -> Result<Arc<Value>, CallError> {
@@ -62,16 +84,22 @@ impl Driver<'_> {
     }
 
     fn context(&self, node: &PlannedNode, step: &Step, began: Instant) -> CallContext {
-        let own = began + node.timeout.unwrap_or(NO_DEADLINE);
+        let unlimited = if self.state.is_running() { NO_DEADLINE } else { FINALLY_TIMEOUT };
+        let own = began + node.timeout.unwrap_or(unlimited);
+        let name = match &self.inside {
+            Some(inside) if inside.is_alone => inside.node.clone(),
+            Some(inside) => format!("{}/{}", inside.node, node.name),
+            None => node.name.to_string(),
+        };
         CallContext {
             run_id: self.options.run_id.clone(),
-            node: node.name.to_string(),
+            node: name,
             attempt: step.attempt,
             deadline: self.deadline.map_or(own, |deadline| own.min(deadline)),
         }
     }
 
-    fn run_inline(&self, step: &Step, config: &Value, context: CallContext) -> Result<Outcome, CallError> {
+    fn run_here(&self, step: &Step, config: &Value, context: CallContext) -> Result<Outcome, CallError> {
         let node = &self.plan.nodes[step.node];
         let view = self.outputs_view();
         let scope = scope(&step.input, &self.variables, &self.input, &view);
@@ -80,7 +108,7 @@ impl Driver<'_> {
             scope,
             wiring: &self.plan.graph.nodes[step.node],
             stop: &self.stop,
-            variables: &self.variables,
+            lineage: &|| self.lineage(step),
         };
         let branches = self.plan.branch_names(step);
         let call = NodeCall {
@@ -94,17 +122,24 @@ impl Driver<'_> {
         node.node.run(&call)
     }
 
+    /// What the node of a step hands to those that it runs.
+    fn lineage(&self, step: &Step) -> Lineage {
+        let around = self.inside.as_ref().map(|inside| format!("{}:", inside.key)).unwrap_or_default();
+        let key = format!("{around}{}.{}", step.id, step.attempt);
+        Lineage::new(self.path(step.node).into_owned(), key, Arc::clone(&self.family) as _)
+    }
+
     fn spawn(&mut self, step: Step, config: Arc<Value>, context: CallContext, began: Instant) {
-        let (id, attempt, deadline) = (step.id, step.attempt, context.deadline);
-        self.timers.insert((deadline + GRACE, id), Timer::Abandon { id, attempt });
-        self.in_flight.insert(id, InFlight { step: step.clone(), began });
+        let (id, attempt, given_up) = (step.id, step.attempt, context.deadline + GRACE);
+        self.timers.insert((given_up, id), Timer::GiveUp);
+        self.in_flight.insert(id, InFlight { step: step.clone(), began, given_up });
         let plan = Arc::clone(self.plan);
         let stop = self.stop.clone();
-        let variables = Arc::clone(&self.variables);
+        let lineage = self.lineage(&step);
         self.jobs.spawn_blocking(move || {
             let run = std::panic::AssertUnwindSafe(|| {
                 let node = &plan.nodes[step.node];
-                let view = JobView { wiring: &plan.graph.nodes[step.node], stop: &stop, variables: &variables };
+                let view = JobView { wiring: &plan.graph.nodes[step.node], stop: &stop, lineage: &lineage };
                 let branches = plan.branch_names(&step);
                 node.node.run(&NodeCall {
                     node_type: &node.node_type,
@@ -121,34 +156,28 @@ impl Driver<'_> {
         });
     }
 
-    /// Keeps a node's output for the templates that read it.
-    pub(super) fn keep(&mut self, node: usize, output: &Arc<Value>) {
-        if self.plan.nodes[node].is_kept {
-            self.outputs[node] = Some(Arc::clone(output));
-        }
-    }
-
-    /// The event of an attempt's result.
-    pub(super) fn conclude(&mut self, step: Step, result: Result<Outcome, CallError>, began: Instant) -> Event {
-        let node = &self.plan.nodes[step.node];
+    /// Takes an attempt's result in.
+    pub(super) fn conclude(&mut self, step: Step, result: Result<Outcome, CallError>, began: Instant) {
         let elapsed = began.elapsed();
-        match result {
+        let Step { id, node, attempt, .. } = step;
+        let result = result.and_then(|outcome| refuse_depth(&step.input, outcome));
+        let event = match result {
             Ok(Outcome { output, action }) => {
-                self.keep(step.node, &output);
+                self.keep(node, &output);
                 let taken = action.as_deref().unwrap_or(DEFAULT_ACTION);
-                self.options.observer.see(&RunEvent::Finished {
-                    node: &node.name,
-                    output: &output,
-                    action: taken,
-                    elapsed,
+                self.tell(node, |observer, path| {
+                    let output = &*output;
+                    observer.see(&RunEvent::Finished { node: path, attempt, output, action: taken, elapsed });
                 });
-                Event::Finished { step, output, action }
+                Event::Finished { id, attempt, output, action }
             }
             Err(error) => {
-                let attempt = step.attempt;
-                self.options.observer.see(&RunEvent::Failed { node: &node.name, attempt, error: &error, elapsed });
-                Event::Failed { step, error }
+                self.tell(node, |observer, path| {
+                    observer.see(&RunEvent::Failed { node: path, attempt, error: &error, elapsed });
+                });
+                Event::Failed { id, attempt, failure: error.into() }
             }
-        }
+        };
+        self.apply(event, Some(elapsed));
     }
 }

@@ -1,15 +1,15 @@
 //! How a run says why it ended early.
 
 use super::{Driver, plain};
-use crate::engine::CallError;
 use crate::engine::budget::Seconds;
 use crate::workflow::report::{RunError, RunErrorKind};
+use crate::workflow::schedule::Failure;
 
 impl Driver<'_> {
     /// Where the run is, for a message.
-    pub(super) fn whereabouts(&self) -> String {
+    fn whereabouts(&self) -> String {
         let mut names: Vec<String> =
-            self.schedule.live_nodes().map(|node| format!("`{}`", self.plan.nodes[node].name)).collect();
+            self.state.live().map(|step| format!("`{}`", self.plan.nodes[step.node].name)).collect();
         names.sort();
         names.dedup();
         match names.len() {
@@ -19,26 +19,26 @@ impl Driver<'_> {
         }
     }
 
-    pub(super) fn time_error(&self) -> RunError {
+    pub(super) fn time_message(&self) -> String {
         let limit = match self.plan.timeout {
             Some(timeout) => format!("the workflow's timeout of {} was up", Seconds(timeout)),
             None => "the run's time was up".to_owned(),
         };
-        plain(RunErrorKind::TimedOut, format!("{limit} while {}", self.whereabouts()))
+        format!("{limit} while {}", self.whereabouts())
     }
 
-    pub(super) fn stop_error(&self) -> RunError {
-        plain(RunErrorKind::Stopped, format!("the run was stopped while {}", self.whereabouts()))
+    pub(super) fn stop_message(&self) -> String {
+        format!("the run was stopped while {}", self.whereabouts())
     }
 
-    pub(super) fn node_error(&self, node: usize, error: CallError) -> RunError {
+    pub(super) fn node_error(&self, node: usize, failure: Failure) -> RunError {
         let node = &self.plan.nodes[node];
         RunError {
             node: Some(node.name.to_string()),
             plugin: node.plugin.clone(),
-            kind: RunErrorKind::Node(error.kind),
-            message: error.message,
-            details: error.details,
+            kind: RunErrorKind::Node(failure.kind),
+            message: failure.message,
+            details: failure.details,
         }
     }
 

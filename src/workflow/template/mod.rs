@@ -53,7 +53,7 @@ use parser::Parsed;
 
 pub use error::{Phase, TemplateError};
 pub use references::Reference;
-pub use scope::{Budgets, NoSurroundings, Scope, Surroundings};
+pub use scope::{Budgets, NoSurroundings, Scope, Surroundings, Variables};
 
 /// A parsed template, to be rendered as often as wanted.
 #[derive(Debug, Clone)]

@@ -43,13 +43,25 @@ impl Surroundings for NoSurroundings {
     }
 }
 
+/// Where a field is looked up that the root dot does not have.
+pub trait Variables {
+    /// The variable of that name.
+    fn get(&self, name: &str) -> Option<&Value>;
+}
+
+impl Variables for Map<String, Value> {
+    fn get(&self, name: &str) -> Option<&Value> {
+        Map::get(self, name)
+    }
+}
+
 /// The data of one rendering.
 #[derive(Clone, Copy)]
 pub struct Scope<'a> {
     /// The root dot: `.` and `$` of the template.
     pub dot: &'a Value,
     /// Where a field that the root dot does not have is looked up.
-    pub variables: &'a Map<String, Value>,
+    pub variables: &'a dyn Variables,
     /// The run's input: `{{input}}`.
     pub input: &'a Value,
     /// Outputs of other nodes, environment, clock and randomness.

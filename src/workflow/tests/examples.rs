@@ -1,8 +1,7 @@
 //! Every example of a built-in node gives what it says.
 
-use std::cell::RefCell;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
@@ -11,12 +10,13 @@ use crate::engine::access::testing::Server;
 use crate::nodes::{BuiltIn, Example, built_ins};
 use crate::workflow::{Document, Observer, Plan, RunEvent, RunOptions, SourceText, run};
 
-struct LastAction(RefCell<String>);
+#[derive(Default)]
+struct LastAction(Mutex<String>);
 
 impl Observer for LastAction {
     fn see(&self, event: &RunEvent<'_>) {
         if let RunEvent::Finished { node: "n", action, .. } = event {
-            (*action).clone_into(&mut self.0.borrow_mut());
+            (*action).clone_into(&mut self.0.lock().unwrap());
         }
     }
 }
@@ -33,10 +33,11 @@ fn outcome(built_in: &BuiltIn, example: &Example, folder: &Path, server: &str) -
     let document = document.replace("https://api.example.com", server);
     let document = Document::parse(SourceText::new("example.json", document), folder).unwrap();
     let plan = Arc::new(Plan::new(&document, &FakePlugins).unwrap_or_else(|problems| panic!("{what}\n{problems}")));
-    let observer = LastAction(RefCell::default());
-    let options = RunOptions { observer: &observer, ..RunOptions::default() };
+    let observer = Arc::new(LastAction::default());
+    let options = RunOptions { observer: Arc::clone(&observer) as _, ..RunOptions::default() };
     let report = run(&plan, example.input.clone(), &options).unwrap_or_else(|error| panic!("{what}: {error}"));
-    (Value::clone(&report.output), observer.0.into_inner())
+    let action = observer.0.lock().unwrap().clone();
+    (Value::clone(&report.output), action)
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod examples;
 mod planning;
 mod requests;
 mod running;
+mod semantics;
 
 use std::sync::Arc;
 

@@ -8,12 +8,14 @@ mod allowed;
 mod channel;
 mod confine;
 mod crash;
+mod edge;
 mod files;
 mod filter;
 mod library;
 mod table;
 mod trap;
 
+use std::ffi::c_int;
 use std::process::ExitCode;
 
 use self::channel::{Channel, Received};
@@ -36,11 +38,19 @@ enum HostError {
 
 /// What `pocket __plugin-host` does: holds one plugin until the engine is done with it.
 pub fn run_host() -> ExitCode {
+    match edge::run(serve_to_the_end) {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
+}
+
+/// 0 if all went well.
+extern "C-unwind" fn serve_to_the_end() -> c_int {
     match serve() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(error) => {
             eprintln!("error: {error}");
-            ExitCode::FAILURE
+            1
         }
     }
 }

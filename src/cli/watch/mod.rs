@@ -1,0 +1,34 @@
+//! Who looks at a run while it goes on: lines for `--verbose`, a file for `--events`, a line on a terminal.
+
+mod events;
+mod lines;
+mod progress;
+
+use std::sync::Arc;
+
+use crate::workflow::{Observer, RunEvent};
+
+pub use events::EventFile;
+pub use lines::Lines;
+pub use progress::Progress;
+
+/// Several that look at the same run.
+#[derive(Default)]
+pub struct Watchers(Vec<Arc<dyn Observer>>);
+
+impl Watchers {
+    /// One more.
+    pub fn add(&mut self, watcher: impl Observer + 'static) {
+        self.0.push(Arc::new(watcher));
+    }
+}
+
+impl Observer for Watchers {
+    fn see(&self, event: &RunEvent<'_>) {
+        self.0.iter().for_each(|watcher| watcher.see(event));
+    }
+
+    fn looks(&self) -> bool {
+        self.0.iter().any(|watcher| watcher.looks())
+    }
+}

@@ -1,0 +1,143 @@
+//! `foreach`: runs a body of nodes for each item of a list, and gives the list of their outputs.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::lineage::Part;
+use super::several::{OnFailure, Several, concurrency_schema, is_open, moved, on_failure_schema};
+use super::{BuiltIn, ConfigProblem, Example, Node, NodeCall, Outcome, Prepared, Setup, invalid};
+use crate::engine::CallError;
+
+pub(super) static BUILT_IN: BuiltIn = BuiltIn {
+    node_type: "foreach",
+    category: "flow",
+    description: "Runs `body` for each of `items` (a list; by default the input), several at a time, and gives the list of \
+        outputs in the order of the items. The body is a node, or a list of nodes that run one after another; the first \
+        receives `{item, index}`, and `{{.item}}` and `{{.index}}` stay in reach of all of them.",
+    outputs: "The list of outputs, in the order of the items.",
+    actions: &[],
+    schema,
+    examples,
+    prepare,
+};
+
+fn schema() -> Value {
+    let node = json!({
+        "type": "object",
+        "properties": {
+            "name": { "type": "string", "minLength": 1 },
+            "type": { "type": "string", "minLength": 1, "description": "The node type." },
+            "config": { "type": "object" },
+            "timeout": { "type": "string" },
+            "retry": { "type": "object" },
+            "fallback": { "type": "object" },
+            "description": { "type": "string" }
+        },
+        "required": ["type"],
+        "additionalProperties": false
+    });
+    json!({
+        "type": "object",
+        "properties": {
+            "items": { "description": "The list; by default the node's input." },
+            "body": {
+                "anyOf": [node, { "type": "array", "minItems": 1, "items": node }],
+                "description": "A node, or nodes that run one after another.",
+                "x-pocket-template": false
+            },
+            "max_concurrency": concurrency_schema(),
+            "on_failure": on_failure_schema()
+        },
+        "required": ["body"],
+        "additionalProperties": false
+    })
+}
+
+fn examples() -> Vec<Example> {
+    let double = json!({"type": "transform", "config": {"jq": ".item * 2"}});
+    let named = json!([
+        {"type": "transform", "config": {"jq": ".item | ascii_upcase"}},
+        {"type": "echo", "config": {"message": "{{.index}}: {{.}}"}}
+    ]);
+    let failing = json!({"type": "transform", "config": {"jq": "if .item > 1 then error(\"large\") else .item end"}});
+    let error = json!({"error": {"kind": "failed", "message": "\"large\""}});
+    vec![
+        Example::new("each item doubled", json!({ "body": double }), json!([1, 2, 3]), json!([2, 4, 6])),
+        Example::new(
+            "two nodes for each",
+            json!({ "items": "{{.names}}", "body": named, "max_concurrency": 2 }),
+            json!({"names": ["ada", "bob"]}),
+            json!(["0: ADA", "1: BOB"]),
+        ),
+        Example::new(
+            "failures stand where the outputs would",
+            json!({ "body": failing, "on_failure": "collect" }),
+            json!([1, 2]),
+            json!([1, error]),
+        ),
+    ]
+}
+
+fn prepare(setup: &Setup<'_>) -> Result<Prepared, Vec<ConfigProblem>> {
+    if let Some(items) = setup.config.get("items")
+        && !is_open(Some(items))
+        && !items.is_array()
+    {
+        return Err(vec![ConfigProblem::new("/items", format!("`items` must be a list, found `{items}`"))]);
+    }
+    let body = match setup.config.get("body") {
+        Some(Value::Array(nodes)) => setup.host.body(nodes, setup.folder).map_err(|problem| moved(problem, "/body/")),
+        Some(node) => setup.host.body(std::slice::from_ref(node), setup.folder).map_err(of_one_node),
+        None => Err(ConfigProblem::new("", "`foreach` needs `body`")),
+    };
+    match body {
+        Ok(body) => Ok(Prepared::new(ForEach { body })),
+        Err(problem) => Err(vec![problem]),
+    }
+}
+
+/// A body of one node has no numbers in its pointers.
+fn of_one_node(problem: ConfigProblem) -> ConfigProblem {
+    let pointer = problem.pointer.strip_prefix('0').unwrap_or(&problem.pointer);
+    ConfigProblem { pointer: format!("/body{pointer}"), ..problem }
+}
+
+struct ForEach {
+    body: Arc<dyn Node>,
+}
+
+impl Node for ForEach {
+    fn run(&self, call: &NodeCall<'_>) -> Result<Outcome, CallError> {
+        let items = match call.field("items").unwrap_or(call.input) {
+            Value::Array(items) => items,
+            other => {
+                let field = if call.field("items").is_some() { "`items`" } else { "the input" };
+                return Err(invalid(format!("{field} must be a list, found {}", kind_of(other))));
+            }
+        };
+        let several = Several::of(call, OnFailure::FailFast);
+        let part = |index: usize| {
+            let input = Arc::new(json!({"item": items[index], "index": index}));
+            several.run_part(&*self.body, "foreach", Part::Numbered(index), &input)
+        };
+        match several.run(items.len(), &part) {
+            Ok(outputs) => {
+                let outputs = outputs.into_iter().map(|(_, output)| Arc::unwrap_or_clone(output));
+                Ok(Outcome::of(Value::Array(outputs.collect())))
+            }
+            Err((index, error)) => Err(CallError { message: format!("item {index}: {}", error.message), ..error }),
+        }
+    }
+}
+
+fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "nothing",
+        Value::Bool(_) => "a truth value",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a mapping",
+    }
+}
