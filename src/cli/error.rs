@@ -3,6 +3,7 @@
 mod direct;
 mod local;
 mod runs;
+mod shelf;
 
 use std::io;
 
@@ -19,7 +20,7 @@ use crate::ops::trial::TrialError;
 use crate::ops::{OpsError, OrganisationError, PolicyError};
 use crate::registry::{RegistryError, TransportError};
 use crate::store::{Change, StoreError};
-use crate::workflow::{Drawing, RunErrorKind};
+use crate::workflow::{Drawing, RunError, RunErrorKind};
 
 /// An error as it is printed.
 #[derive(Debug, Serialize)]
@@ -97,6 +98,7 @@ fn exit_code(error: &OpsError) -> u8 {
         OpsError::Origin(_) => VERIFICATION_REFUSED,
         OpsError::Local(error) => local::exit_code(error),
         OpsError::Runs(error) => runs::exit_code(error),
+        OpsError::Script(error) => shelf::exit_code(error),
         #[cfg(feature = "registry")]
         OpsError::NotCosigned { source, .. } if !matches!(**source, Refusal::Failed(_)) => VERIFICATION_REFUSED,
         OpsError::Direct(error) if direct::is_refusal(error) => VERIFICATION_REFUSED,
@@ -160,6 +162,8 @@ fn hint(error: &OpsError) -> Option<String> {
         OpsError::Direct(error) => direct::hint(error),
         OpsError::UnaskedImport { source, .. } => Some(import_hint(source)),
         OpsError::Local(error) => local::hint(error),
+        OpsError::Nodes(error) => Some(shelf::nodes_hint(error)),
+        OpsError::Script(error) => shelf::script_hint(error),
         OpsError::NothingCounted { near, .. } if !near.is_empty() => Some(format!("did you mean {}?", quoted(near))),
         OpsError::NoTemplate { .. } => Some(
             "there are templates for `--type lua`, `--type native --lang go|rust|c` and `--type wasm --lang rust|go|c|zig|assemblyscript`"
@@ -204,7 +208,7 @@ fn hint(error: &OpsError) -> Option<String> {
         OpsError::Io { source, .. } => place_hint(source),
         OpsError::Yanked { .. } => Some("install another version; only locks that hold it keep it".to_owned()),
         OpsError::Revoked { .. } => Some("install another version, and find out why this one was revoked".to_owned()),
-        OpsError::Run(error) => run_hint(&error.kind),
+        OpsError::Run(error) => run_hint(error),
         OpsError::Runs(error) => runs::hint(error),
         OpsError::FolderInUse { .. } => Some("name an empty or a new folder".to_owned()),
         #[cfg(feature = "registry")]
@@ -402,11 +406,12 @@ fn home_hint(error: &HomeError) -> Option<String> {
     })
 }
 
-fn run_hint(kind: &RunErrorKind) -> Option<String> {
-    let RunErrorKind::Node(kind) = kind else { return None };
+fn run_hint(error: &RunError) -> Option<String> {
+    let RunErrorKind::Node(kind) = &error.kind else { return None };
     Some(match kind {
         CallErrorKind::Timeout => "raise the node's `timeout`, or add a connection with `when: error`".to_owned(),
-        CallErrorKind::Denied => "`plugins.security` in pocket.yaml says what plugins may do".to_owned(),
+        CallErrorKind::Denied => "`plugins.security` in pocket.yaml says what plugins and workflows may do".to_owned(),
+        CallErrorKind::OutOfMemory if error.plugin.is_none() => "give the node less at once".to_owned(),
         CallErrorKind::Crashed | CallErrorKind::OutOfMemory => "tell the plugin's author".to_owned(),
         CallErrorKind::Retryable => {
             "add `retry: {max_attempts: 3}` to the node, or a connection with `when: error`".to_owned()

@@ -11,8 +11,10 @@ use semver::Version;
 
 use super::install::{DirectError, OriginError};
 use super::local::LocalError;
+use super::nodes::NodesError;
 use super::organisation::OrganisationError;
 use super::policy::PolicyError;
+use super::scripts::ScriptError;
 use super::trial::TrialError;
 use crate::engine::CallError;
 use crate::engine::budget::LimitError;
@@ -186,6 +188,12 @@ pub enum OpsError {
     /// A plugin that is used where it stands.
     #[error(transparent)]
     Local(Box<LocalError>),
+    /// A node type that is asked for.
+    #[error(transparent)]
+    Nodes(#[from] NodesError),
+    /// A Lua file.
+    #[error(transparent)]
+    Script(#[from] ScriptError),
     /// Somebody must say yes, and nobody can be asked.
     #[error("the permissions of {} need a yes", plugins.join(", "))]
     NotApproved {

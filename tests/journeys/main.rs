@@ -15,6 +15,7 @@ mod install;
 mod load;
 mod local;
 mod monitor;
+mod nodes;
 mod owners;
 mod packages;
 mod policy;

@@ -6,6 +6,7 @@ mod rights;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use pocket_index::manifest::Manifest;
@@ -13,6 +14,7 @@ use pocket_index::name::PluginName;
 use pocket_index::search::SearchEntry;
 use serde_json::{Map, Value};
 
+use super::allowed::allowed;
 use super::install::refuse_seen;
 use super::metrics::Recorder;
 use super::offered::{Kind, Offer, Offered, Standing};
@@ -23,7 +25,7 @@ use super::settings::{Layer, Origin, Settings};
 use super::workspace::SettingsFile;
 use super::{OpsError, Workspace, limits};
 use crate::engine::{Engine, EngineOptions, Sampler};
-use crate::project::Exec;
+use crate::nodes::Allowed;
 use crate::workflow::{Found, NodeCatalog};
 use lazy::{Files, Looking, Unpacked};
 use left_out::LeftOut;
@@ -47,6 +49,8 @@ pub struct Catalog<'a> {
     left_out: Vec<LeftOut>,
     /// What could be installed, for suggestions.
     available: Vec<SearchEntry>,
+    /// What workflows may use besides plugins.
+    allowed: Arc<Allowed>,
 }
 
 /// A plugin that is looked at while it runs, and what keeps what is seen; none if nobody looks.
@@ -99,6 +103,7 @@ impl<'a> Catalog<'a> {
             failure: RefCell::default(),
             left_out,
             available: Vec::new(),
+            allowed: allowed(workspace),
         })
     }
 
@@ -255,8 +260,12 @@ impl NodeCatalog for Catalog<'_> {
         Some(format!("the plugin `{}` provides it: run `pocket plugin install {}`", entry.name, entry.name))
     }
 
-    fn may_execute(&self, _program: &str) -> bool {
-        self.workspace.project().plugins.security.allow_exec == Some(Exec::Allowed)
+    fn worker(&self) -> Option<PathBuf> {
+        std::env::current_exe().ok()
+    }
+
+    fn allowed(&self) -> Arc<Allowed> {
+        Arc::clone(&self.allowed)
     }
 }
 
