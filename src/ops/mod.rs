@@ -1,5 +1,6 @@
 //! The verbs: each joins the rooms below into one thing that a user asks for.
 
+mod allowed;
 pub mod announce;
 pub mod audit;
 pub mod cache;
@@ -21,6 +22,7 @@ mod look;
 pub mod metrics;
 pub mod monitor;
 mod networks;
+pub mod nodes;
 pub mod offered;
 pub mod organisation;
 pub mod pack;
@@ -33,6 +35,7 @@ pub mod publish;
 pub mod recovery;
 pub mod run;
 pub mod runs;
+pub mod scripts;
 pub mod search;
 pub mod settings;
 pub mod sources;

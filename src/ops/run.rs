@@ -16,8 +16,9 @@ use super::metrics::NodeCalls;
 use super::offered::{self, Broken, Offered};
 use super::{OpsError, Workspace};
 use crate::home::Home;
+use crate::nodes::Allowed;
 use crate::workflow::journal::Veil;
-use crate::workflow::{self, Document, DocumentError, Plan, PlanView, RunOptions, RunReport};
+use crate::workflow::{self, Document, DocumentError, NodeCatalog as _, Plan, PlanView, RunOptions, RunReport};
 
 /// Something to tell while a run is prepared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,7 @@ pub enum Notice {
 pub struct PlannedRun {
     plan: Arc<Plan>,
     plugins: Vec<Arc<LazyPlugin>>,
+    allowed: Arc<Allowed>,
     home: Home,
 }
 
@@ -91,7 +93,8 @@ pub(super) fn plan_document(
     offered.remember(workspace);
     let catalog = Catalog::new(workspace, &offered, disabled, &from_workflow, sampled, notify)?;
     let plan = Plan::new(&document, &catalog)?;
-    Ok(PlannedRun { plan: Arc::new(plan), plugins: catalog.into_used()?, home: workspace.home().clone() })
+    let allowed = catalog.allowed();
+    Ok(PlannedRun { allowed, plan: Arc::new(plan), plugins: catalog.into_used()?, home: workspace.home().clone() })
 }
 
 /// The plugins that a document may need: a workflow of built-in nodes needs no lock, no manifest and no plugin.
@@ -132,6 +135,7 @@ impl PlannedRun {
     /// A plugin that cannot be loaded, or the node at which the run failed.
     pub fn run(&self, input: Value, options: RunOptions) -> Result<RunReport, OpsError> {
         self.plugins.iter().try_for_each(|plugin| plugin.verify_and_load())?;
+        self.allowed.give(&input);
         let veil = self.veil();
         let observer = Masked::around(options.observer, &veil);
         let options = &RunOptions { observer, ..options };

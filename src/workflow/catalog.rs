@@ -1,5 +1,6 @@
 //! Where a plan finds node types that are not built in. The room that loads plugins fits this trait.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -7,7 +8,7 @@ use serde_json::Value;
 use super::document::Document;
 use super::problem::Problems;
 use crate::engine::CallError;
-use crate::nodes::{Node, NodeCall, Outcome, failed};
+use crate::nodes::{Allowed, Node, NodeCall, Outcome, failed};
 
 /// The node types that plugins provide.
 pub trait NodeCatalog {
@@ -26,10 +27,15 @@ pub trait NodeCatalog {
     /// What is wrong with that block.
     fn inside<'b>(&'b self, document: &Document) -> Result<Box<dyn NodeCatalog + 'b>, Problems>;
 
-    /// Whether the user lets workflows run a program with the node type `exec`.
-    fn may_execute(&self, program: &str) -> bool {
-        let _ = program;
-        false
+    /// This program, which does what may explode in a process of its own when it is called with `__worker`. Without one it is done in
+    /// this process.
+    fn worker(&self) -> Option<PathBuf> {
+        None
+    }
+
+    /// What workflows may use that is not theirs; nothing unless somebody says so.
+    fn allowed(&self) -> Arc<Allowed> {
+        Arc::default()
     }
 }
 
@@ -109,8 +115,12 @@ impl NodeCatalog for Undemanding<'_> {
         Ok(Box::new(Undemanding(self.0)))
     }
 
-    fn may_execute(&self, _program: &str) -> bool {
-        true
+    fn worker(&self) -> Option<PathBuf> {
+        self.0.worker()
+    }
+
+    fn allowed(&self) -> Arc<Allowed> {
+        Arc::new(Allowed::default().with_programs(|_| true).with_variables(|_| true))
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pocket_index::digest::Digest;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::catalog::NodeCatalog;
 use super::document::{Document, DocumentError};
@@ -19,7 +19,7 @@ use super::run::{Inside, RunOptions, Threads, run_inside};
 use super::source::SourceText;
 use super::view::Family;
 use crate::engine::{CallError, CallErrorKind};
-use crate::nodes::{ConfigProblem, Host, Node, NodeCall, Outcome};
+use crate::nodes::{Allowed, ConfigProblem, Host, Node, NodeCall, Outcome};
 
 /// How many documents may run inside each other: 16. Each takes a thread while it runs.
 const MAX_DEPTH: usize = 16;
@@ -86,6 +86,8 @@ fn identity(path: &Path) -> PathBuf {
 pub(super) struct Nested<'a> {
     pub catalog: &'a dyn NodeCatalog,
     pub ancestry: &'a Ancestry<'a>,
+    /// The values that the workflow's own file gives.
+    pub vars: &'a Map<String, Value>,
     /// Takes the digests of the documents that are read.
     pub digests: &'a RefCell<Vec<Digest>>,
 }
@@ -149,7 +151,9 @@ impl Nested<'_> {
 impl Host for Nested<'_> {
     fn body(&self, nodes: &[Value], folder: &Path) -> Result<Arc<dyn Node>, ConfigProblem> {
         let document = Document::parse(SourceText::new("body", body_text(nodes)), folder).map_err(of_body)?;
-        let plan = Planner::new(&document, self.catalog, self.ancestry.clone()).plan().map_err(of_body)?;
+        // A body stands in this workflow's file, and so do its values.
+        let planner = Planner::new(&document, self.catalog, self.ancestry.clone()).with_vars(self.vars);
+        let plan = planner.plan().map_err(of_body)?;
         self.digests.borrow_mut().push(plan.digest);
         Ok(Arc::new(Inner { plan: Arc::new(plan), reach: Reach::Outer }))
     }
@@ -167,8 +171,16 @@ impl Host for Nested<'_> {
         Ok(Arc::new(Inner { plan, reach: Reach::Own }))
     }
 
-    fn may_execute(&self, program: &str) -> bool {
-        self.catalog.may_execute(program)
+    fn allowed(&self) -> Arc<Allowed> {
+        self.catalog.allowed()
+    }
+
+    fn worker(&self) -> Option<PathBuf> {
+        self.catalog.worker()
+    }
+
+    fn vars(&self) -> &Map<String, Value> {
+        self.vars
     }
 }
 

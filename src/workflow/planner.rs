@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pocket_index::digest::Digest;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::catalog::NodeCatalog;
 use super::config::{Config, Findings};
@@ -22,13 +22,15 @@ use super::plan::{Plan, PlannedNode};
 use super::problem::{Problem, Problems, Severity};
 use super::schema::{Checker, Stage};
 use super::value::Kind;
-use crate::nodes::{ConfigProblem, Prepared, Setup};
+use crate::nodes::{ConfigProblem, Prepared, Setup, not_allowed};
 use references::Use;
 use types::{Maker, Resolved};
 
 pub(super) struct Planner<'a> {
     document: &'a Document,
     catalog: &'a dyn NodeCatalog,
+    /// The values that the workflow's own file gives.
+    vars: &'a Map<String, Value>,
     /// The documents that it runs inside of.
     ancestry: Ancestry<'a>,
     problems: Problems,
@@ -47,6 +49,7 @@ impl<'a> Planner<'a> {
         Self {
             document,
             catalog,
+            vars: &document.vars,
             ancestry,
             problems: document.problems.clone(),
             index: HashMap::new(),
@@ -55,6 +58,11 @@ impl<'a> Planner<'a> {
             uses: Vec::new(),
             digests: RefCell::default(),
         }
+    }
+
+    /// The same for a part of a workflow whose file gives these values.
+    pub fn with_vars(self, vars: &'a Map<String, Value>) -> Self {
+        Self { vars, ..self }
     }
 
     pub fn plan(mut self) -> Result<Plan, Problems> {
@@ -89,6 +97,7 @@ impl<'a> Planner<'a> {
             journal: document.journal,
             digest: digest(document, &self.digests.into_inner()),
             warnings: problems,
+            allowed: self.catalog.allowed(),
             index: self.index,
         })
     }
@@ -113,8 +122,9 @@ impl<'a> Planner<'a> {
         let found = self.resolve(&entry.node_type);
         let schema = found.as_ref().and_then(|found| found.schema.as_ref());
         let (config, findings) = Config::compile(&entry.config, schema, &self.document.source);
-        let Findings { errors, outputs } = findings;
+        let Findings { errors, outputs, variables } = findings;
         self.uses.extend(outputs.into_iter().map(|(name, span)| Use { node: index, name, span }));
+        self.check_variables(variables);
         for (span, message) in errors {
             self.error(&span, format!("template: {message}"), None);
         }
@@ -158,7 +168,7 @@ impl<'a> Planner<'a> {
             Maker::Plugin(node) => return Some(Prepared { node: Arc::clone(node), actions: None }),
             Maker::BuiltIn(built_in) => built_in,
         };
-        let host = Nested { catalog: self.catalog, ancestry: &self.ancestry, digests: &self.digests };
+        let host = Nested { catalog: self.catalog, ancestry: &self.ancestry, vars: self.vars, digests: &self.digests };
         let setup = Setup { config, folder: &self.document.folder, host: &host };
         match (built_in.prepare)(&setup) {
             Ok(prepared) => Some(prepared),
@@ -180,6 +190,15 @@ impl<'a> Planner<'a> {
                 start..start + 1
             }
             _ => value.head(),
+        }
+    }
+
+    /// Environment variables that templates name and may not read.
+    fn check_variables(&mut self, variables: Vec<(String, Range<usize>)>) {
+        let allowed = self.catalog.allowed();
+        for (name, span) in variables.into_iter().filter(|(name, _)| !allowed.may_read(name)) {
+            let help = format!("to allow it, set `plugins.security.allow_env: [{name}]` in `pocket.yaml`");
+            self.error(&span, not_allowed(&name), Some(help));
         }
     }
 

@@ -16,6 +16,7 @@ mod language;
 mod load;
 mod local;
 mod monitor;
+mod nodes;
 mod owners;
 mod packages;
 mod pages;

@@ -110,9 +110,16 @@ fn nodes(text: &mut String, manifest: &Manifest) {
     section(
         text,
         "Provided Nodes",
-        manifest.nodes.iter().map(|node| match node.description.as_str() {
-            "" => format!("  - {}", node.node_type),
-            description => format!("  - {}: {description}", node.node_type),
+        manifest.nodes.iter().map(|node| {
+            let repeated = match (node.pure, node.idempotent) {
+                (true, _) => " (pure)",
+                (false, true) => " (idempotent)",
+                (false, false) => "",
+            };
+            match node.description.as_str() {
+                "" => format!("  - {}{repeated}", node.node_type),
+                description => format!("  - {}: {description}{repeated}", node.node_type),
+            }
         }),
     );
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::cli::arguments::RunArguments;
 use crate::cli::output::Output;
 use crate::cli::watch::{EventFile, Lines, Progress, Watchers};
+use crate::nodes::{Unreadable, read_json};
 use crate::ops::run::{self, Notice, PlannedRun};
 use crate::ops::{OpsError, Scope, Workspace, drawing, runs};
 use crate::workflow::RunOptions;
@@ -100,7 +101,7 @@ fn draw_run(planned: &PlannedRun, trace: &Trace, path: &Path, output: &Output) {
 }
 
 /// Text as it is, anything else as JSON: what a shell can use.
-fn text(value: &Value) -> String {
+pub fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         other => serde_json::to_string_pretty(other).expect("values have text keys"),
@@ -126,7 +127,13 @@ pub fn read_input(given: Option<&str>, file: Option<&Path>) -> Result<Value, Ops
         }
         (None, None) => return Ok(json!({})),
     };
-    serde_json::from_str(&text).map_err(|source| OpsError::Input { place, source })
+    read_json(text.as_bytes()).map_err(|error| {
+        let source = match error {
+            Unreadable::Syntax(source) => source,
+            wide @ Unreadable::TooWide(_) => serde::de::Error::custom(wide),
+        };
+        OpsError::Input { place, source }
+    })
 }
 
 fn read_stdin() -> Result<String, OpsError> {

@@ -8,11 +8,13 @@ mod scope;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use pocket_index::manifest::{Manifest, NodeSpec};
 use pocket_index::name::PluginName;
 
+use super::allowed::allowed;
 use super::install::refuse_seen;
 use super::metrics::Recorder;
 use super::offered::{Kind, Offer, Offered, Standing};
@@ -23,8 +25,7 @@ use super::settings::{Layer, Origin, Settings};
 use super::workspace::SettingsFile;
 use super::{OpsError, Workspace, limits};
 use crate::engine::{Engine, EngineOptions, Sampler};
-use crate::nodes::built_in;
-use crate::project::Exec;
+use crate::nodes::{Allowed, built_in};
 use crate::workflow::{Document, Found, KnownType, NodeCatalog, Problems};
 use lazy::{Files, Looking, Unpacked};
 use left_out::LeftOut;
@@ -53,6 +54,8 @@ pub struct Catalog<'a> {
     left_out: Vec<LeftOut>,
     /// What could be installed, for suggestions.
     providers: Providers,
+    /// What workflows may use besides plugins.
+    allowed: Arc<Allowed>,
 }
 
 /// A plugin that is looked at while it runs, and what keeps what is seen; none if nobody looks.
@@ -106,6 +109,7 @@ impl<'a> Catalog<'a> {
             failure: RefCell::default(),
             left_out,
             providers: Providers::default(),
+            allowed: allowed(workspace),
         })
     }
 
@@ -263,6 +267,7 @@ impl Shared<'_> {
                 _ => Looking::NotAtAll,
             },
             settings: OnceLock::new(),
+            verified: OnceLock::new(),
             loaded: OnceLock::new(),
         })
     }
@@ -290,8 +295,12 @@ impl NodeCatalog for Catalog<'_> {
         Ok(Box::new(Scope::new(self, self.from_workflow, document)?))
     }
 
-    fn may_execute(&self, _program: &str) -> bool {
-        self.workspace.project().plugins.security.allow_exec == Some(Exec::Allowed)
+    fn worker(&self) -> Option<PathBuf> {
+        std::env::current_exe().ok()
+    }
+
+    fn allowed(&self) -> Arc<Allowed> {
+        Arc::clone(&self.allowed)
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use super::{Catalog, LazyPlugin};
+use crate::nodes::Allowed;
 use crate::project;
 use crate::workflow::{Document, Found, NodeCatalog, Problems};
 
@@ -92,7 +94,11 @@ impl NodeCatalog for Scope<'_, '_> {
         Ok(Box::new(Scope::new(self.catalog, &self.settings, document)?))
     }
 
-    fn may_execute(&self, program: &str) -> bool {
-        self.catalog.may_execute(program)
+    fn worker(&self) -> Option<PathBuf> {
+        self.catalog.worker()
+    }
+
+    fn allowed(&self) -> Arc<Allowed> {
+        self.catalog.allowed()
     }
 }
