@@ -33,7 +33,7 @@ mod view;
 use std::path::Path;
 
 pub use catalog::{Found, NoPlugins, NodeCatalog, PluginNode};
-pub use depth::MAX_DEPTH;
+pub use depth::{MAX_DEPTH, fits};
 pub use describe::describe;
 pub use document::{Document, DocumentError};
 pub use observe::{Observer, RunEvent, Unobserved};

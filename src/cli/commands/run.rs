@@ -8,10 +8,12 @@ use serde_json::{Value, json};
 
 use crate::cli::arguments::RunArguments;
 use crate::cli::output::Output;
+#[cfg(feature = "otel")]
+use crate::cli::watch::Telemetry;
 use crate::cli::watch::{EventFile, Lines, Progress, Watchers};
 use crate::ops::run::{self, Notice, PlannedRun};
 use crate::ops::{OpsError, Scope, Workspace, runs};
-use crate::workflow::RunOptions;
+use crate::workflow::{MAX_DEPTH, RunOptions, fits};
 
 pub fn run(arguments: &RunArguments, output: &Output) -> Result<(), OpsError> {
     let workspace = Workspace::open(Scope::Nearest)?;
@@ -66,6 +68,10 @@ fn watchers(arguments: &RunArguments, output: &Output) -> Result<Watchers, OpsEr
     if let Some(path) = &arguments.events {
         watchers.add(EventFile::create(path)?);
     }
+    #[cfg(feature = "otel")]
+    if let Some(telemetry) = Telemetry::from_environment()? {
+        watchers.add(telemetry);
+    }
     Ok(watchers)
 }
 
@@ -108,7 +114,12 @@ pub fn read_input(given: Option<&str>, file: Option<&Path>) -> Result<Value, Ops
         }
         (None, None) => return Ok(json!({})),
     };
-    serde_json::from_str(&text).map_err(|source| OpsError::Input { place, source })
+    let input = serde_json::from_str(&text);
+    let input = input.and_then(|input: Value| match fits(&input, MAX_DEPTH) {
+        true => Ok(input),
+        false => Err(serde::de::Error::custom(format!("it nests deeper than {MAX_DEPTH} levels"))),
+    });
+    input.map_err(|source| OpsError::Input { place, source })
 }
 
 fn read_stdin() -> Result<String, OpsError> {
