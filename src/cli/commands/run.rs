@@ -8,12 +8,14 @@ use serde_json::{Value, json};
 
 use crate::cli::arguments::RunArguments;
 use crate::cli::output::Output;
+#[cfg(feature = "otel")]
+use crate::cli::watch::Telemetry;
 use crate::cli::watch::{EventFile, Lines, Progress, Watchers};
 use crate::nodes::{Unreadable, read_json};
 use crate::ops::run::{self, Notice, PlannedRun};
 use crate::ops::{OpsError, Scope, Workspace, drawing, runs};
-use crate::workflow::RunOptions;
 use crate::workflow::drawing::Trace;
+use crate::workflow::{MAX_DEPTH, RunOptions, fits};
 
 pub fn run(arguments: &RunArguments, output: &Output) -> Result<(), OpsError> {
     // A name that stands for no picture is told before anything runs.
@@ -78,6 +80,10 @@ fn watchers(arguments: &RunArguments, output: &Output) -> Result<Watchers, OpsEr
     if let Some(path) = &arguments.events {
         watchers.add(EventFile::create(path)?);
     }
+    #[cfg(feature = "otel")]
+    if let Some(telemetry) = Telemetry::from_environment()? {
+        watchers.add(telemetry);
+    }
     Ok(watchers)
 }
 
@@ -127,13 +133,15 @@ pub fn read_input(given: Option<&str>, file: Option<&Path>) -> Result<Value, Ops
         }
         (None, None) => return Ok(json!({})),
     };
-    read_json(text.as_bytes()).map_err(|error| {
-        let source = match error {
-            Unreadable::Syntax(source) => source,
-            wide @ Unreadable::TooWide(_) => serde::de::Error::custom(wide),
-        };
-        OpsError::Input { place, source }
-    })
+    let input = read_json(text.as_bytes()).map_err(|error| match error {
+        Unreadable::Syntax(source) => source,
+        wide @ Unreadable::TooWide(_) => serde::de::Error::custom(wide),
+    });
+    let input = input.and_then(|input: Value| match fits(&input, MAX_DEPTH) {
+        true => Ok(input),
+        false => Err(serde::de::Error::custom(format!("it nests deeper than {MAX_DEPTH} levels"))),
+    });
+    input.map_err(|source| OpsError::Input { place, source })
 }
 
 fn read_stdin() -> Result<String, OpsError> {

@@ -1,8 +1,10 @@
-//! Who looks at a run while it goes on: lines for `--verbose`, a file for `--events`, a line on a terminal.
+//! Who looks at a run while it goes on: lines for `--verbose`, a file for `--events`, a line on a terminal, traces.
 
 mod events;
 mod lines;
 mod progress;
+#[cfg(feature = "otel")]
+mod telemetry;
 
 use std::sync::Arc;
 
@@ -11,6 +13,8 @@ use crate::workflow::{Observer, RunEvent};
 pub use events::EventFile;
 pub use lines::Lines;
 pub use progress::Progress;
+#[cfg(feature = "otel")]
+pub use telemetry::Telemetry;
 
 /// Several that look at the same run.
 #[derive(Default)]

@@ -95,6 +95,7 @@ impl LazyPlugin {
             recorder: Arc::clone(&self.recorder),
             looking: self.looking,
             settings: OnceLock::new(),
+            verified: OnceLock::new(),
             loaded: OnceLock::new(),
             verified: OnceLock::new(),
         }

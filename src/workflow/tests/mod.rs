@@ -92,15 +92,15 @@ impl NodeCatalog for FakePlugins {
         ["redis-get", "redis-set", "resize"].map(str::to_owned).to_vec()
     }
 
-    fn inside<'b>(&'b self, _document: &Document) -> Result<Box<dyn NodeCatalog + 'b>, Problems> {
-        Ok(Box::new(FakePlugins))
-    }
-
     fn allowed(&self) -> Arc<Allowed> {
         let allowed = Allowed::default()
             .with_programs(|program| ["sh", "sleep", "cat", "sort", "echo"].contains(&program))
             .with_private_networks(vec!["127.0.0.1/32".parse().unwrap()]);
         Arc::new(allowed)
+    }
+
+    fn inside<'b>(&'b self, _document: &Document) -> Result<Box<dyn NodeCatalog + 'b>, Problems> {
+        Ok(Box::new(FakePlugins))
     }
 
     fn provider_hint(&self, node_type: &str) -> Option<String> {
