@@ -97,7 +97,6 @@ impl LazyPlugin {
             settings: OnceLock::new(),
             verified: OnceLock::new(),
             loaded: OnceLock::new(),
-            verified: OnceLock::new(),
         }
     }
 
