@@ -246,6 +246,7 @@ connections:
        limits: up to 5 attempts with pauses of 1s, then 2 times as long up to 30s, 2s an attempt
        then b and c in parallel
        when `error`: d
+       network redis.example.com:6379
 
     2. b (echo)
        then d
