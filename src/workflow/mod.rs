@@ -63,7 +63,7 @@ pub fn refusals(schema: &serde_json::Value, value: &serde_json::Value) -> Result
 pub fn locate(text: &str, keys: &str) -> Option<Position> {
     let source = std::sync::Arc::new(SourceText::new("", text));
     let tree = value::parse(&source).ok()?;
-    let pointer = format!("/{}", keys.replace('.', "/").replace('[', "/").replace(']', ""));
+    let pointer = format!("/{}", keys.replace(['.', '['], "/").replace(']', ""));
     Some(source.position(tree.place(&pointer).start))
 }
 

@@ -35,11 +35,14 @@ pub(super) struct Ancestry<'a> {
     shared: &'a Shared,
 }
 
+/// A file, and the scope of settings in which it runs.
+type Placed = (PathBuf, usize);
+
 /// What the plans of a document and of those inside it have in common.
 #[derive(Default)]
 pub(super) struct Shared {
     /// The plans so far, by file and scope; none where a document has problems.
-    plans: RefCell<HashMap<(PathBuf, usize), Option<Arc<Plan>>>>,
+    plans: RefCell<HashMap<Placed, Option<Arc<Plan>>>>,
     problems: RefCell<Problems>,
     scopes: Cell<usize>,
     plugins: RefCell<HashSet<String>>,
