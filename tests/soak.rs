@@ -3,7 +3,7 @@
 //!
 //! ```console
 //! $ cargo test --workspace --test soak                                                     # 20,000 calls
-//! $ POCKET_SOAK_CALLS=1000000 cargo test --workspace --release --test soak -- --nocapture   # all of it, about ten minutes
+//! $ POCKET_SOAK_CALLS=1000000 cargo test --workspace --release --test soak -- --nocapture   # all of it
 //! ```
 //!
 //! `POCKET_SOAK_SEED` repeats a run's choices. What was held before and after is printed.
