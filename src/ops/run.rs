@@ -10,6 +10,7 @@ use masked::Masked;
 use pocket_index::name::PluginName;
 use serde_json::{Map, Value};
 
+use super::allowed::secrets;
 use super::catalog::{Catalog, LazyPlugin, Sampled};
 use super::metrics::NodeCalls;
 use super::offered::{self, Broken, Offered};
@@ -18,7 +19,7 @@ use crate::home::Home;
 use crate::nodes::Allowed;
 use crate::project;
 use crate::registry::Network;
-use crate::workflow::journal::Veil;
+use crate::workflow::journal::{Secret, Veil};
 use crate::workflow::{self, Document, DocumentError, NodeCatalog as _, Plan, RunOptions, RunReport};
 
 /// Something to tell while a run is prepared.
@@ -35,6 +36,8 @@ pub struct PlannedRun {
     plan: Arc<Plan>,
     plugins: Vec<Arc<LazyPlugin>>,
     allowed: Arc<Allowed>,
+    /// The values of environment variables that are secret.
+    secrets: Vec<Secret>,
     home: Home,
 }
 
@@ -86,7 +89,14 @@ fn prepare(
     }
     let plan = Plan::new(&document, &catalog)?;
     let allowed = catalog.allowed();
-    Ok(PlannedRun { allowed, plan: Arc::new(plan), plugins: catalog.into_used()?, home: workspace.home().clone() })
+    let secrets = secrets(workspace, &allowed);
+    Ok(PlannedRun {
+        allowed,
+        secrets,
+        plan: Arc::new(plan),
+        plugins: catalog.into_used()?,
+        home: workspace.home().clone(),
+    })
 }
 
 impl PlannedRun {
@@ -125,9 +135,10 @@ impl PlannedRun {
         Ok(masked::result(result, &veil)?)
     }
 
-    /// Hides the secrets in its plugins' settings.
+    /// Hides the secrets in its plugins' settings and in the environment.
     pub fn veil(&self) -> Veil {
-        Veil::over(self.plugins.iter().flat_map(|plugin| plugin.secrets()).collect())
+        let settings = self.plugins.iter().flat_map(|plugin| plugin.secrets());
+        Veil::over(settings.chain(self.secrets.iter().cloned()).collect())
     }
 
     /// The digests of its plugins, by name.
