@@ -1,22 +1,25 @@
 //! What a verb can fail with.
 
 mod boxed;
+mod place;
 
 use std::path::{Path, PathBuf};
 
 use pocket_index::archive::ArchiveError;
 use pocket_index::manifest::Runtime;
-use pocket_index::name::{NodeType, PluginName, RegistryName, Target};
+use pocket_index::name::{PluginName, RegistryName, Target};
 use pocket_index::package::PackageError;
 use pocket_index::verify::VerifyError;
 use semver::Version;
 
 use super::install::{DirectError, OriginError};
 use super::local::LocalError;
+use super::look::LookError;
 use super::nodes::NodesError;
 use super::organisation::OrganisationError;
 use super::policy::PolicyError;
 use super::scripts::ScriptError;
+use super::trial::TrialError;
 use crate::engine::CallError;
 use crate::engine::budget::LimitError;
 use crate::engine::inspect::UnaskedImport;
@@ -26,7 +29,7 @@ use crate::project::{EditError, ExpandError, LockError, ManifestError};
 use crate::registry::{LocationError, RegistryError, TransportError};
 use crate::resolve::ResolveError;
 use crate::store::StoreError;
-use crate::workflow::{DocumentError, Problems, RunError};
+use crate::workflow::{DocumentError, Position, Problems, RunError};
 
 /// Why a verb did not do what was asked. The rooms' own errors, and what only joining them can find.
 #[derive(Debug, thiserror::Error)]
@@ -43,10 +46,12 @@ pub enum OpsError {
         source: ManifestError,
     },
     /// A `${NAME}` in `pocket.yaml`.
-    #[error("`{}` cannot be used", path.display())]
+    #[error("`{}{}` cannot be used", path.display(), place::shown(*place))]
     Expand {
         /// The file.
         path: PathBuf,
+        /// Where in it, if that can be found.
+        place: Option<Position>,
         /// Why not.
         source: ExpandError,
     },
@@ -137,6 +142,16 @@ pub enum OpsError {
         path: PathBuf,
         /// Why not.
         source: Box<PackageError>,
+    },
+    /// A package of another version than was said.
+    #[error("`{name}` is version {found} by its manifest, and `--version` says {wanted}")]
+    OtherVersion {
+        /// The plugin.
+        name: PluginName,
+        /// Its version.
+        found: Version,
+        /// What was said.
+        wanted: Version,
     },
     /// An archive that is refused.
     #[error("the archive {archive} is refused")]
@@ -277,16 +292,6 @@ pub enum OpsError {
         /// Names that are close.
         near: Vec<String>,
     },
-    /// A plugin without a node type that was asked for.
-    #[error("`{plugin}` has no node type `{node}`, only {}", known.iter().map(|node| format!("`{node}`")).collect::<Vec<_>>().join(", "))]
-    NoNode {
-        /// The plugin.
-        plugin: PluginName,
-        /// What was asked for.
-        node: NodeType,
-        /// What it has.
-        known: Vec<NodeType>,
-    },
     /// A kind of plugin that nothing makes.
     #[error("there is no template for a {runtime} plugin in {language}")]
     NoTemplate {
@@ -303,24 +308,9 @@ pub enum OpsError {
         /// The workflow.
         workflow: PathBuf,
     },
-    /// Nothing to call a plugin with.
-    #[error("`{plugin}` has no examples to call it with, and fails with an empty input")]
-    NoExamples {
-        /// The plugin.
-        plugin: PluginName,
-        /// How it fails.
-        source: CallError,
-    },
-    /// A call of a plugin that is tried.
-    #[error("calling `{node}` with {label} failed")]
-    Trial {
-        /// The node type.
-        node: NodeType,
-        /// What it was called with.
-        label: String,
-        /// Why it failed.
-        source: CallError,
-    },
+    /// A plugin that was tried.
+    #[error(transparent)]
+    Trial(#[from] TrialError),
     /// A plugin that is locked but not unpacked.
     #[error("`{name}` {version} is locked but not installed")]
     NotInstalled {
@@ -398,6 +388,9 @@ pub enum OpsError {
     /// The workflow is wrong.
     #[error(transparent)]
     Workflow(#[from] Problems),
+    /// A workflow that cannot be looked at.
+    #[error(transparent)]
+    Look(#[from] LookError),
     /// The workflow cannot be read.
     #[error(transparent)]
     Document(DocumentError),

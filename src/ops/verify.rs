@@ -100,7 +100,7 @@ fn digest_all(plugins: &[WorkspacePlugin]) -> Vec<Result<(), OpsError>> {
     let work = || loop {
         let place = next.fetch_add(1, Ordering::Relaxed);
         let Some(plugin) = plugins.get(place) else { return };
-        let result = plugin.installed().and_then(|installed| Ok(installed.verify()?));
+        let result = plugin.installed().and_then(|installed| Ok(installed.verify().map(drop)?));
         results.lock().expect("no holder of this lock panics").insert(place, result);
     };
     let workers = thread::available_parallelism().map_or(2, usize::from).min(plugins.len());

@@ -19,7 +19,8 @@ pub(super) fn refuse_depth(input: &Arc<Value>, outcome: Outcome) -> Result<Outco
     Err(failed(format!("the output nests deeper than {MAX_DEPTH} levels")))
 }
 
-fn fits(value: &Value, left: usize) -> bool {
+/// Whether a value nests no deeper than `left` levels.
+pub fn fits(value: &Value, left: usize) -> bool {
     match value {
         Value::Array(items) => left > 0 && items.iter().all(|item| fits(item, left - 1)),
         Value::Object(fields) => left > 0 && fields.values().all(|field| fits(field, left - 1)),

@@ -47,6 +47,8 @@ fn node(item: &Field<'_>, unknown: &mut Unknown) -> Result<NodeSpec, ManifestErr
         input_schema: schema(&mut fields, "inputSchema")?,
         output_schema: schema(&mut fields, "outputSchema")?,
         examples: examples(&mut fields, unknown)?,
+        pure: fields.boolean("pure")?,
+        idempotent: fields.boolean("idempotent")?,
     };
     fields.keep_rest(unknown);
     Ok(node)

@@ -14,9 +14,10 @@ use crate::cli::recovery::notice_document;
 use crate::engine::Limits;
 use crate::engine::budget::Limit;
 use crate::engine::native::Confinement;
-use crate::ops::info::{self, Confined, Info, Installed, ShownSetting};
+use crate::ops::info::{self, Confined, Info, Installed};
 use crate::ops::install::sentences;
 use crate::ops::recovery::Notice;
+use crate::ops::settings::ShownSetting;
 use crate::ops::{OpsError, Scope, Workspace};
 
 use super::{look, reach};
@@ -109,9 +110,16 @@ fn nodes(text: &mut String, manifest: &Manifest) {
     section(
         text,
         "Provided Nodes",
-        manifest.nodes.iter().map(|node| match node.description.as_str() {
-            "" => format!("  - {}", node.node_type),
-            description => format!("  - {}: {description}", node.node_type),
+        manifest.nodes.iter().map(|node| {
+            let repeated = match (node.pure, node.idempotent) {
+                (true, _) => " (pure)",
+                (false, true) => " (idempotent)",
+                (false, false) => "",
+            };
+            match node.description.as_str() {
+                "" => format!("  - {}{repeated}", node.node_type),
+                description => format!("  - {}: {description}{repeated}", node.node_type),
+            }
         }),
     );
 }

@@ -75,6 +75,9 @@ fn key(root: &Frame) -> String {
         (Part::Others, "other plugins"),
     ] {
         let alone: Duration = own.iter().filter(|(_, of, _)| *of == part).map(|(_, _, time)| *time).sum();
+        if part == Part::Others && alone.is_zero() {
+            continue;
+        }
         let share = alone.as_secs_f64() / all * 100.0;
         let word = part.word();
         write(&mut html, format_args!("<span class=\"{word}\">{what} &ndash; {}, {share:.1}%</span>", time(alone)));

@@ -157,7 +157,7 @@ pub fn repeat(
     options.from = Some(seed(planned, workflow, &repeats)?);
     let header = Header { repeats: Some(repeats), ..header(planned, workflow, options, header_then.input)? };
     let input = header.input.clone();
-    let folder = former.parent().unwrap_or(Path::new(""));
+    let folder = former.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     options.journal = Some(Ledger::create(folder, header, &veil).map_err(RunsError::from)?);
     Ok(input)
 }

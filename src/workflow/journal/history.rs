@@ -33,7 +33,7 @@ pub struct Standing {
     pub torn: u64,
 }
 
-/// A whole journal. Its secrets are marks.
+/// A whole journal, without the values that went through the run. Its secrets are marks.
 #[derive(Debug, Clone)]
 pub struct History {
     /// How the run stands.
@@ -73,8 +73,13 @@ impl History {
     pub fn read(path: &Path) -> Result<Self, JournalError> {
         let (standing, past) = look(path)?;
         let mut events = Vec::new();
-        each_event(path, &past, &Veil::default(), |_, event| {
-            events.push(event);
+        each_event(path, &past, &Veil::default(), |_, mut record| {
+            // A long run has more values than anybody wants to hold at once.
+            if let Event::Finished { output, .. } = &mut record.event {
+                *output = Arc::default();
+            }
+            record.input = None;
+            events.push(record);
             Ok(())
         })?;
         Ok(Self { standing, events })
