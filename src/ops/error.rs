@@ -1,5 +1,6 @@
 //! What a verb can fail with.
 
+mod boxed;
 mod place;
 
 use std::path::{Path, PathBuf};
@@ -476,19 +477,6 @@ fn instead(chosen: &[Version]) -> String {
         format!(": what needs it is met by {}", chosen.join(", "))
     }
 }
-
-/// Errors with many facts are boxed, so that what succeeds does not carry their size.
-macro_rules! boxed {
-    ($($error:ident => $variant:ident),*) => {
-        $(impl From<$error> for OpsError {
-            fn from(error: $error) -> Self {
-                Self::$variant(Box::new(error))
-            }
-        })*
-    };
-}
-
-boxed!(OrganisationError => Organisation, PolicyError => Policy, RegistryError => Registry, StoreError => Store, RunError => Run, RunsError => Runs, DirectError => Direct, LocalError => Local, OriginError => Origin);
 
 impl OpsError {
     /// For `map_err`: what was done, on which path.

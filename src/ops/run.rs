@@ -11,13 +11,14 @@ use pocket_index::name::PluginName;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::allowed::secrets;
 use super::catalog::{Catalog, LazyPlugin, PluginView, Sampled, workflow_settings};
 use super::metrics::NodeCalls;
 use super::offered::{self, Broken, Offered};
 use super::{OpsError, Workspace};
 use crate::home::Home;
 use crate::nodes::Allowed;
-use crate::workflow::journal::Veil;
+use crate::workflow::journal::{Secret, Veil};
 use crate::workflow::{self, Document, DocumentError, NodeCatalog as _, Plan, PlanView, RunOptions, RunReport};
 
 /// Something to tell while a run is prepared.
@@ -34,6 +35,8 @@ pub struct PlannedRun {
     plan: Arc<Plan>,
     plugins: Vec<Arc<LazyPlugin>>,
     allowed: Arc<Allowed>,
+    /// The values of environment variables that are secret.
+    secrets: Vec<Secret>,
     home: Home,
 }
 
@@ -94,7 +97,14 @@ pub(super) fn plan_document(
     let catalog = Catalog::new(workspace, &offered, disabled, &from_workflow, sampled, notify)?;
     let plan = Plan::new(&document, &catalog)?;
     let allowed = catalog.allowed();
-    Ok(PlannedRun { allowed, plan: Arc::new(plan), plugins: catalog.into_used()?, home: workspace.home().clone() })
+    let secrets = secrets(workspace, &allowed);
+    Ok(PlannedRun {
+        allowed,
+        secrets,
+        plan: Arc::new(plan),
+        plugins: catalog.into_used()?,
+        home: workspace.home().clone(),
+    })
 }
 
 /// The plugins that a document may need: a workflow of built-in nodes needs no lock, no manifest and no plugin.
@@ -149,9 +159,10 @@ impl PlannedRun {
         Ok(masked::result(result, &veil)?)
     }
 
-    /// Hides the secrets in its plugins' settings.
+    /// Hides the secrets in its plugins' settings and in the environment.
     pub fn veil(&self) -> Veil {
-        Veil::over(self.plugins.iter().flat_map(|plugin| plugin.secrets()).collect())
+        let settings = self.plugins.iter().flat_map(|plugin| plugin.secrets());
+        Veil::over(settings.chain(self.secrets.iter().cloned()).collect())
     }
 
     /// The digests of its plugins, by name.

@@ -141,6 +141,8 @@ pub struct Security {
     pub allow_exec: Option<Allowance>,
     /// The environment variables that templates may read.
     pub allow_env: Option<Allowance>,
+    /// More of them, whose values nobody is shown.
+    pub secret_env: Option<Allowance>,
     /// The native plugins that may run where the kernel cannot confine them. Only the user's own file can say so.
     pub unconfined: BTreeSet<PluginName>,
     /// Runtimes that must not be used.

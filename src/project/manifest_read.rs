@@ -147,6 +147,7 @@ fn security(field: &Field<'_>) -> Read<Security> {
         "permissions",
         "allow_exec",
         "allow_env",
+        "secret_env",
         "unconfined",
         "denied_runtimes",
         "denied_permissions",
@@ -166,6 +167,7 @@ fn security(field: &Field<'_>) -> Read<Security> {
             .unwrap_or_default(),
         allow_exec: fields.get("allow_exec").map(Allowance::read).transpose()?,
         allow_env: fields.get("allow_env").map(Allowance::read).transpose()?,
+        secret_env: fields.get("secret_env").map(Allowance::read).transpose()?,
         unconfined: names(fields.get("unconfined"))?,
         denied_runtimes: fields
             .get("denied_runtimes")

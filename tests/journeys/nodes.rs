@@ -202,3 +202,19 @@ fn numbers_that_fit_no_number_are_refused_wherever_they_come_in() {
         json!([9_007_199_254_740_993_u64, u64::MAX])
     );
 }
+
+#[test]
+fn the_value_of_a_secret_variable_is_used_and_not_shown() {
+    let mut sandbox = Sandbox::new();
+    sandbox.set("API_TOKEN", "s3cr3t-token");
+    sandbox.write("pocket.yaml", "plugins: {security: {secret_env: [API_TOKEN], allow_exec: [sh]}}\n");
+    let script = "test \"$0\" = s3cr3t-token && echo fits; echo $0 >&2; exit $1";
+    let config = json!({"command": "sh", "args": ["-c", script, "{{env \"API_TOKEN\"}}", "{{.code}}"]});
+    sandbox.write("w.yaml", &json!({"nodes": [{"name": "n", "type": "exec", "config": config}]}).to_string());
+    for code in [0, 1] {
+        let outcome = sandbox.pocket(&["run", "w.yaml", "-v", "--input", &json!({"code": code}).to_string()]);
+        assert_eq!(outcome.code == 0, code == 0, "{outcome:?}");
+        assert!(!outcome.stderr.contains("s3cr3t"), "{}", outcome.stderr);
+        assert!(code == 1 || outcome.stdout.contains("fits"), "{}", outcome.stdout);
+    }
+}
