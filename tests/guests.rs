@@ -4,8 +4,12 @@
 
 #[path = "guests/access.rs"]
 mod access;
+#[path = "guests/batch.rs"]
+mod batch;
 #[path = "guests/contract.rs"]
 mod contract;
+#[path = "guests/http.rs"]
+mod http;
 #[path = "guests/instances.rs"]
 mod instances;
 #[path = "guests/support.rs"]

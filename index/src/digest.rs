@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::io::{self, Read};
 use std::str::FromStr;
 
 use data_encoding::HEXLOWER;
@@ -110,6 +111,21 @@ impl Hasher {
     /// Takes the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
+    }
+
+    /// Takes everything that is left in `reader`, by way of `piece`: 128 KiB are enough, more is not faster.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn read_all(&mut self, mut reader: impl Read, piece: &mut [u8]) -> io::Result<()> {
+        loop {
+            match reader.read(piece) {
+                Ok(0) => return Ok(()),
+                Ok(length) => self.update(&piece[..length]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// The digest of everything taken.

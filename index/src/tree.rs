@@ -4,8 +4,6 @@
 //! It is the SHA-256 of a text: the line `pocket/tree/v1`, then for each file, sorted by the bytes of its path, the line
 //! `<x or -> <SHA-256 of its bytes in hex> <path>`. `x` is for a file that its owner may execute. Folders do not count.
 
-use std::fs::File;
-use std::io::{self, Read as _};
 use std::path::Path;
 
 use crate::archive::{Entry, EntryPath};
@@ -14,9 +12,9 @@ use crate::folder::{self, FolderError};
 
 /// The text's first line: no other digest of Pocket starts like it.
 const DOMAIN: &str = "pocket/tree/v1\n";
+
 /// 128 KiB are read at once: more is not faster, and less is busy with asking for the next.
 const PIECE: usize = 128 << 10;
-
 impl TreeDigest {
     /// The digest of these files, in whatever order they are given.
     pub fn of(entries: &[Entry]) -> Self {
@@ -27,31 +25,48 @@ impl TreeDigest {
     }
 }
 
-/// The digest of the files in a folder. They are read in pieces; empty folders do not count.
+/// The files of a folder as they were when they were digested.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tree {
+    digest: TreeDigest,
+    files: Vec<(EntryPath, Digest)>,
+}
+
+impl Tree {
+    /// The digest of all of them.
+    pub fn digest(&self) -> TreeDigest {
+        self.digest
+    }
+
+    /// The digest of one file, by its path in the folder. Who reads the file later compares what was read with it.
+    pub fn file(&self, path: &str) -> Option<Digest> {
+        self.files.iter().find(|(found, _)| found.as_str() == path).map(|(_, digest)| *digest)
+    }
+}
+
+/// Digests the files in a folder. They are read in pieces; empty folders do not count.
 ///
 /// # Errors
 /// Names what cannot be read, and what is neither a file nor a folder: a link in an installed plugin is a change.
-pub fn of_directory(root: &Path) -> Result<TreeDigest, FolderError> {
-    let mut lines = Vec::new();
+pub fn read_directory(root: &Path) -> Result<Tree, FolderError> {
+    let (mut lines, mut files) = (Vec::new(), Vec::new());
     let mut piece = vec![0; PIECE];
     for found in folder::files(root, &mut |_| true)? {
-        let file = folder::open(&found)?;
-        let digest = digest(file, &mut piece).map_err(|source| folder::io_error(&found.place, source))?;
+        let mut hasher = Hasher::new();
+        hasher.read_all(folder::open(&found)?, &mut piece).map_err(|source| folder::io_error(&found.place, source))?;
+        let digest = hasher.finish();
         lines.push(line(found.executable, digest, &found.path));
+        files.push((found.path, digest));
     }
-    Ok(of_lines(lines))
+    Ok(Tree { digest: of_lines(lines), files })
 }
 
-fn digest(mut file: File, piece: &mut [u8]) -> io::Result<Digest> {
-    let mut hasher = Hasher::new();
-    loop {
-        match file.read(piece) {
-            Ok(0) => return Ok(hasher.finish()),
-            Ok(length) => hasher.update(&piece[..length]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
+/// The digest of the files in a folder.
+///
+/// # Errors
+/// As for [`read_directory`].
+pub fn of_directory(root: &Path) -> Result<TreeDigest, FolderError> {
+    read_directory(root).map(|tree| tree.digest)
 }
 
 fn line(executable: bool, digest: Digest, path: &EntryPath) -> String {
@@ -103,7 +118,9 @@ mod tests {
             let mode = if file.executable { 0o700 } else { 0o664 };
             fs::set_permissions(&place, fs::Permissions::from_mode(mode)).expect("a mode is set");
         }
-        assert_eq!(of_directory(folder.path()).expect("it can be read"), TreeDigest::of(&files));
+        let tree = read_directory(folder.path()).expect("it can be read");
+        assert_eq!(tree.digest(), TreeDigest::of(&files));
+        assert_eq!([tree.file("a/b"), tree.file("a/c")], [Some(Digest::of(b"2")), None]);
     }
 
     #[cfg(unix)]

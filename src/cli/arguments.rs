@@ -5,6 +5,7 @@ mod owner;
 #[cfg(feature = "registry")]
 mod registry;
 mod run;
+mod shelf;
 #[cfg(feature = "registry")]
 mod witness;
 
@@ -27,6 +28,7 @@ pub use run::{
     BenchArguments, CreateArguments, Language, LoadArguments, MetricsArguments, MetricsFormat, ProfileArguments,
     RunArguments, RunsCommand, TestArguments, TrialArguments, UnloadArguments,
 };
+pub use shelf::{NodesCommand, ScriptArguments, ScriptsCommand};
 #[cfg(feature = "registry")]
 pub use witness::{LogCommand, WitnessCommand};
 
@@ -72,6 +74,12 @@ pub enum Command {
     /// Install, search, publish and verify plugins
     #[command(subcommand)]
     Plugin(PluginCommand),
+    /// Show the node types that workflows can use, with their configs and examples
+    #[command(subcommand)]
+    Nodes(NodesCommand),
+    /// List, check and run Lua files
+    #[command(subcommand)]
+    Scripts(ScriptsCommand),
     /// Make and list the keys that sign what you publish
     #[command(subcommand)]
     Key(KeyCommand),
@@ -86,6 +94,9 @@ pub enum Command {
     /// See all of it work: a registry, a key, a publish, installs, a workflow, a refusal
     #[cfg(feature = "registry")]
     Demo(DemoArguments),
+    /// The child process in which nodes do what may explode; the engine starts it
+    #[command(name = "__worker", hide = true)]
+    Worker,
     /// The child process that native plugins run in; the engine starts it
     #[command(name = "__plugin-host", hide = true)]
     PluginHost,
@@ -385,9 +396,12 @@ pub struct PackArguments {
 
 #[derive(Debug, Args)]
 pub struct PublishArguments {
-    /// Folders or archives of one version; an archive for each target
+    /// A folder, a single file (`.lua`, `.wasm`, `.so`), or archives of one version, one for each target
     #[arg(required = true, value_name = "FOLDER|FILE")]
     pub sources: Vec<PathBuf>,
+    /// The version that it must have; a single file without a manifest gets it
+    #[arg(long)]
+    pub version: Option<Version>,
     #[command(flatten)]
     pub sign: SignArguments,
     /// Check and sign, upload nothing

@@ -3,6 +3,7 @@
 mod direct;
 mod local;
 mod runs;
+mod shelf;
 
 use std::io;
 
@@ -15,10 +16,11 @@ use serde::Serialize;
 use crate::engine::CallErrorKind;
 use crate::engine::inspect::UnaskedImport;
 use crate::home::HomeError;
+use crate::ops::trial::TrialError;
 use crate::ops::{OpsError, OrganisationError, PolicyError};
 use crate::registry::{RegistryError, TransportError};
 use crate::store::{Change, StoreError};
-use crate::workflow::{Drawing, RunErrorKind};
+use crate::workflow::{Drawing, RunError, RunErrorKind};
 
 /// An error as it is printed.
 #[derive(Debug, Serialize)]
@@ -80,7 +82,7 @@ fn exit_code(error: &OpsError) -> u8 {
         OpsError::Workflow(_) | OpsError::Input { .. } => WORKFLOW_INVALID,
         OpsError::Run(error) if error.is_plugin_fault() => PLUGIN_ERROR,
         OpsError::Run(_) => RUN_FAILED,
-        OpsError::Load { .. } | OpsError::Setting { .. } | OpsError::Trial { .. } => PLUGIN_ERROR,
+        OpsError::Load { .. } | OpsError::Setting { .. } | OpsError::Trial(TrialError::Call { .. }) => PLUGIN_ERROR,
         OpsError::Archive { .. }
         | OpsError::Unverified { .. }
         | OpsError::NoEvidence { .. }
@@ -96,6 +98,7 @@ fn exit_code(error: &OpsError) -> u8 {
         OpsError::Origin(_) => VERIFICATION_REFUSED,
         OpsError::Local(error) => local::exit_code(error),
         OpsError::Runs(error) => runs::exit_code(error),
+        OpsError::Script(error) => shelf::exit_code(error),
         #[cfg(feature = "registry")]
         OpsError::NotCosigned { source, .. } if !matches!(**source, Refusal::Failed(_)) => VERIFICATION_REFUSED,
         OpsError::Direct(error) if direct::is_refusal(error) => VERIFICATION_REFUSED,
@@ -152,18 +155,21 @@ fn hint(error: &OpsError) -> Option<String> {
         OpsError::Archive { .. } | OpsError::Unverified { .. } => {
             Some("do not use this archive; tell whoever publishes it".to_owned())
         }
+        OpsError::OtherVersion { .. } => Some("change `version` in its manifest".to_owned()),
         OpsError::Package { .. } => {
             Some("`pocket plugin pack FOLDER` makes an archive that registries take".to_owned())
         }
         OpsError::Direct(error) => direct::hint(error),
         OpsError::UnaskedImport { source, .. } => Some(import_hint(source)),
         OpsError::Local(error) => local::hint(error),
+        OpsError::Nodes(error) => Some(shelf::nodes_hint(error)),
+        OpsError::Script(error) => shelf::script_hint(error),
         OpsError::NothingCounted { near, .. } if !near.is_empty() => Some(format!("did you mean {}?", quoted(near))),
         OpsError::NoTemplate { .. } => Some(
-            "there are templates for `--type lua`, `--type native --lang go|rust|c` and `--type wasm --lang rust`"
+            "there are templates for `--type lua`, `--type native --lang go|rust|c` and `--type wasm --lang rust|go|c|zig|assemblyscript`"
                 .to_owned(),
         ),
-        OpsError::NoExamples { .. } => {
+        OpsError::Trial(TrialError::NoExamples { .. }) => {
             Some("give --input FILE, or write `examples` below the node in manifest.yaml".to_owned())
         }
         OpsError::NothingCounted { .. } => Some("calls are counted by `pocket run`".to_owned()),
@@ -202,7 +208,7 @@ fn hint(error: &OpsError) -> Option<String> {
         OpsError::Io { source, .. } => place_hint(source),
         OpsError::Yanked { .. } => Some("install another version; only locks that hold it keep it".to_owned()),
         OpsError::Revoked { .. } => Some("install another version, and find out why this one was revoked".to_owned()),
-        OpsError::Run(error) => run_hint(&error.kind),
+        OpsError::Run(error) => run_hint(error),
         OpsError::Runs(error) => runs::hint(error),
         OpsError::FolderInUse { .. } => Some("name an empty or a new folder".to_owned()),
         #[cfg(feature = "registry")]
@@ -218,7 +224,7 @@ fn hint(error: &OpsError) -> Option<String> {
 fn import_hint(error: &UnaskedImport) -> String {
     match error {
         UnaskedImport::Permission { word, .. } => format!(
-            "its author must list what it uses under `permissions.{}` in manifest.yaml; do not install it before",
+            "its author must list what it uses under `permissions.{}` in manifest.yaml; do not use it before",
             word.field()
         ),
         UnaskedImport::NotGiven { .. } => {
@@ -400,11 +406,12 @@ fn home_hint(error: &HomeError) -> Option<String> {
     })
 }
 
-fn run_hint(kind: &RunErrorKind) -> Option<String> {
-    let RunErrorKind::Node(kind) = kind else { return None };
+fn run_hint(error: &RunError) -> Option<String> {
+    let RunErrorKind::Node(kind) = &error.kind else { return None };
     Some(match kind {
         CallErrorKind::Timeout => "raise the node's `timeout`, or add a connection with `when: error`".to_owned(),
-        CallErrorKind::Denied => "`plugins.security` in pocket.yaml says what plugins may do".to_owned(),
+        CallErrorKind::Denied => "`plugins.security` in pocket.yaml says what plugins and workflows may do".to_owned(),
+        CallErrorKind::OutOfMemory if error.plugin.is_none() => "give the node less at once".to_owned(),
         CallErrorKind::Crashed | CallErrorKind::OutOfMemory => "tell the plugin's author".to_owned(),
         CallErrorKind::Retryable => {
             "add `retry: {max_attempts: 3}` to the node, or a connection with `when: error`".to_owned()

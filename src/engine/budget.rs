@@ -158,6 +158,9 @@ impl Limits {
     /// What users may have open without being root.
     pub const MOST_OPEN_FILES: u32 = 4_096;
 
+    /// 64 MiB of stack: each of a plugin's calls that runs has its own.
+    pub const MOST_STACK: u64 = 64 << 20;
+
     /// The same with another value for `limit`, as it is written in `pocket.yaml`: `64MB`, `1m30s`, `1000`.
     ///
     /// # Errors
@@ -169,7 +172,7 @@ impl Limits {
             Limit::Memory => self.memory = parse_memory(text)?,
             Limit::Output => self.output = parse_memory(text)?,
             Limit::LogBytes => self.log_bytes = parse_memory(text)?,
-            Limit::Stack => self.stack = parse_memory(text)?,
+            Limit::Stack => self.stack = stack(text)?,
             Limit::Transfer => self.transfer = parse_memory(text)?,
             Limit::LogLines => self.log_lines = count(limit, text, u32::MAX)?,
             Limit::Threads => self.threads = count(limit, text, Self::MOST_THREADS)?,
@@ -245,6 +248,15 @@ fn duration(limit: Limit, text: &str) -> Result<Duration, LimitError> {
     Ok(duration)
 }
 
+fn stack(text: &str) -> Result<u64, LimitError> {
+    let stack = parse_memory(text)?;
+    if stack > Limits::MOST_STACK {
+        let expected = format!("at most `{}`", Megabytes(Limits::MOST_STACK));
+        return Err(LimitError::OutOfRange { limit: Limit::Stack, value: text.to_owned(), expected });
+    }
+    Ok(stack)
+}
+
 fn count(limit: Limit, text: &str, most: u32) -> Result<u32, LimitError> {
     let out_of_range = || LimitError::OutOfRange {
         limit,
@@ -315,6 +327,7 @@ mod tests {
         insta::assert_snapshot!(error(Limit::CallDepth, "20001"), @"`20001` is no value for `call_depth`: expected a whole number from 1 to 20000");
         insta::assert_snapshot!(error(Limit::LogLines, "0"), @"`0` is no value for `log_lines`: expected a whole number from 1 to 4294967295");
         insta::assert_snapshot!(error(Limit::HostCall, "0s"), @"`0s` is no value for `host_call`: expected a time above zero, such as `30s` or `1m30s`");
+        insta::assert_snapshot!(error(Limit::Stack, "65MiB"), @"`65MiB` is no value for `stack`: expected at most `64MiB`");
         insta::assert_snapshot!(error(Limit::Transfer, "10"), @"`10` is no amount of memory: expected a whole number above zero and `KB`, `MB`, `GB`, `KiB`, `MiB` or `GiB`, such as `64MB`");
     }
 }

@@ -8,6 +8,7 @@
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::error::{CallError, CallErrorKind};
@@ -54,6 +55,12 @@ struct ReplyEnvelope {
 /// `null` is an output too: only a missing field is `None`.
 fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(deserializer).map(Some)
+}
+
+#[derive(Deserialize)]
+struct RefusalEnvelope<'a> {
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -114,6 +121,35 @@ pub fn decode_reply(node_type: &str, text: &str, limit: u64) -> Result<Reply, Ca
     Ok(Reply { output, action: named_action(envelope.action) })
 }
 
+/// Reads what a plugin returned for several calls: a list with what each of them gave, `{"output","action"}` or `{"error":{…}}`.
+/// `limit` is the most bytes that each may have.
+///
+/// # Errors
+/// It is no such list, or has another length.
+pub fn decode_replies(
+    node_type: &str,
+    text: &str,
+    calls: usize,
+    limit: u64,
+) -> Result<Vec<Result<Reply, CallError>>, CallError> {
+    let broken = |reason: String| CallError::crashed(format!("`{node_type}` returned broken replies: {reason}"));
+    if text.len() as u64 > limit.saturating_mul(calls as u64) {
+        return Err(CallError::output_too_large(node_type, limit));
+    }
+    let replies: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| broken(error.to_string()))?;
+    if replies.len() != calls {
+        return Err(broken(format!("there are {} for {calls} calls", replies.len())));
+    }
+    Ok(replies.into_iter().map(|reply| decode_one_of_several(node_type, reply.get(), limit)).collect())
+}
+
+fn decode_one_of_several(node_type: &str, text: &str, limit: u64) -> Result<Reply, CallError> {
+    match serde_json::from_str::<RefusalEnvelope<'_>>(text) {
+        Ok(RefusalEnvelope { error: Some(error) }) if is_object(text) => Err(decode_error(error.get())),
+        _ => decode_reply(node_type, text, limit),
+    }
+}
+
 /// Reads the error that a plugin returned.
 pub fn decode_error(text: &str) -> CallError {
     match serde_json::from_str::<ErrorEnvelope>(text) {
@@ -154,6 +190,19 @@ mod tests {
         assert_eq!(reply, Reply { output: json!({"a": 1}), action: Some("found".into()) });
         let reply = decode_reply("n", r#"{"output":null,"action":"default"}"#, 100).expect("null is an output");
         assert_eq!(reply, Reply { output: Value::Null, action: None });
+    }
+
+    #[test]
+    fn of_several_replies_each_stands_for_itself() {
+        let text = r#"[{"output":1,"action":"x"},{"error":{"kind":"retryable","message":"busy"}},{"out":2}]"#;
+        let replies = decode_replies("n", text, 3, 100).expect("there are three");
+        assert_eq!(replies[0], Ok(Reply { output: json!(1), action: Some("x".into()) }));
+        let errors: Vec<_> = replies[1..].iter().map(|reply| reply.as_ref().expect_err("it is one").kind).collect();
+        assert_eq!(errors, [CallErrorKind::Retryable, CallErrorKind::Crashed]);
+        let too_few = decode_replies("n", text, 4, 100).expect_err("one is missing");
+        assert_eq!(too_few.message, "`n` returned broken replies: there are 3 for 4 calls");
+        let long = decode_replies("n", text, 3, 20).expect_err("they are longer together").message;
+        assert_eq!(long, "the output of `n` is larger than its limit of 20 bytes");
     }
 
     #[test]

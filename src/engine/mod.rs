@@ -26,5 +26,5 @@ mod testing;
 pub use budget::{Limit, LimitError, Limits};
 pub use error::{CallError, CallErrorKind};
 pub use grants::{GrantedWords, Grants, Reach};
-pub use plugin::{Call, CallContext, Engine, EngineOptions, Plugin, PluginFiles, Reply, Usage};
+pub use plugin::{Asked, Call, CallContext, Engine, EngineOptions, Plugin, PluginFiles, Reply, Usage};
 pub use sampler::Sampler;

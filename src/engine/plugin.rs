@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pocket_index::digest::TreeDigest;
+use pocket_index::digest::Digest;
 use pocket_index::manifest::{Binary, Manifest, Runtime};
 use pocket_index::name::PluginName;
+use pocket_index::tree::Tree;
 use serde_json::{Map, Value};
 
 use super::access::Resolver;
@@ -29,11 +30,23 @@ pub struct PluginFiles {
     pub root: PathBuf,
     /// The manifest, parsed and checked.
     pub manifest: Manifest,
-    /// What the folder's digest was when it was verified; `None` for a local folder.
-    pub tree: Option<TreeDigest>,
+    /// What the folder's files were when they were verified; `None` for a local folder.
+    pub tree: Option<Tree>,
 }
 
 impl PluginFiles {
+    /// What the digest of a file was when the folder was verified; `None` for a local folder.
+    ///
+    /// # Errors
+    /// The folder was verified, and the file was not in it.
+    pub fn verified(&self, path: &str) -> Result<Option<Digest>, CallError> {
+        let Some(tree) = &self.tree else { return Ok(None) };
+        let found = tree.file(path).ok_or_else(|| {
+            CallError::load(format!("`{path}` of `{}` is not among the files that were verified", self.manifest.name))
+        });
+        found.map(Some)
+    }
+
     /// The file that is run, when it is the same on every target.
     pub fn portable_binary(&self) -> Result<PathBuf, CallError> {
         match &self.manifest.binary {
@@ -58,6 +71,15 @@ pub struct Call<'a> {
     pub input: &'a Value,
     /// Where and when it runs.
     pub context: CallContext,
+}
+
+/// What one of several calls of a node type asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// The node's configuration, templates already rendered.
+    pub config: &'a Value,
+    /// The output of the node before it.
+    pub input: &'a Value,
 }
 
 /// Where and when a call runs.
@@ -259,24 +281,68 @@ impl Plugin {
 
     /// Runs one call to its end or its deadline, on the caller's thread.
     pub fn call(&self, mut call: Call<'_>) -> Result<Reply, CallError> {
-        if !self.manifest.nodes.iter().any(|node| node.node_type.as_str() == call.node_type) {
-            let name = &self.manifest.name;
-            let message = format!("plugin `{name}` {} has no node type `{}`", self.manifest.version, call.node_type);
-            return Err(CallError::new(CallErrorKind::InvalidInput, message));
-        }
-        let now = Instant::now();
-        let own = now + self.limits.timeout;
-        let callers = if call.context.deadline < own { CallersTime::Less } else { CallersTime::Enough };
-        call.context.deadline = call.context.deadline.min(own);
-        if call.context.deadline <= now {
-            return Err(CallError::timeout(call.node_type, self.limits.timeout));
-        }
+        let callers = self.admit(call.node_type, &mut call.context, 1)?;
         let reply = match &self.code {
             Code::Lua(plugin) => plugin.call(&call),
             Code::Wasm(plugin) => plugin.call(&call),
             Code::Native(plugin) => plugin.call(&call),
         };
         reply.map_err(|error| self.with_advice(self.withheld.explain(error.printable()), callers))
+    }
+
+    /// Runs several calls of one node type on the caller's thread, with one result for each: in one crossing if the plugin can take
+    /// them so, else one after the other. Each has the plugin's own time, all together have the caller's.
+    pub fn call_batch(
+        &self,
+        node_type: &str,
+        asked: &[Asked<'_>],
+        context: &CallContext,
+    ) -> Vec<Result<Reply, CallError>> {
+        let context = context.clone();
+        match &self.code {
+            Code::Wasm(plugin) if plugin.has_batch() && asked.len() > 1 => {
+                let together = self.call_together(plugin, node_type, asked, context);
+                together.unwrap_or_else(|error| vec![Err(error); asked.len()])
+            }
+            _ => {
+                let call = |one: &Asked<'_>| {
+                    let context = context.clone();
+                    self.call(Call { node_type, config: one.config, input: one.input, context })
+                };
+                asked.iter().map(call).collect()
+            }
+        }
+    }
+
+    fn call_together(
+        &self,
+        plugin: &WasmPlugin,
+        node_type: &str,
+        asked: &[Asked<'_>],
+        mut context: CallContext,
+    ) -> Result<Vec<Result<Reply, CallError>>, CallError> {
+        let callers = self.admit(node_type, &mut context, asked.len())?;
+        let advised = |error: CallError| self.with_advice(error.printable(), callers);
+        let replies = plugin.call_batch(node_type, asked, &context).map_err(advised)?;
+        Ok(replies.into_iter().map(|reply| reply.map_err(advised)).collect())
+    }
+
+    /// Checks that the plugin has the node type, and brings the deadline forward to the time that it has for so many calls.
+    fn admit(&self, node_type: &str, context: &mut CallContext, calls: usize) -> Result<CallersTime, CallError> {
+        if !self.manifest.nodes.iter().any(|node| node.node_type.as_str() == node_type) {
+            let name = &self.manifest.name;
+            let message = format!("plugin `{name}` {} has no node type `{node_type}`", self.manifest.version);
+            return Err(CallError::new(CallErrorKind::InvalidInput, message));
+        }
+        let now = Instant::now();
+        let time = self.limits.timeout.saturating_mul(u32::try_from(calls).unwrap_or(u32::MAX));
+        let own = now.checked_add(time).unwrap_or(context.deadline);
+        let callers = if context.deadline < own { CallersTime::Less } else { CallersTime::Enough };
+        context.deadline = context.deadline.min(own);
+        if context.deadline <= now {
+            return Err(CallError::timeout(node_type, self.limits.timeout));
+        }
+        Ok(callers)
     }
 
     /// An error that tells of a limit also tells who set it and how it is raised.

@@ -11,6 +11,8 @@ pub(super) static BUILT_IN: BuiltIn = BuiltIn {
     description: "Makes one value of the outputs of the branches that meet here, of the items of a list, of the values of a \
         mapping, or of `inputs`. `mode: array` lists them, `object` names them (by node, key or `key_by`), `merge` lays \
         mappings over each other (later ones win, nested mappings too), `concat` joins lists or texts (`separator`).",
+    outputs: "The list, mapping or text that was made.",
+    actions: &[],
     schema,
     examples,
     prepare: |_| Ok(Prepared::new(Aggregate)),
@@ -20,7 +22,10 @@ fn schema() -> Value {
     json!({
         "type": "object",
         "properties": {
-            "mode": { "enum": ["array", "object", "merge", "concat"], "default": "array", "x-pocket-template": false },
+            "mode": {
+                "enum": ["array", "object", "merge", "concat"], "default": "array", "x-pocket-template": false,
+                "description": "What to make."
+            },
             "inputs": { "description": "What to aggregate instead of the input.", "type": ["array", "object"] },
             "key_by": { "type": "string", "description": "For `object`: the field of each item that names it." },
             "separator": { "type": "string", "description": "For `concat` of texts.", "default": "" }

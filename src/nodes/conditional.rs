@@ -12,6 +12,8 @@ pub(super) static BUILT_IN: BuiltIn = BuiltIn {
         without a connection goes to the node of that name. False are `false`, `0`, `null`, the empty text, list and mapping, \
         as in Go templates, and also the texts `false`, `0`, `null`, `<nil>` and `<no value>`, which is what a template \
         with more than one part makes of them.",
+    outputs: "Its input.",
+    actions: &["*"],
     schema,
     examples,
     prepare,
@@ -19,12 +21,15 @@ pub(super) static BUILT_IN: BuiltIn = BuiltIn {
 
 fn schema() -> Value {
     let action = json!({ "type": "string", "minLength": 1, "x-pocket-template": false });
+    let mut otherwise = action.clone();
+    otherwise["description"] = json!("The action when no condition holds.");
     json!({
         "type": "object",
         "properties": {
             "conditions": {
                 "type": "array",
                 "minItems": 1,
+                "description": "Conditions in their order; the last may be `{else}`.",
                 "items": {
                     "type": "object",
                     "properties": {
@@ -35,7 +40,7 @@ fn schema() -> Value {
                     "additionalProperties": false
                 }
             },
-            "else": action
+            "else": otherwise
         },
         "required": ["conditions"],
         "additionalProperties": false

@@ -1,11 +1,12 @@
 //! What a node is: prepared once when a workflow is planned, called for every step of a run.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::allowed::Allowed;
 use super::lineage::Lineage;
 use super::stop::Stop;
 use crate::engine::{CallContext, CallError, CallErrorKind, Reply};
@@ -149,8 +150,12 @@ pub trait Host {
     fn body(&self, nodes: &[Value], folder: &Path) -> Result<Arc<dyn Node>, ConfigProblem>;
     /// Another workflow file as a node.
     fn document(&self, path: &Path) -> Result<Arc<dyn Node>, String>;
-    /// Whether the user lets workflows run a program.
-    fn may_execute(&self, program: &str) -> bool;
+    /// What the user lets workflows use.
+    fn allowed(&self) -> Arc<Allowed>;
+    /// The program that does work in a process of its own, called with `__worker`; none where there is none.
+    fn worker(&self) -> Option<PathBuf>;
+    /// The values that the workflow's file itself gives: its author wrote them.
+    fn vars(&self) -> &Map<String, Value>;
 }
 
 /// A node that is ready, with what the plan has to know of it.

@@ -12,6 +12,8 @@ pub(super) static BUILT_IN: BuiltIn = BuiltIn {
     node_type: "delay",
     category: "flow",
     description: "Waits for `duration`, then passes its input on.",
+    outputs: "Its input.",
+    actions: &[],
     schema,
     examples,
     prepare,

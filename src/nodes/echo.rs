@@ -9,6 +9,8 @@ pub(super) static BUILT_IN: BuiltIn = BuiltIn {
     node_type: "echo",
     category: "data",
     description: "Gives `message` (or `value`); without either it passes its input on.",
+    outputs: "The message, with its type.",
+    actions: &[],
     schema,
     examples,
     prepare: |_| Ok(Prepared::new(Echo)),

@@ -15,6 +15,8 @@ pub(super) static BUILT_IN: BuiltIn = BuiltIn {
     description: "Runs `body` for each of `items` (a list; by default the input), several at a time, and gives the list of \
         outputs in the order of the items. The body is a node, or a list of nodes that run one after another; the first \
         receives `{item, index}`, and `{{.item}}` and `{{.index}}` stay in reach of all of them.",
+    outputs: "The list of outputs, in the order of the items.",
+    actions: &[],
     schema,
     examples,
     prepare,

@@ -18,6 +18,8 @@ pub(super) static BUILT_IN: BuiltIn = BuiltIn {
     description: "Runs a Lua script: `file` names one beside the workflow file, `source` holds it, `script` is either. The \
         script sees `input`; what it returns is the output, a second value the action. When it returns nothing its \
         function `process(input)` is called.",
+    outputs: "What the script returns.",
+    actions: &["*"],
     schema,
     examples,
     prepare,

@@ -4,7 +4,9 @@
 //! it is written (Lua, jq and JSONPath have braces of their own), `"lazy"` leaves it to the node when it is rendered.
 
 mod aggregate;
+mod allowed;
 mod conditional;
+mod confined;
 mod contract;
 mod delay;
 mod echo;
@@ -12,6 +14,7 @@ mod exec;
 mod file;
 mod foreach;
 mod http;
+mod json;
 mod jsonpath;
 mod lineage;
 mod lua;
@@ -19,6 +22,8 @@ mod parallel;
 mod router;
 mod several;
 mod stop;
+#[cfg(test)]
+mod suites;
 mod template;
 mod transform;
 mod validate;
@@ -26,9 +31,12 @@ mod workflow;
 
 use serde_json::Value;
 
+pub use allowed::{Allowed, not_allowed};
+pub use confined::run_worker;
 pub use contract::{
     ConfigProblem, Host, Node, NodeCall, Outcome, Placement, Prepared, RunView, Setup, failed, invalid, is_template,
 };
+pub use json::{Unreadable, read as read_json};
 pub use lineage::Lineage;
 pub use stop::Stop;
 
@@ -40,6 +48,10 @@ pub struct BuiltIn {
     pub category: &'static str,
     /// What it does, in a sentence or two.
     pub description: &'static str,
+    /// What it gives.
+    pub outputs: &'static str,
+    /// The actions it takes besides `default`; `*` are those that its config or script names.
+    pub actions: &'static [&'static str],
     /// The JSON Schema of its config.
     pub schema: fn() -> Value,
     /// Calls with their results; each is run as a test.

@@ -16,6 +16,8 @@ pub(super) static BUILT_IN: BuiltIn = BuiltIn {
         or else this node's; templates in its `config` see that as `.`. `on_failure` is \
         `fail_fast` (the default: the first failure fails the node and stops the others), `collect` (a failed task gives \
         `{error: {kind, message}}`) or `skip`; `fail_fast: false` is `collect`.",
+    outputs: "A mapping of the tasks' outputs by name.",
+    actions: &[],
     schema,
     examples,
     prepare,
@@ -28,6 +30,7 @@ fn schema() -> Value {
             "tasks": {
                 "type": "array",
                 "minItems": 1,
+                "description": "Nodes with names of their own.",
                 "items": {
                     "type": "object",
                     "properties": {

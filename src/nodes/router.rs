@@ -11,6 +11,8 @@ pub(super) static BUILT_IN: BuiltIn = BuiltIn {
     description: "Passes its input on with the action that `route` names; `routes` translates values to actions, and \
         `default` is taken for a value that it does not list. A listed action without a connection goes to the node of \
         that name.",
+    outputs: "Its input.",
+    actions: &["*"],
     schema,
     examples,
     prepare,
@@ -26,7 +28,10 @@ fn schema() -> Value {
                 "type": "object",
                 "additionalProperties": { "type": "string", "minLength": 1, "x-pocket-template": false }
             },
-            "default": { "type": "string", "minLength": 1, "x-pocket-template": false }
+            "default": {
+                "type": "string", "minLength": 1, "x-pocket-template": false,
+                "description": "The action for a value that `routes` does not list."
+            }
         },
         "required": ["route"],
         "additionalProperties": false

@@ -189,7 +189,10 @@ pub(super) fn on_failure_schema() -> Value {
 
 /// The schema of `max_concurrency`.
 pub(super) fn concurrency_schema() -> Value {
-    json!({ "type": "integer", "minimum": 1, "maximum": MAX_CONCURRENCY, "default": DEFAULT_CONCURRENCY })
+    json!({
+        "type": "integer", "minimum": 1, "maximum": MAX_CONCURRENCY, "default": DEFAULT_CONCURRENCY,
+        "description": "How many run at once."
+    })
 }
 
 /// The problem under another pointer: a body knows its own nodes only.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{BuiltIn, Example, Node, NodeCall, Outcome, Placement, Prepared, invalid};
+use super::{BuiltIn, Example, Node, NodeCall, Outcome, Placement, Prepared, invalid, read_json};
 use crate::engine::CallError;
 
 pub(super) static BUILT_IN: BuiltIn = BuiltIn {
@@ -10,6 +10,8 @@ pub(super) static BUILT_IN: BuiltIn = BuiltIn {
     category: "data",
     description: "Gives the rendered `template`. A template that is exactly one action gives the value itself; \
         `format: json` reads the rendered text as JSON, `format: text` always gives text.",
+    outputs: "The rendered text, or the value of a template that is one action.",
+    actions: &[],
     schema,
     examples,
     prepare: |_| Ok(Prepared::new(Template)),
@@ -20,7 +22,10 @@ fn schema() -> Value {
         "type": "object",
         "properties": {
             "template": { "description": "The text; any other value has its texts rendered." },
-            "format": { "enum": ["auto", "text", "json"], "default": "auto", "x-pocket-template": false }
+            "format": {
+                "enum": ["auto", "text", "json"], "default": "auto", "x-pocket-template": false,
+                "description": "`text`: always text. `json`: the rendered text is read as JSON."
+            }
         },
         "required": ["template"],
         "additionalProperties": false
@@ -52,7 +57,7 @@ impl Node for Template {
     fn run(&self, call: &NodeCall<'_>) -> Result<Outcome, CallError> {
         let rendered = &call.config["template"];
         let output = match (call.text("format"), rendered) {
-            (Some("json"), Value::String(text)) => serde_json::from_str(text)
+            (Some("json"), Value::String(text)) => read_json(text.as_bytes())
                 .map_err(|error| invalid(format!("the rendered template is no JSON: {error}")))?,
             (Some("text"), value) if !value.is_string() => Value::String(value.to_string()),
             _ => rendered.clone(),

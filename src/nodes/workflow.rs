@@ -2,25 +2,39 @@
 
 use serde_json::{Value, json};
 
-use super::{BuiltIn, ConfigProblem, Prepared, Setup};
+use super::{BuiltIn, ConfigProblem, Example, Prepared, Setup};
 
 pub(super) static BUILT_IN: BuiltIn = BuiltIn {
     node_type: "workflow",
     category: "flow",
     description: "Runs another workflow file. Its input is that of the run inside, its result the node's output. The path \
         starts at the folder of the file that names it.",
+    outputs: "The result of the other workflow.",
+    actions: &[],
     schema,
-    examples: Vec::new,
+    examples,
     prepare,
 };
 
 fn schema() -> Value {
     json!({
         "type": "object",
-        "properties": { "path": { "type": "string", "minLength": 1, "x-pocket-template": false } },
+        "properties": { "path": {
+                "type": "string", "minLength": 1, "x-pocket-template": false,
+                "description": "The file, from the folder of the one that names it."
+            } },
         "required": ["path"],
         "additionalProperties": false
     })
+}
+
+fn examples() -> Vec<Example> {
+    vec![Example::new(
+        "`greet.yaml` beside it has one node, `echo` with `hello {{.name}}`",
+        json!({"path": "greet.yaml"}),
+        json!({"name": "Ada"}),
+        json!("hello Ada"),
+    )]
 }
 
 fn prepare(setup: &Setup<'_>) -> Result<Prepared, Vec<ConfigProblem>> {

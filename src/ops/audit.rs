@@ -270,7 +270,7 @@ fn of_policy(workspace: &Workspace, lock: &Lockfile) -> Result<Vec<Finding>, Ops
         }
         let Some(installed) = &plugin.installed else { continue };
         let unchanged = installed.verify().map_err(OpsError::from);
-        let approved = unchanged.and_then(|()| refuse_unapproved(locked, &plugin.manifest()?.permissions));
+        let approved = unchanged.and_then(|_| refuse_unapproved(locked, &plugin.manifest()?.permissions));
         if let Err(error) = approved {
             add(Kind::Changed, sentence(&error));
         }

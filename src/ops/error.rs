@@ -4,15 +4,18 @@ use std::path::{Path, PathBuf};
 
 use pocket_index::archive::ArchiveError;
 use pocket_index::manifest::Runtime;
-use pocket_index::name::{NodeType, PluginName, RegistryName, Target};
+use pocket_index::name::{PluginName, RegistryName, Target};
 use pocket_index::package::PackageError;
 use pocket_index::verify::VerifyError;
 use semver::Version;
 
 use super::install::{DirectError, OriginError};
 use super::local::LocalError;
+use super::nodes::NodesError;
 use super::organisation::OrganisationError;
 use super::policy::PolicyError;
+use super::scripts::ScriptError;
+use super::trial::TrialError;
 use crate::engine::CallError;
 use crate::engine::budget::LimitError;
 use crate::engine::inspect::UnaskedImport;
@@ -65,7 +68,7 @@ pub enum OpsError {
         reason: String,
     },
     /// A WebAssembly plugin that imports what its manifest does not ask for.
-    #[error("cannot install `{name}` {version}")]
+    #[error("`{name}` {version} is not used")]
     UnaskedImport {
         /// The plugin.
         name: PluginName,
@@ -134,6 +137,16 @@ pub enum OpsError {
         /// Why not.
         source: Box<PackageError>,
     },
+    /// A package of another version than was said.
+    #[error("`{name}` is version {found} by its manifest, and `--version` says {wanted}")]
+    OtherVersion {
+        /// The plugin.
+        name: PluginName,
+        /// Its version.
+        found: Version,
+        /// What was said.
+        wanted: Version,
+    },
     /// An archive that is refused.
     #[error("the archive {archive} is refused")]
     Archive {
@@ -175,6 +188,12 @@ pub enum OpsError {
     /// A plugin that is used where it stands.
     #[error(transparent)]
     Local(Box<LocalError>),
+    /// A node type that is asked for.
+    #[error(transparent)]
+    Nodes(#[from] NodesError),
+    /// A Lua file.
+    #[error(transparent)]
+    Script(#[from] ScriptError),
     /// Somebody must say yes, and nobody can be asked.
     #[error("the permissions of {} need a yes", plugins.join(", "))]
     NotApproved {
@@ -267,16 +286,6 @@ pub enum OpsError {
         /// Names that are close.
         near: Vec<String>,
     },
-    /// A plugin without a node type that was asked for.
-    #[error("`{plugin}` has no node type `{node}`, only {}", known.iter().map(|node| format!("`{node}`")).collect::<Vec<_>>().join(", "))]
-    NoNode {
-        /// The plugin.
-        plugin: PluginName,
-        /// What was asked for.
-        node: NodeType,
-        /// What it has.
-        known: Vec<NodeType>,
-    },
     /// A kind of plugin that nothing makes.
     #[error("there is no template for a {runtime} plugin in {language}")]
     NoTemplate {
@@ -293,22 +302,9 @@ pub enum OpsError {
         /// The workflow.
         workflow: PathBuf,
     },
-    /// Nothing to call a plugin with.
-    #[error("`{plugin}` has no examples to call it with")]
-    NoExamples {
-        /// The plugin.
-        plugin: PluginName,
-    },
-    /// A call of a plugin that is tried.
-    #[error("calling `{node}` with {label} failed")]
-    Trial {
-        /// The node type.
-        node: NodeType,
-        /// What it was called with.
-        label: String,
-        /// Why it failed.
-        source: CallError,
-    },
+    /// A plugin that was tried.
+    #[error(transparent)]
+    Trial(#[from] TrialError),
     /// A plugin that is locked but not unpacked.
     #[error("`{name}` {version} is locked but not installed")]
     NotInstalled {

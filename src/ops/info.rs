@@ -1,6 +1,8 @@
 //! `plugin info`: what is known of one plugin: installed, loaded, or in a registry.
 
-use pocket_index::manifest::Manifest;
+use std::path::PathBuf;
+
+use pocket_index::manifest::{Manifest, Runtime, Setting};
 use pocket_index::name::PluginName;
 use pocket_index::record::{History, Release, Status};
 use semver::Version;
@@ -12,8 +14,10 @@ use super::recovery::{Notice, notices};
 use super::settings::{Layer, Settings};
 use super::trace::MASK;
 use super::workspace::SettingsFile;
-use super::{OpsError, Reach, Workspace, limits, plugins};
+use super::{OpsError, Reach, Workspace, described, limits, plugins};
 use crate::engine::Limits;
+use crate::engine::native::{Confinement, Kernel};
+use crate::project::MANIFEST_FILE;
 use crate::registry::now;
 
 /// What is known of a plugin.
@@ -31,6 +35,8 @@ pub enum Info {
         versions: Vec<(Version, Status)>,
         /// Owners that the registry replaced or will replace.
         recoveries: Vec<Notice>,
+        /// What the release says of itself, if that could be had.
+        manifest: Option<Box<Manifest>>,
     },
 }
 
@@ -43,10 +49,32 @@ pub struct Installed {
     pub source: String,
     /// How it stands.
     pub status: Standing,
-    /// Its settings.
+    /// Its settings, in the order of its manifest.
     pub settings: Vec<ShownSetting>,
     /// What its calls may use.
     pub limits: Limits,
+    /// What holds a native plugin.
+    pub confined: Option<Confined>,
+}
+
+/// How much of a published plugin is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// Its record in the registry.
+    Record,
+    /// The manifest in its archive too.
+    Manifest,
+}
+
+/// What holds a native plugin on this machine.
+#[derive(Debug, Clone)]
+pub struct Confined {
+    /// What this kernel can do.
+    pub kernel: Kernel,
+    /// Whether the user allowed it to run where that is not all.
+    pub confinement: Confinement,
+    /// The file that says so, or could.
+    pub file: PathBuf,
 }
 
 /// A setting as it may be shown.
@@ -54,6 +82,8 @@ pub struct Installed {
 pub struct ShownSetting {
     /// Its name.
     pub name: String,
+    /// What the manifest says of it.
+    pub setting: Setting,
     /// Its value, stars for a secret one, and where that comes from; none if nobody sets it.
     pub now: Option<(Value, String)>,
 }
@@ -65,7 +95,7 @@ pub async fn info(workspace: &Workspace, name: &PluginName, reach: &Reach) -> Re
         Some(offer) => Ok(Info::Installed(Box::new(of_offer(workspace, &offered, offer)?))),
         None => match offered.broken.into_iter().find(|broken| broken.label == name.as_str()) {
             Some(broken) => Err(broken.error),
-            None => published(workspace, name, reach).await,
+            None => published(workspace, name, reach, Depth::Manifest).await,
         },
     }
 }
@@ -83,10 +113,21 @@ fn of_offer(workspace: &Workspace, offered: &Offered, offer: &Offer) -> Result<I
     let limits = limits::of(workspace, &manifest.name)?;
     // A manifest that asks for less gets less; what it writes was checked when it was read.
     let limits = limits.narrowed_by(&manifest.permissions).unwrap_or(limits);
-    Ok(Installed { manifest, source, status, settings, limits })
+    let confined = (manifest.runtime == Runtime::Native).then(|| confined(workspace, &manifest.name));
+    Ok(Installed { manifest, source, status, settings, limits, confined })
 }
 
-pub(super) async fn published(workspace: &Workspace, name: &PluginName, reach: &Reach) -> Result<Info, OpsError> {
+fn confined(workspace: &Workspace, plugin: &PluginName) -> Confined {
+    let file = workspace.home().root().join(MANIFEST_FILE);
+    Confined { kernel: Kernel::of_this_machine(), confinement: workspace.confinement(plugin), file }
+}
+
+pub(super) async fn published(
+    workspace: &Workspace,
+    name: &PluginName,
+    reach: &Reach,
+    depth: Depth,
+) -> Result<Info, OpsError> {
     let registry = workspace.open_registry(reach).await?;
     let place = registry.location().to_string();
     let history = plugins::history(&registry, name).await?;
@@ -99,7 +140,11 @@ pub(super) async fn published(workspace: &Workspace, name: &PluginName, reach: &
     let versions = history.releases().rev().map(|entry| (entry.release().version.clone(), entry.status().clone()));
     let (newest, versions) = (Box::new(newest.clone()), versions.collect());
     let recoveries = notices(name, &place, history.recoveries(), now());
-    Ok(Info::Published { registry: place, newest, versions, recoveries })
+    let manifest = match depth {
+        Depth::Record => None,
+        Depth::Manifest => described::manifest(&registry, &history, &newest).await?.map(Box::new),
+    };
+    Ok(Info::Published { registry: place, newest, versions, recoveries, manifest })
 }
 
 fn newest(history: &History) -> Option<&Release> {
@@ -118,14 +163,15 @@ fn settings(
     let layers: Vec<Layer<'_>> = files.iter().map(SettingsFile::layer).collect();
     let optional = without_required(manifest);
     let joined = Settings::join(&optional, &layers, &|name| std::env::var(name).ok())?;
-    let shown = |(name, setting): (&String, &pocket_index::manifest::Setting)| {
+    let shown = |name: &String| {
+        let setting = manifest.config.get(name)?;
         let value = joined.get(name).map(|(value, origin)| {
             let value = if setting.secret { Value::String(MASK.to_owned()) } else { value.clone() };
             (value, origin.to_string())
         });
-        ShownSetting { name: name.clone(), now: value }
+        Some(ShownSetting { name: name.clone(), setting: setting.clone(), now: value })
     };
-    Ok(manifest.config.iter().map(shown).collect())
+    Ok(manifest.config_order.iter().filter_map(shown).collect())
 }
 
 /// A setting that is still missing must not keep a plugin from being shown.

@@ -114,7 +114,7 @@ fn locked_status(
     plugin: &WorkspacePlugin,
     lock: &Path,
 ) -> Result<Status, OpsError> {
-    match plugin.installed().and_then(|installed| Ok(installed.verify()?)) {
+    match plugin.installed().and_then(|installed| Ok(installed.verify().map(drop)?)) {
         Ok(()) => {}
         Err(OpsError::NotInstalled { .. }) => {
             return Ok(Status::Failed("not installed; run `pocket plugin install`".to_owned()));

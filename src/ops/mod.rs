@@ -1,11 +1,13 @@
 //! The verbs: each joins the rooms below into one thing that a user asks for.
 
+mod allowed;
 pub mod announce;
 pub mod audit;
 pub mod cache;
 mod catalog;
 pub mod check;
 pub mod create;
+mod described;
 mod error;
 mod forges;
 pub mod graph;
@@ -18,6 +20,7 @@ pub mod local;
 pub mod metrics;
 pub mod monitor;
 mod networks;
+pub mod nodes;
 pub mod offered;
 pub mod organisation;
 pub mod pack;
@@ -30,6 +33,7 @@ pub mod publish;
 pub mod recovery;
 pub mod run;
 pub mod runs;
+pub mod scripts;
 pub mod search;
 pub mod settings;
 pub mod sources;

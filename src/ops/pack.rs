@@ -9,6 +9,10 @@ use pocket_index::package::{self, Package};
 use pocket_index::record::Event;
 use pocket_index::signature::{PublicKey, SecretKey};
 
+use semver::Version;
+
+use super::install::standalone;
+use super::local::looks_like_a_plugin;
 use super::{OpsError, announce};
 use crate::home::atomic;
 
@@ -36,7 +40,7 @@ pub struct SignedFile {
 
 /// Packs `folder` into archives in the folder `out`, and signs them with every key given.
 pub fn pack_signed(folder: &Path, out: &Path, secrets: &[SecretKey]) -> Result<(Vec<Packed>, SignedFile), OpsError> {
-    let packages = packages_of(folder)?;
+    let packages = packages_of(folder, None)?;
     let release = package::release_of(&packages)
         .map_err(|source| OpsError::Package { path: folder.to_owned(), source: Box::new(source) })?;
     let path = out.join(release_file_name(&release.name, &release.version));
@@ -49,7 +53,7 @@ pub fn pack_signed(folder: &Path, out: &Path, secrets: &[SecretKey]) -> Result<(
 
 /// Packs `folder` into archives in the folder `out`.
 pub fn pack(folder: &Path, out: &Path) -> Result<Vec<Packed>, OpsError> {
-    write(&packages_of(folder)?, out)
+    write(&packages_of(folder, None)?, out)
 }
 
 fn write(packages: &[Package], out: &Path) -> Result<Vec<Packed>, OpsError> {
@@ -62,13 +66,16 @@ fn write(packages: &[Package], out: &Path) -> Result<Vec<Packed>, OpsError> {
     packages.iter().map(write).collect()
 }
 
-/// The packages of a folder, or of a finished archive.
-pub(super) fn packages_of(source: &Path) -> Result<Vec<Package>, OpsError> {
+/// The packages of a folder, of a finished archive, or of a single file, whose version may be given.
+pub(super) fn packages_of(source: &Path, version: Option<&Version>) -> Result<Vec<Package>, OpsError> {
     let limits = Limits::default();
     let error = |source_error| OpsError::Package { path: source.to_owned(), source: Box::new(source_error) };
     if source.is_dir() {
         return Package::of_folder(source, &limits).map_err(error);
     }
-    let bytes = std::fs::read(source).map_err(OpsError::io("read", source))?;
+    let bytes = match looks_like_a_plugin(source) {
+        true => standalone::pack(source, &limits, version)?,
+        false => std::fs::read(source).map_err(OpsError::io("read", source))?,
+    };
     Ok(vec![Package::of_archive(bytes, &limits).map_err(error)?])
 }

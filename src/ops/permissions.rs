@@ -175,7 +175,7 @@ pub async fn permissions(
             let asked = plugin.manifest()?.permissions;
             Ok(table(workspace, name, &locked.version, Standing::Installed, &asked, &locked.permissions))
         }
-        Err(OpsError::NoPlugin { .. }) => match info::published(workspace, name, reach).await? {
+        Err(OpsError::NoPlugin { .. }) => match info::published(workspace, name, reach, info::Depth::Record).await? {
             Info::Published { registry, newest, .. } => {
                 let standing = Standing::Published { registry };
                 Ok(table(workspace, name, &newest.version, standing, &newest.permissions, &nothing))

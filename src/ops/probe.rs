@@ -9,7 +9,7 @@ use serde_json::Map;
 
 use super::catalog;
 use super::{OpsError, Workspace};
-use crate::engine::native::{self, Confinement, NativeOptions};
+use crate::engine::native::{self, NativeOptions};
 use crate::engine::{CallError, GrantedWords, Grants, Limits, PluginFiles};
 
 /// Loads it: a script is compiled, a module compiled and linked, a library opened in a process of its own. No node runs.
@@ -21,7 +21,7 @@ pub fn probe(workspace: &Workspace, manifest: &Manifest, root: &Path) -> Result<
     tracing::debug!(plugin = %name, %version, %runtime, root = %root.display(), "trying to load");
     let tried = match runtime {
         Runtime::Lua | Runtime::Wasm => load(workspace, manifest, root),
-        Runtime::Native => open(manifest, root),
+        Runtime::Native => open(workspace, manifest, root),
     };
     tried.map_err(|source| OpsError::Load { plugin: name.clone(), source })
 }
@@ -34,7 +34,7 @@ fn load(workspace: &Workspace, manifest: &Manifest, root: &Path) -> Result<(), C
 }
 
 /// Asking a library what it is opens it; whether it answers does not matter.
-fn open(manifest: &Manifest, root: &Path) -> Result<(), CallError> {
+fn open(workspace: &Workspace, manifest: &Manifest, root: &Path) -> Result<(), CallError> {
     let path = match &manifest.binary {
         Some(Binary::Path(path)) => Some(path),
         Some(Binary::PerTarget(paths)) => paths.get(&Target::host()),
@@ -43,6 +43,7 @@ fn open(manifest: &Manifest, root: &Path) -> Result<(), CallError> {
     let path = path.ok_or_else(|| CallError::load(format!("it has no library for `{}`", Target::host())))?;
     let program = std::env::current_exe();
     let host_program = program.map_err(|error| CallError::load(format!("cannot find this program: {error}")))?;
-    let options = NativeOptions { host_program, library_digest: None, confinement: Confinement::Required };
+    let confinement = workspace.confinement(&manifest.name);
+    let options = NativeOptions { host_program, library_digest: None, confinement };
     native::describe(&root.join(path), &options).map(drop)
 }

@@ -7,6 +7,7 @@ use pocket_index::package::{self, Package};
 use pocket_index::publish::PublishHeader;
 use pocket_index::record::{Event, Release};
 use pocket_index::signature::{PublicKey, SecretKey};
+use semver::Version;
 
 use super::announce::sign;
 use super::{OpsError, Reach, Workspace, pack};
@@ -33,21 +34,37 @@ pub struct Published {
     pub log: Option<u64>,
 }
 
-/// Publishes the plugin in `sources`: a folder, or archives of one version. Every key signs.
+/// What is published.
+#[derive(Debug, Clone, Copy)]
+pub struct Publish<'a> {
+    /// A folder, a single file, or archives of one version.
+    pub sources: &'a [PathBuf],
+    /// The version that it must have. A single file without a manifest gets it.
+    pub version: Option<&'a Version>,
+}
+
+/// Publishes a plugin. Every key signs.
+///
+/// # Errors
+/// It is no plugin, has another version than was said, nobody may sign, or the registry refuses it.
 pub async fn publish(
     workspace: &Workspace,
-    sources: &[PathBuf],
+    what: Publish<'_>,
     secrets: impl FnOnce() -> Result<Vec<SecretKey>, OpsError>,
     reach: &Reach,
     sending: Sending,
 ) -> Result<Published, OpsError> {
     let mut packages = Vec::new();
-    for source in sources {
-        packages.extend(pack::packages_of(source)?);
+    for source in what.sources {
+        packages.extend(pack::packages_of(source, what.version)?);
     }
-    let first = sources.first().cloned().unwrap_or_default();
+    let first = what.sources.first().cloned().unwrap_or_default();
     let release =
         package::release_of(&packages).map_err(|source| OpsError::Package { path: first, source: Box::new(source) })?;
+    if let Some(wanted) = what.version.filter(|wanted| **wanted != release.version) {
+        let (name, found) = (release.name.clone(), release.version.clone());
+        return Err(OpsError::OtherVersion { name, found, wanted: wanted.clone() });
+    }
     let registry = workspace.open_registry(reach).await?;
     registry.remember()?;
 

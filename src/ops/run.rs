@@ -15,10 +15,11 @@ use super::metrics::NodeCalls;
 use super::offered::{self, Broken, Offered};
 use super::{OpsError, Reach, Workspace};
 use crate::home::Home;
+use crate::nodes::Allowed;
 use crate::project;
 use crate::registry::Network;
 use crate::workflow::journal::Veil;
-use crate::workflow::{self, Document, DocumentError, Plan, RunOptions, RunReport};
+use crate::workflow::{self, Document, DocumentError, NodeCatalog as _, Plan, RunOptions, RunReport};
 
 /// Something to tell while a run is prepared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +34,7 @@ pub enum Notice {
 pub struct PlannedRun {
     plan: Arc<Plan>,
     plugins: Vec<Arc<LazyPlugin>>,
+    allowed: Arc<Allowed>,
     home: Home,
 }
 
@@ -83,7 +85,8 @@ fn prepare(
         catalog = catalog.with_available(available(workspace));
     }
     let plan = Plan::new(&document, &catalog)?;
-    Ok(PlannedRun { plan: Arc::new(plan), plugins: catalog.into_used()?, home: workspace.home().clone() })
+    let allowed = catalog.allowed();
+    Ok(PlannedRun { allowed, plan: Arc::new(plan), plugins: catalog.into_used()?, home: workspace.home().clone() })
 }
 
 impl PlannedRun {
@@ -108,6 +111,7 @@ impl PlannedRun {
     /// A plugin that cannot be loaded, or the node at which the run failed.
     pub fn run(&self, input: Value, options: RunOptions) -> Result<RunReport, OpsError> {
         self.plugins.iter().try_for_each(|plugin| plugin.verify_and_load())?;
+        self.allowed.give(&input);
         let veil = self.veil();
         let observer = Masked::around(options.observer, &veil);
         let options = &RunOptions { observer, ..options };

@@ -9,7 +9,7 @@ use std::thread;
 use pocket_index::archive;
 use pocket_index::digest::Digest;
 use pocket_index::limits::Limits;
-use pocket_index::name::{PluginName, RegistryName};
+use pocket_index::name::{PluginName, RegistryName, Target};
 use pocket_index::package;
 use pocket_index::record::Status;
 use pocket_index::time::UtcTime;
@@ -18,6 +18,7 @@ use reqwest::Url;
 use semver::Version;
 
 use super::install::{edited, locking};
+use super::local::looks_like_a_plugin;
 use super::plugins::WorkspacePlugin;
 use super::{OpsError, Reach, Workspace, plugins};
 use crate::project::{Basis, LockedPlugin, Lockfile, Source};
@@ -45,8 +46,12 @@ pub async fn verify(workspace: &Workspace, subject: &str, reach: &Reach) -> Resu
         let bytes = download(workspace, subject, reach).await?;
         return verify_archive(workspace, subject, &bytes, reach).await;
     }
+    let path = Path::new(subject);
+    // A bare word is the name of a plugin, also where a folder is called so.
+    if looks_like_a_plugin(path) && (subject.contains('/') || path.is_file()) {
+        return verify_in_place(workspace, path, reach.network).await;
+    }
     if subject.contains('/') || subject.ends_with(".tar.gz") {
-        let path = Path::new(subject);
         let bytes = std::fs::read(path).map_err(OpsError::io("read", path))?;
         return verify_archive(workspace, subject, &bytes, reach).await;
     }
@@ -95,7 +100,7 @@ fn digest_all(plugins: &[WorkspacePlugin]) -> Vec<Result<(), OpsError>> {
     let work = || loop {
         let place = next.fetch_add(1, Ordering::Relaxed);
         let Some(plugin) = plugins.get(place) else { return };
-        let result = plugin.installed().and_then(|installed| Ok(installed.verify()?));
+        let result = plugin.installed().and_then(|installed| Ok(installed.verify().map(drop)?));
         results.lock().expect("no holder of this lock panics").insert(place, result);
     };
     let workers = thread::available_parallelism().map_or(2, usize::from).min(plugins.len());
@@ -135,6 +140,28 @@ async fn verify_archive(workspace: &Workspace, shown: &str, bytes: &[u8], reach:
     let mut links = vec![format!("the archive's bytes are {}, as the release says", Digest::of(bytes))];
     links.extend(links_to_the_log(&registry, &release));
     Ok(Verified { name: manifest.name, version: manifest.version, links })
+}
+
+/// A file or folder that stands alone. Signatures are made for whole archives, so somebody vouches for it only if an installed plugin
+/// has the same code.
+async fn verify_in_place(workspace: &Workspace, path: &Path, network: Network) -> Result<Verified, OpsError> {
+    let subject = format!("`{}`", path.display());
+    let reason = "signatures are made for archives, and no plugin that is installed here has this code".to_owned();
+    if path.is_dir() {
+        return Err(OpsError::NoEvidence { subject, reason });
+    }
+    let digest = Digest::of(&std::fs::read(path).map_err(OpsError::io("read", path))?);
+    for plugin in plugins::of(workspace)? {
+        let (Ok(installed), Ok(manifest)) = (plugin.installed(), plugin.manifest()) else { continue };
+        let Some(code) = manifest.binary_for(&Target::host()) else { continue };
+        // A file that cannot be read is another one.
+        if std::fs::read(installed.root().join(code)).is_ok_and(|bytes| Digest::of(&bytes) == digest) {
+            let mut verified = verify_installed(workspace, &plugin.locked.name, network).await?;
+            verified.links.insert(0, format!("{subject} is `{code}` of the installed plugin, {digest}"));
+            return Ok(verified);
+        }
+    }
+    Err(OpsError::NoEvidence { subject, reason })
 }
 
 async fn verify_installed(workspace: &Workspace, name: &PluginName, network: Network) -> Result<Verified, OpsError> {

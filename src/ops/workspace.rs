@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::OpsError;
 use super::organisation::{Organisation, OrganisationError};
 use super::settings::{Layer, Origin};
+use crate::engine::native::Confinement;
 use crate::home::Home;
 use crate::home::turn::{self, Turn};
 use crate::project::{Autoload, LOCK_FILE, Lockfile, LogLevel, MANIFEST_FILE, ProjectManifest, find_project};
@@ -232,6 +233,14 @@ impl Workspace {
     /// The folder with copies that `plugins.vendor` names.
     pub fn vendor(&self) -> Option<PathBuf> {
         self.project.plugins.vendor.as_ref().map(|folder| self.root.join(folder))
+    }
+
+    /// Whether a native plugin runs where the kernel cannot confine it. A project, which comes from elsewhere, cannot say so.
+    pub fn confinement(&self, plugin: &PluginName) -> Confinement {
+        match self.user.plugins.security.unconfined.contains(plugin) {
+            true => Confinement::AllowUnconfined,
+            false => Confinement::Required,
+        }
     }
 
     /// Whether a registry's releases must have an age before they are picked.

@@ -14,6 +14,7 @@ use pocket_index::signature::PublicKey;
 use semver::VersionReq;
 use serde_json::{Map, Value};
 
+use super::allowance::Allowance;
 use super::expand::{ExpandError, expand};
 use super::limits::LimitSettings;
 
@@ -136,8 +137,10 @@ pub struct Security {
     pub default_permissions: Option<BTreeSet<Word>>,
     /// What single plugins are granted. An empty set (`none`) takes everything away.
     pub permissions: BTreeMap<PluginName, BTreeSet<Word>>,
-    /// Whether workflows may start programs.
-    pub allow_exec: Option<Exec>,
+    /// The programs that workflows may start, as `exec` nodes name them.
+    pub allow_exec: Option<Allowance>,
+    /// The environment variables that templates may read.
+    pub allow_env: Option<Allowance>,
     /// The native plugins that may run where the kernel cannot confine them. Only the user's own file can say so.
     pub unconfined: BTreeSet<PluginName>,
     /// Runtimes that must not be used.
@@ -150,15 +153,6 @@ pub struct Security {
     pub required_signers: BTreeMap<NamePattern, Vec<PublicKey>>,
     /// Who must have seen a registry's checkpoint before it counts.
     pub witnesses: Option<WitnessDemand>,
-}
-
-/// Whether workflows may start programs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exec {
-    /// They may.
-    Allowed,
-    /// They may not.
-    Refused,
 }
 
 /// How much is told.

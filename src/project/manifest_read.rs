@@ -13,10 +13,11 @@ use pocket_index::signature::PublicKey;
 use semver::VersionReq;
 use serde_json::{Map, Value};
 
+use super::allowance::Allowance;
 use super::limits::LimitSettings;
 use super::manifest::{
-    Autoload, Dependency, DependencySource, Exec, ForgeSettings, LogLevel, PluginSettings, ProjectManifest,
-    RegistrySettings, Security, Signing,
+    Autoload, Dependency, DependencySource, ForgeSettings, LogLevel, PluginSettings, ProjectManifest, RegistrySettings,
+    Security, Signing,
 };
 use super::yaml::{self, Field, ManifestError, Yaml};
 
@@ -145,6 +146,7 @@ fn security(field: &Field<'_>) -> Read<Security> {
         "default_permissions",
         "permissions",
         "allow_exec",
+        "allow_env",
         "unconfined",
         "denied_runtimes",
         "denied_permissions",
@@ -153,7 +155,6 @@ fn security(field: &Field<'_>) -> Read<Security> {
         "witnesses",
     ];
     let fields = field.keys(&known)?;
-    let exec = |field: &Field<'_>| Ok(if field.flag()? { Exec::Allowed } else { Exec::Refused });
     let runtimes = |field: &Field<'_>| field.list(Field::parsed);
     let signers = |field: &Field<'_>| field.named(keys);
     Ok(Security {
@@ -163,7 +164,8 @@ fn security(field: &Field<'_>) -> Read<Security> {
             .map(|field| field.named(permission_words))
             .transpose()?
             .unwrap_or_default(),
-        allow_exec: fields.get("allow_exec").map(exec).transpose()?,
+        allow_exec: fields.get("allow_exec").map(Allowance::read).transpose()?,
+        allow_env: fields.get("allow_env").map(Allowance::read).transpose()?,
         unconfined: names(fields.get("unconfined"))?,
         denied_runtimes: fields
             .get("denied_runtimes")
@@ -332,6 +334,7 @@ plugins:
     default_permissions: [read_env, http_client]
     permissions: { geo: [none], weather: [network_access] }
     allow_exec: false
+    allow_env: [REGION, "APP_*"]
     denied_runtimes: [native]
     private_networks: [10.0.0.0/8, 192.168.1.7, "fd00::/8"]
 registries:
@@ -367,7 +370,8 @@ log_level: debug
         assert_eq!(manifest.forges["git.example.com"].api, "https://git.example.com/api/v1");
         assert_eq!(manifest.forges["other.example.com:3000"].api, "http://other.example.com:3000/api");
         assert!(plugins.security.permissions["geo"].is_empty());
-        assert_eq!(plugins.security.allow_exec, Some(Exec::Refused));
+        assert_eq!(plugins.security.allow_exec, Some(Allowance::NOTHING));
+        assert!(plugins.security.allow_env.as_ref().is_some_and(|env| env.covers("APP_KEY")));
         let networks = ["10.0.0.0/8", "192.168.1.7/32", "fd00::/8"].map(|text| text.parse().unwrap()).to_vec();
         assert_eq!(plugins.security.private_networks, Some(networks));
         assert_eq!(manifest.registries["corp"].min_release_age, Some(7 * 86_400));

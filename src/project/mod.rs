@@ -3,6 +3,7 @@
 //! `pocket.yaml` is read by [`ProjectManifest`] with line and column in every error, and changed by [`set_dependency`] and
 //! [`remove_dependency`], which keep comments and order. `pocket.lock` is [`Lockfile`].
 
+mod allowance;
 mod edit;
 mod expand;
 mod limits;
@@ -18,6 +19,7 @@ mod yaml;
 
 use std::path::{Path, PathBuf};
 
+pub use allowance::Allowance;
 pub use edit::{EditError, remove_dependency, set_dependency, set_registry};
 pub use expand::{ExpandError, expand};
 pub use limits::{LIMITS, LimitSettings};
@@ -27,8 +29,8 @@ pub use lockfile::{
 };
 pub use lockfile_read::LockError;
 pub use manifest::{
-    Autoload, Dependency, DependencySource, Exec, ForgeSettings, LogLevel, PluginSettings, ProjectManifest,
-    RegistrySettings, Security, Signing,
+    Autoload, Dependency, DependencySource, ForgeSettings, LogLevel, PluginSettings, ProjectManifest, RegistrySettings,
+    Security, Signing,
 };
 pub use manifest_read::read_settings;
 pub use trust_file::{AllowedRegistry, Publishers, TrustFile};

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use pocket_index::digest::TreeDigest;
 use pocket_index::manifest::Manifest;
 use pocket_index::name::PluginName;
+use pocket_index::tree::Tree;
 use semver::Version;
 
 use super::slot::subfolders;
@@ -45,18 +46,19 @@ impl InstalledPlugin {
         self.tree
     }
 
-    /// Reads every file again and compares the digest with the one recorded.
+    /// Reads every file again and compares the digest with the one recorded. What was read is told file by file.
     ///
     /// # Errors
     /// [`StoreError::Changed`] when a file was changed, added or taken away since.
-    pub fn verify(&self) -> Result<(), StoreError> {
-        let found = pocket_index::tree::of_directory(&self.root).map_err(|source| StoreError::Unverifiable {
+    pub fn verify(&self) -> Result<Tree, StoreError> {
+        let tree = pocket_index::tree::read_directory(&self.root).map_err(|source| StoreError::Unverifiable {
             name: self.name.clone(),
             version: self.version.clone(),
             source,
         })?;
+        let found = tree.digest();
         if found == self.tree {
-            return Ok(());
+            return Ok(tree);
         }
         Err(StoreError::Changed(Box::new(Change {
             name: self.name.clone(),

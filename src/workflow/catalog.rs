@@ -1,10 +1,11 @@
 //! Where a plan finds node types that are not built in. The room that loads plugins fits this trait.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::nodes::Node;
+use crate::nodes::{Allowed, Node};
 
 /// The node types that plugins provide.
 pub trait NodeCatalog {
@@ -17,10 +18,15 @@ pub trait NodeCatalog {
     /// What would make an unknown node type known, such as "run `pocket plugin install ml-analyzer`".
     fn provider_hint(&self, node_type: &str) -> Option<String>;
 
-    /// Whether the user lets workflows run a program with the node type `exec`.
-    fn may_execute(&self, program: &str) -> bool {
-        let _ = program;
-        false
+    /// This program, which does what may explode in a process of its own when it is called with `__worker`. Without one it is done in
+    /// this process.
+    fn worker(&self) -> Option<PathBuf> {
+        None
+    }
+
+    /// What workflows may use that is not theirs; nothing unless somebody says so.
+    fn allowed(&self) -> Arc<Allowed> {
+        Arc::default()
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::source::SourceText;
-use super::template::{Scope, Template};
+use super::template::{Reference, Scope, Template};
 use super::value::{Kind, Yaml};
 use crate::nodes::is_template;
 
@@ -28,6 +28,8 @@ pub(super) struct Findings {
     pub errors: Vec<(Range<usize>, String)>,
     /// Nodes whose outputs the templates use, and where. `None` is one known only when the template is rendered.
     pub outputs: Vec<(Option<String>, Range<usize>)>,
+    /// Environment variables that the templates name, and where.
+    pub variables: Vec<(String, Range<usize>)>,
 }
 
 /// A template that could not be rendered.
@@ -193,11 +195,14 @@ impl Compiler<'_> {
                 if computes_a_name(text, references.len()) {
                     self.findings.outputs.push((None, tree.span.clone()));
                 }
-                for reference in references {
+                let placed = |reference: Reference| {
                     let start = self.source.inside(&tree.span, text, reference.offset);
                     let end = start + reference.name.len() + 2;
-                    self.findings.outputs.push((Some(reference.name), start..end));
-                }
+                    (reference.name, start..end)
+                };
+                let outputs = references.into_iter().map(placed).map(|(name, span)| (Some(name), span));
+                self.findings.outputs.extend(outputs);
+                self.findings.variables.extend(template.variable_references().into_iter().map(placed));
                 Part::Template(Box::new(template))
             }
             Err(error) => {

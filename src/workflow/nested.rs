@@ -1,11 +1,11 @@
 //! Nodes inside nodes: another document run as one node, and the bodies of `parallel` and `foreach`.
 
 use std::cell::RefCell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pocket_index::digest::Digest;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::catalog::NodeCatalog;
 use super::document::Document;
@@ -18,7 +18,7 @@ use super::run::{Inside, RunOptions, Threads, run_inside};
 use super::source::SourceText;
 use super::view::Family;
 use crate::engine::{CallError, CallErrorKind};
-use crate::nodes::{ConfigProblem, Host, Node, NodeCall, Outcome};
+use crate::nodes::{Allowed, ConfigProblem, Host, Node, NodeCall, Outcome};
 
 /// How many documents may run inside each other: 16. A document that runs itself would go on for ever.
 const MAX_DEPTH: u32 = 16;
@@ -27,6 +27,8 @@ const MAX_DEPTH: u32 = 16;
 pub(super) struct Nested<'a> {
     pub catalog: &'a dyn NodeCatalog,
     pub depth: u32,
+    /// The values that the workflow's own file gives.
+    pub vars: &'a Map<String, Value>,
     /// Takes the digests of the documents that are read.
     pub digests: &'a RefCell<Vec<Digest>>,
 }
@@ -34,7 +36,9 @@ pub(super) struct Nested<'a> {
 impl Host for Nested<'_> {
     fn body(&self, nodes: &[Value], folder: &Path) -> Result<Arc<dyn Node>, ConfigProblem> {
         let document = Document::parse(SourceText::new("body", body_text(nodes)), folder).map_err(of_body)?;
-        let plan = Planner::new(&document, self.catalog, self.depth + 1).plan().map_err(of_body)?;
+        // A body stands in this workflow's file, and so do its values.
+        let planner = Planner::new(&document, self.catalog, self.depth + 1).with_vars(self.vars);
+        let plan = planner.plan().map_err(of_body)?;
         self.digests.borrow_mut().push(plan.digest);
         Ok(Arc::new(Inner { plan: Arc::new(plan), reach: Reach::Outer }))
     }
@@ -56,8 +60,16 @@ impl Host for Nested<'_> {
         Ok(Arc::new(Inner { plan: Arc::new(plan), reach: Reach::Own }))
     }
 
-    fn may_execute(&self, program: &str) -> bool {
-        self.catalog.may_execute(program)
+    fn allowed(&self) -> Arc<Allowed> {
+        self.catalog.allowed()
+    }
+
+    fn worker(&self) -> Option<PathBuf> {
+        self.catalog.worker()
+    }
+
+    fn vars(&self) -> &Map<String, Value> {
+        self.vars
     }
 }
 

@@ -16,7 +16,7 @@ use super::graph::Graph;
 use super::planner::Planner;
 use super::problem::Problems;
 use super::schema::Checker;
-use crate::nodes::Node;
+use crate::nodes::{Allowed, Node};
 
 /// A workflow that is ready to run.
 pub struct Plan {
@@ -43,6 +43,8 @@ pub struct Plan {
     /// What is suspicious but does not keep it from running.
     pub warnings: Problems,
     pub(super) index: HashMap<Arc<str>, usize>,
+    /// What its nodes may use that is not the workflow's.
+    pub(super) allowed: Arc<Allowed>,
 }
 
 /// A node that is ready to run.

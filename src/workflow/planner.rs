@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pocket_index::digest::Digest;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::catalog::{Found, NodeCatalog, PluginNode};
 use super::config::{Config, Findings};
@@ -19,11 +19,13 @@ use super::plan::{Plan, PlannedNode};
 use super::problem::{Problem, Problems, Severity, nearest};
 use super::promised::promised;
 use super::schema::{Checker, Stage};
-use crate::nodes::{BuiltIn, ConfigProblem, Node, Prepared, Setup, built_in, built_ins};
+use crate::nodes::{BuiltIn, ConfigProblem, Node, Prepared, Setup, built_in, built_ins, not_allowed};
 
 pub(super) struct Planner<'a> {
     document: &'a Document,
     catalog: &'a dyn NodeCatalog,
+    /// The values that the workflow's own file gives.
+    vars: &'a Map<String, Value>,
     /// How many documents this one runs inside.
     depth: u32,
     problems: Vec<Problem>,
@@ -56,6 +58,7 @@ impl<'a> Planner<'a> {
         Self {
             document,
             catalog,
+            vars: &document.vars,
             depth,
             problems: document.problems.clone(),
             index: HashMap::new(),
@@ -64,6 +67,11 @@ impl<'a> Planner<'a> {
             outputs: Vec::new(),
             digests: RefCell::default(),
         }
+    }
+
+    /// The same for a part of a workflow whose file gives these values.
+    pub fn with_vars(self, vars: &'a Map<String, Value>) -> Self {
+        Self { vars, ..self }
     }
 
     pub fn plan(mut self) -> Result<Plan, Problems> {
@@ -97,6 +105,7 @@ impl<'a> Planner<'a> {
             journal: document.journal,
             digest: digest(document, &self.digests.into_inner()),
             warnings: problems,
+            allowed: self.catalog.allowed(),
             index: self.index,
         })
     }
@@ -120,8 +129,9 @@ impl<'a> Planner<'a> {
         let found = self.resolve(&entry.node_type);
         let schema = found.as_ref().and_then(|found| found.schema.as_ref());
         let (config, findings) = Config::compile(&entry.config, schema, &self.document.source);
-        let Findings { errors, outputs } = findings;
+        let Findings { errors, outputs, variables } = findings;
         self.outputs.extend(outputs);
+        self.check_variables(variables);
         for (span, message) in errors {
             self.error(&span, format!("template: {message}"), None);
         }
@@ -261,7 +271,7 @@ impl<'a> Planner<'a> {
             Maker::Plugin(node) => return Some(Prepared { node: Arc::clone(node), actions: None }),
             Maker::BuiltIn(built_in) => built_in,
         };
-        let host = Nested { catalog: self.catalog, depth: self.depth, digests: &self.digests };
+        let host = Nested { catalog: self.catalog, depth: self.depth, vars: self.vars, digests: &self.digests };
         let setup = Setup { config, folder: &self.document.folder, host: &host };
         match (built_in.prepare)(&setup) {
             Ok(prepared) => Some(prepared),
@@ -283,6 +293,15 @@ impl<'a> Planner<'a> {
                 start..start + 1
             }
             _ => value.head(),
+        }
+    }
+
+    /// Environment variables that templates name and may not read.
+    fn check_variables(&mut self, variables: Vec<(String, Range<usize>)>) {
+        let allowed = self.catalog.allowed();
+        for (name, span) in variables.into_iter().filter(|(name, _)| !allowed.may_read(name)) {
+            let help = format!("to allow it, set `plugins.security.allow_env: [{name}]` in `pocket.yaml`");
+            self.error(&span, not_allowed(&name), Some(help));
         }
     }
 

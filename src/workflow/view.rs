@@ -50,7 +50,7 @@ impl Surroundings for Outputs<'_> {
     }
 
     fn env(&self, name: &str) -> Result<String, String> {
-        std::env::var(name).map_err(|_| format!("environment variable `{name}` is not set"))
+        self.plan.allowed.variable(name)
     }
 
     fn now(&self) -> SystemTime {

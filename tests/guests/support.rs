@@ -7,14 +7,29 @@ use std::time::Instant;
 
 use pocket::engine::log::PluginLog;
 use pocket::engine::{
-    Call, CallContext, CallError, Engine, EngineOptions, GrantedWords, Grants, Limits, Plugin, PluginFiles, Reply,
+    Asked, Call, CallContext, CallError, Engine, EngineOptions, GrantedWords, Grants, Limits, Plugin, PluginFiles,
+    Reply,
 };
 use pocket_index::manifest::Manifest;
 use serde_json::{Map, Value};
 
 /// The nodes that the plugins have between them.
-const NODES: [&str; 12] =
-    ["unknown", "echo", "fail", "log", "trap", "loop", "memory", "count", "environment", "file", "connect", "sleep"];
+const NODES: [&str; 14] = [
+    "unknown",
+    "echo",
+    "fail",
+    "log",
+    "trap",
+    "loop",
+    "memory",
+    "count",
+    "environment",
+    "file",
+    "connect",
+    "sleep",
+    "request",
+    "crossings",
+];
 
 /// The component or module that is built from the sources of a language, and where it stands.
 fn built(language: &str) -> PathBuf {
@@ -78,6 +93,14 @@ impl Guest {
         let deadline = Instant::now() + self.plugin.limits().timeout;
         let context = CallContext { run_id: run.to_owned(), node: "node".to_owned(), attempt: 1, deadline };
         self.plugin.call(Call { node_type, config: &Value::Null, input: &input.into(), context })
+    }
+
+    /// What several calls of a node type give.
+    pub fn call_batch(&self, node_type: &str, inputs: &[Value]) -> Vec<Result<Reply, CallError>> {
+        let deadline = Instant::now() + self.plugin.limits().timeout;
+        let context = CallContext { run_id: "run".to_owned(), node: "node".to_owned(), attempt: 1, deadline };
+        let asked: Vec<_> = inputs.iter().map(|input| Asked { config: &Value::Null, input }).collect();
+        self.plugin.call_batch(node_type, &asked, &context)
     }
 
     /// The output of a call that must succeed.

@@ -76,16 +76,41 @@ fn a_native_plugin_is_go_with_the_files_that_are_documented() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_go_plugin_builds_and_runs() {
-    let go = toolchain("go", "bin");
-    let path = format!("{}:{}", go.display(), std::env::var("PATH").unwrap());
-    let with_go = |command: &mut Command, _: &str| {
-        command.env("PATH", &path);
-    };
-    let sandbox = created(&["--type", "native"], with_go);
+    let sandbox = created(&["--type", "native"], with_path(toolchain("go", "bin")));
     assert_eq!(greeting(&sandbox, "{\"name\": \"Ada\"}")["text"], "Hello, Ada!");
     sandbox.write("data.json", "{\"name\": \"Bob\"}");
     let tested = sandbox.pocket(&["plugin", "test", "./my-plugin/my-plugin.so", "--input", "data.json"]).success();
     assert!(tested.stdout.contains("Hello, Bob!"), "{}", tested.stdout);
+}
+
+/// Has a compiler's folder searched first.
+fn with_path(folder: PathBuf) -> impl Fn(&mut Command, &str) {
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    move |command, _| {
+        command.env("PATH", &path);
+    }
+}
+
+#[test]
+fn modules_in_go_and_zig_build_and_say_hello() {
+    for language in ["go", "zig"] {
+        let sandbox = created(&["--type", "wasm", "--lang", language], with_path(toolchain(language, "bin")));
+        assert_eq!(greeting(&sandbox, "{\"name\": \"Ada \\\"A\\\"\"}")["text"], "Hello, Ada \"A\"!", "{language}");
+        sandbox.pocket(&["plugin", "test", "./my-plugin"]).success();
+    }
+}
+
+#[test]
+fn modules_in_c_and_assemblyscript_build_and_run() {
+    for (language, compiler) in
+        [("c", toolchain("zig", "bin")), ("assemblyscript", toolchain("assemblyscript", "node_modules/.bin"))]
+    {
+        let sandbox = created(&["--type", "wasm", "--lang", language], with_path(compiler));
+        assert_eq!(greeting(&sandbox, "\"abc\""), "ABC", "{language}");
+        sandbox.pocket(&["plugin", "test", "./my-plugin"]).success();
+        let bench = ["plugin", "bench", "./my-plugin", "--time", "10ms", "--batch", "4", "-o", "json"];
+        assert_eq!(sandbox.pocket(&bench).success().json()["nodes"][0]["batch"], 4);
+    }
 }
 
 #[cfg(target_os = "linux")]

@@ -49,6 +49,10 @@ fn what_commands_print_for_programs_is_what_the_page_says() {
         "hello/manifest.yaml",
         "name: hello\nversion: 1.0.0\nruntime: lua\nbinary: main.lua\nnodes: [{type: hello}]\n",
     );
+    sandbox.write(
+        "scripts/double.lua",
+        "-- @name: doubler\n-- @version: 1.2.0\n-- @description: Doubles\n-- @node: double\nreturn input * 2\n",
+    );
     sandbox.write("hello/main.lua", "function process() return {text = 'hello'} end\n");
     sandbox.write("hello.yaml", "name: greet\nstart: a\nnodes: [{name: a, type: echo, config: {message: hi}}]\n");
     sandbox.write(

@@ -206,10 +206,10 @@ fn info_shows_nodes_settings_and_permissions() {
       - redis-del: Delete key from Redis
 
     Configuration:
-      database: Redis database number (default: 0)
       host: Redis server host (default: localhost)
-      password: Redis password (optional)
       port: Redis server port (default: 6379)
+      password: Redis password (optional)
+      database: Redis database number (default: 0)
     ");
     let all = sandbox.pocket(&["plugin", "info", "redis-cache", "-v"]).success().stdout;
     for part in [
@@ -228,6 +228,16 @@ fn info_shows_nodes_settings_and_permissions() {
 }
 
 #[test]
+fn info_of_a_published_plugin_shows_what_its_manifest_says() {
+    let sandbox = Sandbox::new();
+    let info = sandbox.pocket(&["plugin", "info", "redis-cache"]).success().stdout;
+    for part in ["Author: Example Corp", "Status: not installed", "  - redis-set: Store value in Redis"] {
+        assert!(info.contains(part), "{part} in\n{info}");
+    }
+    assert!(!sandbox.home().join("plugins/redis-cache").exists(), "nothing is installed");
+}
+
+#[test]
 fn search_finds_by_name_node_and_description() {
     let sandbox = Sandbox::new();
     let names = |word: &str| {
@@ -239,4 +249,25 @@ fn search_finds_by_name_node_and_description() {
     assert_eq!(names("POSITIVE"), ["ml-analyzer"]);
     assert!(names("nothing-like-it").is_empty());
     sandbox.pocket(&["plugin", "info", "redis-cahce"]).failure(1, &["did you mean `redis-cache`?"]);
+}
+
+#[test]
+fn a_file_that_stands_alone_is_verified_if_an_installed_plugin_has_it() {
+    let sandbox = Sandbox::new();
+    sandbox.write("pocket.yaml", "");
+    sandbox.pocket(&["plugin", "install", "data-processor"]).success();
+    let script = "home/plugins/data-processor";
+    let folder = std::fs::read_dir(sandbox.root().join(script)).unwrap();
+    let unpacked = folder.map(|entry| entry.unwrap().path()).find(|path| path.is_dir()).unwrap();
+    std::fs::copy(unpacked.join("main.lua"), sandbox.path("copy.lua")).unwrap();
+    let verified = sandbox.pocket(&["plugin", "verify", "./copy.lua"]).success();
+    for part in ["`./copy.lua` is `main.lua` of the installed plugin, sha256:", "its inclusion proof leads to the root"]
+    {
+        assert!(verified.stdout.contains(part), "{part} in\n{}", verified.stdout);
+    }
+    sandbox.write("copy.lua", "function process() return 1 end");
+    sandbox.pocket(&["plugin", "verify", "./copy.lua"]).failure(
+        6,
+        &["nothing vouches for `./copy.lua`: signatures are made for archives, and no plugin that is installed here has this code"],
+    );
 }

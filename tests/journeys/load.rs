@@ -129,8 +129,8 @@ fn settings_come_from_the_file_that_was_given() {
       - greet: Says hello
 
     Configuration:
-      token: A secret (optional)
       word: The first word (default: Hello)
+      token: A secret (optional)
     ");
     let all = sandbox.pocket(&["plugin", "info", "greeting", "-v"]).success().stdout;
     assert!(
@@ -357,4 +357,54 @@ fn calls_are_counted_over_runs() {
     sandbox.pocket(&["plugin", "metrics", "gretter"]).failure(1, &["no call of `gretter`", "did you mean `greeter`?"]);
     sandbox.pocket(&["plugin", "metrics", "--reset"]).success();
     assert_eq!(sandbox.pocket(&["plugin", "metrics"]).success().stdout, none);
+}
+
+#[test]
+fn an_import_that_the_manifest_does_not_ask_for_is_refused_by_load_and_by_run() {
+    let sandbox = Sandbox::new();
+    let manifest = |permissions: &str| {
+        format!(
+            "name: caller\nversion: 1.0.0\nruntime: wasm\nbinary: caller.wasm\nnodes: [{{type: call}}]\n{permissions}"
+        )
+    };
+    let module = "(module
+        (import \"pocket:plugin/http@1.1.0\" \"request\" (func (param i32 i32 i32)))
+        (memory (export \"memory\") 1)
+        (func (export \"cabi_realloc\") (param i32 i32 i32 i32) (result i32) i32.const 1024)
+        (func (export \"run\") (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32) unreachable))";
+    let refusal = [
+        "`caller` 1.0.0 is not used",
+        "it imports `pocket:plugin/http@1.1.0`, which takes `permissions.http` in its manifest",
+    ];
+    sandbox.write("caller/manifest.yaml", &manifest(""));
+    std::fs::write(sandbox.path("caller/caller.wasm"), wat::parse_str(module).unwrap()).unwrap();
+    workflow(&sandbox, "call");
+    sandbox.pocket(&["plugin", "load", "./caller", "--yes"]).failure(6, &refusal);
+    assert!(statuses(&sandbox).is_empty(), "it was not loaded");
+
+    // Once it was loaded, its manifest can change.
+    sandbox.write("caller/manifest.yaml", &manifest("permissions: {http: [\"api.example.com:443\"]}\n"));
+    sandbox.pocket(&["plugin", "load", "./caller", "--yes"]).success();
+    sandbox.write("caller/manifest.yaml", &manifest(""));
+    sandbox.pocket(&["run", "w.yaml"]).failure(6, &refusal);
+}
+
+#[test]
+fn a_node_of_a_plugin_that_is_here_and_not_used_says_what_would_use_it() {
+    let sandbox = sandbox();
+    sandbox.write("pocket.yaml", "plugins: {directories: [./folder], autoload: false}\n");
+    sandbox.pocket(&["plugin", "load", "./greeter.lua"]).success();
+    sandbox
+        .pocket(&["run", "w.yaml", "--disable-plugin", "greeter"])
+        .failure(3, &["the plugin `greeter` provides it, which `--disable-plugin` leaves out"]);
+    sandbox.pocket(&["plugin", "unload", "greeter"]).success();
+    sandbox.write("folder/greeter.lua", GREETER);
+    let hint = "the plugin `greeter` provides it, which is not loaded: run `pocket plugin load greeter`";
+    sandbox.pocket(&["run", "w.yaml"]).failure(3, &[hint]);
+    sandbox.pocket(&["plugin", "load", "greeter"]).success();
+    sandbox.pocket(&["plugin", "install", "data-processor"]).success();
+    sandbox.pocket(&["plugin", "unload", "data-processor"]).success();
+    workflow(&sandbox, "process-data");
+    let hint = "the plugin `data-processor` provides it, which was unloaded: run `pocket plugin load data-processor`";
+    sandbox.pocket(&["run", "w.yaml"]).failure(3, &[hint]);
 }

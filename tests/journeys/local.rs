@@ -230,7 +230,7 @@ fn an_import_that_the_manifest_does_not_ask_for_is_refused_before_anything_is_ke
     sandbox.pocket(&["plugin", "install", "./caller", "--yes"]).failure(
         6,
         &[
-            "cannot install `caller` 1.0.0",
+            "`caller` 1.0.0 is not used",
             "it imports `pocket:plugin/http@1.1.0`, which takes `permissions.http` in its manifest",
             "its author must list what it uses under `permissions.http`",
         ],

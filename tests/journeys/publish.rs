@@ -36,6 +36,25 @@ fn a_published_plugin_can_be_found_installed_and_run() {
 }
 
 #[test]
+fn a_single_file_is_published_with_the_version_that_is_said() {
+    let registry = TestRegistry::empty();
+    let author = author(&registry);
+    author.write("shout.lua", "-- @name: shout\n-- @node: shout\nfunction shout(x) return x:upper() end\n");
+    author.pocket(&["plugin", "publish", "./shout.lua", "--version", "1.2.0"]).success();
+    let user = Sandbox::with_registry(registry.url());
+    user.pocket(&["plugin", "install", "shout@1.2.0"]).success();
+    user.write("w.yaml", "name: w\nstart: a\nnodes: [{name: a, type: shout}]\n");
+    assert_eq!(user.pocket(&["run", "w.yaml", "--input", "\"hi\""]).success().stdout, "HI\n");
+    author.pocket(&["plugin", "publish", "greeting", "--version", "1.2.0"]).failure(
+        1,
+        &[
+            "`greeting` is version 1.0.0 by its manifest, and `--version` says 1.2.0",
+            "change `version` in its manifest",
+        ],
+    );
+}
+
+#[test]
 fn a_version_never_changes() {
     let registry = TestRegistry::empty();
     let author = author(&registry);

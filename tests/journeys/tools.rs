@@ -183,8 +183,11 @@ fn a_bench_measures_and_a_call_that_fails_ends_it() {
     assert!(node["calls"].as_u64() >= Some(1) && node["p50_us"].as_u64() <= node["max_us"].as_u64(), "{node}");
     doubler(&sandbox, "error('no')");
     sandbox.pocket(&["plugin", "bench", "./p"]).failure(5, &["calling `double` with `seven` failed", "no"]);
-    sandbox.write("q.lua", "return 1");
+    sandbox.write("q.lua", "function process(x) return x.a.b end");
     sandbox.pocket(&["plugin", "bench", "./q.lua"]).failure(1, &["`q` has no examples", "--input FILE"]);
+    sandbox.write("r.lua", "function process(x) return x end");
+    let measured = sandbox.pocket(&["plugin", "bench", "./r.lua", "--time", "50ms"]).success().stdout;
+    assert!(measured.contains("an empty input"), "{measured}");
 }
 
 #[test]

@@ -138,6 +138,9 @@ pub struct Manifest {
     pub dependencies: BTreeMap<PluginName, Dependency>,
     /// Its own settings, by name.
     pub config: BTreeMap<String, Setting>,
+    /// Their names in the order in which its author wrote them.
+    #[serde(skip)]
+    pub config_order: Vec<String>,
     /// A shorter word for the plugin's name in `POCKET_PLUGIN_<PREFIX>_<SETTING>`.
     pub env_prefix: Option<String>,
     /// What follows when its process dies. Native plugins have one.
@@ -254,6 +257,19 @@ pub struct NodeSpec {
     /// Calls with their results.
     #[serde(default)]
     pub examples: Vec<NodeExample>,
+    /// Whether its output follows from config and input alone, and a call does nothing else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pure: bool,
+    /// Whether a second call with the same config and input does no more than the first one did.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub idempotent: bool,
+}
+
+impl NodeSpec {
+    /// Whether a call that died on its way, so that nobody knows what it did, may be made again. What is pure may be, too.
+    pub fn may_be_repeated(&self) -> bool {
+        self.pure || self.idempotent
+    }
 }
 
 /// A call of a node with its result.

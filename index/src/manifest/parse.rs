@@ -24,7 +24,7 @@ pub(super) fn manifest(text: &[u8]) -> Result<Manifest, ManifestError> {
     let name = fields.require("name", "the plugin's name")?.parse()?;
     let version = version(&fields.require("version", "a version such as `1.2.0`")?)?;
     let runtime = runtime(&fields.require("runtime", "`native`, `lua` or `wasm`")?)?;
-    let config = sections::settings(&mut fields, &mut unknown)?;
+    let (config, config_order) = sections::settings(&mut fields, &mut unknown)?;
     let manifest = Manifest {
         version,
         description: fields.line("description")?.unwrap_or_default(),
@@ -47,6 +47,7 @@ pub(super) fn manifest(text: &[u8]) -> Result<Manifest, ManifestError> {
         instances: sections::instances(&mut fields, runtime)?,
         name,
         config,
+        config_order,
         unknown: BTreeMap::new(),
     };
     fields.keep_rest(&mut unknown);

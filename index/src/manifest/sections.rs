@@ -47,6 +47,8 @@ fn node(item: &Field<'_>, unknown: &mut Unknown) -> Result<NodeSpec, ManifestErr
         input_schema: schema(&mut fields, "inputSchema")?,
         output_schema: schema(&mut fields, "outputSchema")?,
         examples: examples(&mut fields, unknown)?,
+        pure: fields.boolean("pure")?,
+        idempotent: fields.boolean("idempotent")?,
     };
     fields.keep_rest(unknown);
     Ok(node)
@@ -73,13 +75,13 @@ fn examples(fields: &mut Fields<'_>, unknown: &mut Unknown) -> Result<Vec<NodeEx
     field.list()?.into_iter().map(example).collect()
 }
 
-pub(super) fn settings(
-    root: &mut Fields<'_>,
-    unknown: &mut Unknown,
-) -> Result<BTreeMap<String, Setting>, ManifestError> {
-    let Some(field) = root.take("config") else { return Ok(BTreeMap::new()) };
+/// Settings by name, and their names as they were written.
+type Settings = (BTreeMap<String, Setting>, Vec<String>);
+
+pub(super) fn settings(root: &mut Fields<'_>, unknown: &mut Unknown) -> Result<Settings, ManifestError> {
+    let Some(field) = root.take("config") else { return Ok(Settings::default()) };
     let mut variables: BTreeMap<String, &str> = BTreeMap::new();
-    let mut settings = BTreeMap::new();
+    let (mut settings, mut order) = Settings::default();
     for (name, field) in field.mapping()? {
         let starts = name.starts_with(|c: char| c.is_ascii_alphabetic());
         let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
@@ -92,8 +94,9 @@ pub(super) fn settings(
             return Err(field.error(format_args!("`{other}` and `{name}` have the same environment variable")));
         }
         settings.insert(name.to_owned(), setting(&field, unknown)?);
+        order.push(name.to_owned());
     }
-    Ok(settings)
+    Ok((settings, order))
 }
 
 fn setting(item: &Field<'_>, unknown: &mut Unknown) -> Result<Setting, ManifestError> {

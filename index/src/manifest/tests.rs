@@ -227,3 +227,20 @@ fn what_follows_a_death_and_how_many_processes_there_are_is_for_native_plugins()
         assert_eq!(parse(runtime, more).expect_err("it is refused").message, expected, "{more}");
     }
 }
+
+#[test]
+fn a_node_says_whether_its_calls_may_be_repeated() {
+    let node = |line: &str| {
+        let text = format!("name: x\nversion: 1.0.0\nruntime: lua\nbinary: x.lua\nnodes: [{{type: a, {line}}}]\n");
+        Manifest::parse(text.as_bytes()).map(|manifest| manifest.nodes[0].clone())
+    };
+    let flags = |line: &str| {
+        let node = node(line).expect("it is well-formed");
+        (node.pure, node.idempotent, node.may_be_repeated())
+    };
+    assert_eq!(flags("pure: false"), (false, false, false));
+    assert_eq!(flags("idempotent: true"), (false, true, true));
+    assert_eq!(flags("pure: true"), (true, false, true));
+    let error = node("pure: maybe").expect_err("it is one of two").to_string();
+    insta::assert_snapshot!(error, @"line 5, column 25: `nodes[0].pure`: expected `true` or `false`, found the text `maybe`");
+}

@@ -1,5 +1,6 @@
 //! What can be typed to run workflows and to look at how plugins do in them.
 
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -156,6 +157,9 @@ pub struct BenchArguments {
     /// How long each node is called
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = parse_duration)]
     pub time: Duration,
+    /// Make so many calls at once, in one crossing if the plugin can; times are then those of so many together
+    #[arg(long, value_name = "CALLS", default_value = "1")]
+    pub batch: NonZeroU16,
 }
 
 #[derive(Debug, Args)]
@@ -194,12 +198,17 @@ pub struct CreateArguments {
 /// What a plugin is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Language {
-    /// Native plugins.
+    /// Native and WebAssembly plugins.
     Go,
     /// Native and WebAssembly plugins.
     Rust,
-    /// Native plugins.
+    /// Native and WebAssembly plugins.
     C,
+    /// WebAssembly plugins.
+    Zig,
+    /// WebAssembly plugins.
+    #[value(name = "assemblyscript")]
+    AssemblyScript,
     /// Scripts.
     Lua,
 }

@@ -15,6 +15,8 @@ pub fn run(arguments: &CreateArguments, output: &Output) -> Result<(), OpsError>
         arguments::Language::Go => Language::Go,
         arguments::Language::Rust => Language::Rust,
         arguments::Language::C => Language::C,
+        arguments::Language::Zig => Language::Zig,
+        arguments::Language::AssemblyScript => Language::AssemblyScript,
         arguments::Language::Lua => Language::Lua,
     });
     let (name, runtime, folder) = (arguments.name.clone(), arguments.runtime, PathBuf::new());

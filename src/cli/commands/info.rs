@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use pocket_index::manifest::{Manifest, Setting};
+use pocket_index::manifest::Manifest;
 use pocket_index::permissions::Permissions;
 use pocket_index::record::{Release, Status};
 use semver::Version;
@@ -13,7 +13,8 @@ use crate::cli::output::Output;
 use crate::cli::recovery::notice_document;
 use crate::engine::Limits;
 use crate::engine::budget::Limit;
-use crate::ops::info::{self, Info, Installed, ShownSetting};
+use crate::engine::native::Confinement;
+use crate::ops::info::{self, Confined, Info, Installed, ShownSetting};
 use crate::ops::install::sentences;
 use crate::ops::recovery::Notice;
 use crate::ops::{OpsError, Scope, Workspace};
@@ -26,10 +27,11 @@ pub fn run(arguments: &InfoArguments, output: &Output) -> Result<(), OpsError> {
         Info::Installed(installed) => output.result(&installed_document(&installed), || {
             if arguments.verbose { all_text(&installed) } else { installed_text(&installed) }
         }),
-        Info::Published { registry, newest, versions, recoveries } => {
+        Info::Published { registry, newest, versions, recoveries, manifest } => {
             recoveries.iter().for_each(|notice| output.warning(notice.to_string()));
-            output.result(&published_document(&registry, &newest, &versions, &recoveries), || {
-                published_text(&registry, &newest, &versions)
+            let manifest = manifest.as_deref();
+            output.result(&published_document(&registry, &newest, &versions, &recoveries, manifest), || {
+                published_text(&registry, &newest, &versions, manifest)
             });
         }
     }
@@ -39,8 +41,7 @@ pub fn run(arguments: &InfoArguments, output: &Output) -> Result<(), OpsError> {
 fn installed_text(installed: &Installed) -> String {
     let mut text = head(installed);
     nodes(&mut text, &installed.manifest);
-    let settings = &installed.manifest.config;
-    section(&mut text, "Configuration", settings.iter().map(|(name, setting)| setting_line(name, setting)));
+    section(&mut text, "Configuration", installed.settings.iter().map(setting_line));
     text
 }
 
@@ -64,10 +65,7 @@ fn all_text(installed: &Installed) -> String {
     section(
         &mut text,
         "Configuration",
-        manifest.config.iter().map(|(name, setting)| {
-            let now = installed.settings.iter().find(|one| one.name == *name).and_then(|one| one.now.as_ref());
-            format!("{}{}", setting_line(name, setting), origin(now))
-        }),
+        installed.settings.iter().map(|one| format!("{}{}", setting_line(one), origin(one.now.as_ref()))),
     );
     permissions(&mut text, &manifest.permissions);
     section(
@@ -87,16 +85,40 @@ fn head(installed: &Installed) -> String {
             line(&mut text, &format!("{label}: {value}"));
         }
     }
+    if let Some(confined) = installed.confined.as_ref().filter(|confined| !confined.kernel.confines()) {
+        line(&mut text, &format!("Confinement: {}", confinement(confined)));
+    }
     text
+}
+
+/// What holds the plugin, where something is missing: whoever uses it must know.
+fn confinement(Confined { kernel, confinement, file }: &Confined) -> String {
+    let file = file.display();
+    match confinement {
+        Confinement::AllowUnconfined => {
+            format!("none: the plugin {}, as `plugins.security.unconfined` in `{file}` allows", kernel.consequence())
+        }
+        Confinement::Required => format!(
+            "{}, so native plugins do not run; `plugins.security.unconfined` in `{file}` would allow it",
+            kernel.lack()
+        ),
+    }
 }
 
 fn nodes(text: &mut String, manifest: &Manifest) {
     section(
         text,
         "Provided Nodes",
-        manifest.nodes.iter().map(|node| match node.description.as_str() {
-            "" => format!("  - {}", node.node_type),
-            description => format!("  - {}: {description}", node.node_type),
+        manifest.nodes.iter().map(|node| {
+            let repeated = match (node.pure, node.idempotent) {
+                (true, _) => " (pure)",
+                (false, true) => " (idempotent)",
+                (false, false) => "",
+            };
+            match node.description.as_str() {
+                "" => format!("  - {}{repeated}", node.node_type),
+                description => format!("  - {}: {description}{repeated}", node.node_type),
+            }
         }),
     );
 }
@@ -115,7 +137,7 @@ fn origin(now: Option<&(Value, String)>) -> String {
 }
 
 /// `host: Redis server host (default: localhost)`.
-fn setting_line(name: &str, setting: &Setting) -> String {
+fn setting_line(ShownSetting { name, setting, .. }: &ShownSetting) -> String {
     let kind = match &setting.default {
         Some(_) if setting.secret => "has a default".to_owned(),
         Some(default) => format!("default: {}", plain(default)),
@@ -130,14 +152,25 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-fn published_text(registry: &str, release: &Release, versions: &[(Version, Status)]) -> String {
+fn published_text(
+    registry: &str,
+    release: &Release,
+    versions: &[(Version, Status)],
+    manifest: Option<&Manifest>,
+) -> String {
     let mut text = format!("Plugin: {}\nType: {}\nVersion: {}\n", release.name, release.runtime, release.version);
+    if let Some(author) = manifest.and_then(|manifest| manifest.author.as_deref()) {
+        line(&mut text, &format!("Author: {author}"));
+    }
     if !release.description.is_empty() {
         line(&mut text, &format!("Description: {}", release.description));
     }
     line(&mut text, &format!("Registry: {registry}"));
     line(&mut text, "Status: not installed");
-    section(&mut text, "Provided Nodes", release.nodes.iter().map(|node| format!("  - {node}")));
+    match manifest {
+        Some(manifest) => nodes(&mut text, manifest),
+        None => section(&mut text, "Provided Nodes", release.nodes.iter().map(|node| format!("  - {node}"))),
+    }
     section(
         &mut text,
         "Dependencies",
@@ -177,8 +210,7 @@ fn installed_document(installed: &Installed) -> Value {
     let settings: Vec<Value> = installed
         .settings
         .iter()
-        .map(|ShownSetting { name, now }| {
-            let setting = &installed.manifest.config[name];
+        .map(|ShownSetting { name, setting, now }| {
             let (value, origin) = now.clone().unzip();
             let default = setting.default.as_ref().filter(|_| !setting.secret);
             json!({ "name": name, "description": setting.description, "default": default, "required": setting.required, "secret": setting.secret, "value": value, "origin": origin })
@@ -186,7 +218,11 @@ fn installed_document(installed: &Installed) -> Value {
         .collect();
     let limits: serde_json::Map<String, Value> =
         limits(&installed.limits).into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-    json!({ "name": name, "version": version, "type": runtime, "author": author, "description": description, "license": license, "source": installed.source, "installed": true, "status": installed.status.word(), "reason": installed.status.reason(), "limits": limits, "nodes": nodes, "permissions": permissions, "config": settings })
+    let confined = installed.confined.as_ref().map(|Confined { kernel, confinement, .. }| {
+        let allowed = *confinement == Confinement::AllowUnconfined;
+        json!({ "files": kernel.files, "system_calls": kernel.system_calls, "allowed_unconfined": allowed })
+    });
+    json!({ "name": name, "version": version, "type": runtime, "confined": confined, "author": author, "description": description, "license": license, "source": installed.source, "installed": true, "status": installed.status.word(), "reason": installed.status.reason(), "limits": limits, "nodes": nodes, "permissions": permissions, "config": settings })
 }
 
 fn published_document(
@@ -194,7 +230,9 @@ fn published_document(
     release: &Release,
     versions: &[(Version, Status)],
     recoveries: &[Notice],
+    manifest: Option<&Manifest>,
 ) -> Value {
+    let author = manifest.and_then(|manifest| manifest.author.as_deref());
     let versions: Vec<Value> = versions
         .iter()
         .map(|(version, status)| {
@@ -206,5 +244,5 @@ fn published_document(
             json!({ "version": version, "status": status })
         })
         .collect();
-    json!({ "name": release.name, "version": release.version, "type": release.runtime, "description": release.description, "registry": registry, "installed": false, "nodes": release.nodes, "permissions": release.permissions, "dependencies": release.dependencies, "versions": versions, "recoveries": recoveries.iter().map(notice_document).collect::<Vec<_>>() })
+    json!({ "name": release.name, "version": release.version, "type": release.runtime, "author": author, "description": release.description, "registry": registry, "installed": false, "nodes": release.nodes, "permissions": release.permissions, "dependencies": release.dependencies, "versions": versions, "recoveries": recoveries.iter().map(notice_document).collect::<Vec<_>>() })
 }

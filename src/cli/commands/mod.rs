@@ -13,6 +13,7 @@ mod key;
 mod list;
 mod load;
 mod metrics;
+mod nodes;
 mod outdated;
 mod pack;
 mod permissions;
@@ -22,6 +23,7 @@ mod publish;
 mod registry;
 mod run;
 mod runs;
+mod scripts;
 mod search;
 mod tree;
 mod trial;
@@ -53,6 +55,8 @@ pub fn run(cli: Cli, output: &Output) -> Result<ExitCode, OpsError> {
         Command::Run(arguments) => run::run(&arguments, output),
         Command::Runs(command) => runs::run(&command, output),
         Command::Plugin(command) => return plugin(command, output),
+        Command::Nodes(command) => nodes::run(&command, output),
+        Command::Scripts(command) => return scripts::run(&command, output),
         Command::Key(command) => key::run(&command, output),
         #[cfg(feature = "registry")]
         Command::Registry(command) => return registry::run(command, output),
@@ -60,6 +64,7 @@ pub fn run(cli: Cli, output: &Output) -> Result<ExitCode, OpsError> {
         Command::Witness(command) => witness::run(command, output),
         #[cfg(feature = "registry")]
         Command::Demo(arguments) => demo::run(&arguments, output),
+        Command::Worker => return Ok(crate::nodes::run_worker()),
         Command::PluginHost => return Ok(crate::engine::native::run_host()),
     };
     done.map(|()| ExitCode::SUCCESS)

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::cli::arguments::PublishArguments;
 use crate::cli::output::Output;
-use crate::ops::publish::{self, Published, Sending};
+use crate::ops::publish::{self, Publish, Published, Sending};
 use crate::ops::{OpsError, Scope, Workspace};
 
 use super::{look, reach, secrets};
@@ -14,8 +14,8 @@ pub fn run(arguments: &PublishArguments, output: &Output) -> Result<(), OpsError
     let sending = if arguments.dry_run { Sending::DryRun } else { Sending::Upload };
     let reach = reach(&arguments.sign.registry);
     let secrets = || secrets(&workspace, &arguments.sign.key, output);
-    let published =
-        look(&workspace, output, publish::publish(&workspace, &arguments.sources, secrets, &reach, sending))?;
+    let what = Publish { sources: &arguments.sources, version: arguments.version.as_ref() };
+    let published = look(&workspace, output, publish::publish(&workspace, what, secrets, &reach, sending))?;
     show(&published, output);
     Ok(())
 }

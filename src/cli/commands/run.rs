@@ -11,6 +11,7 @@ use crate::cli::output::Output;
 #[cfg(feature = "otel")]
 use crate::cli::watch::Telemetry;
 use crate::cli::watch::{EventFile, Lines, Progress, Watchers};
+use crate::nodes::{Unreadable, read_json};
 use crate::ops::run::{self, Notice, PlannedRun};
 use crate::ops::{OpsError, Scope, Workspace, runs};
 use crate::workflow::{MAX_DEPTH, RunOptions, fits};
@@ -88,7 +89,7 @@ fn run_to_its_end(planned: &PlannedRun, input: Value, options: RunOptions, outpu
 }
 
 /// Text as it is, anything else as JSON: what a shell can use.
-fn text(value: &Value) -> String {
+pub fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         other => serde_json::to_string_pretty(other).expect("values have text keys"),
@@ -114,12 +115,17 @@ pub fn read_input(given: Option<&str>, file: Option<&Path>) -> Result<Value, Ops
         }
         (None, None) => return Ok(json!({})),
     };
-    let input = serde_json::from_str(&text);
-    let input = input.and_then(|input: Value| match fits(&input, MAX_DEPTH) {
-        true => Ok(input),
-        false => Err(serde::de::Error::custom(format!("it nests deeper than {MAX_DEPTH} levels"))),
-    });
-    input.map_err(|source| OpsError::Input { place, source })
+    let refused = |source| OpsError::Input { place: place.clone(), source };
+    let input = read_json(text.as_bytes()).map_err(|error| {
+        refused(match error {
+            Unreadable::Syntax(source) => source,
+            wide @ Unreadable::TooWide(_) => serde::de::Error::custom(wide),
+        })
+    })?;
+    if !fits(&input, MAX_DEPTH) {
+        return Err(refused(serde::de::Error::custom(format!("it nests deeper than {MAX_DEPTH} levels"))));
+    }
+    Ok(input)
 }
 
 fn read_stdin() -> Result<String, OpsError> {

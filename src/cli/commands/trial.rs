@@ -26,7 +26,7 @@ pub fn test(arguments: &TestArguments, output: &Output) -> Result<ExitCode, OpsE
 
 pub fn bench(arguments: &BenchArguments, output: &Output) -> Result<(), OpsError> {
     let trial = load(&arguments.trial, output)?;
-    let measured = trial::bench(&trial, &given(&arguments.trial)?, arguments.time)?;
+    let measured = trial::bench(&trial, &given(&arguments.trial)?, arguments.time, arguments.batch)?;
     output.result(&bench_document(&trial, &measured), || bench_text(&trial, &measured));
     Ok(())
 }
@@ -127,6 +127,7 @@ fn bench_document(trial: &Trial, measured: &[Measured]) -> Value {
                 "node": one.node,
                 "example": one.label,
                 "calls": one.calls,
+                "batch": one.batch,
                 "per_second": per_second(one),
                 "first_us": micros(one.first),
                 "p50_us": part(0.5),

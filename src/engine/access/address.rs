@@ -8,7 +8,7 @@ pub(super) fn canonical(address: IpAddr) -> IpAddr {
 }
 
 /// Whether anybody on the internet may have this address. In doubt it is not public.
-pub(super) fn is_public(address: IpAddr) -> bool {
+pub(crate) fn is_public(address: IpAddr) -> bool {
     match canonical(address) {
         IpAddr::V4(address) => is_public_v4(address),
         IpAddr::V6(address) => is_public_v6(address),

@@ -11,7 +11,8 @@ pub mod net;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub(crate) use address::is_public;
 pub use files::Files;
-pub use http::{HttpClient, HttpRequest, HttpResponse, Redirects};
+pub use http::{Gate, HttpClient, HttpRequest, HttpResponse, Redirects};
 pub use kv::KeyValues;
 pub use net::{Purpose, Resolver};

@@ -98,8 +98,8 @@ impl Resolver {
         Ok(addresses)
     }
 
-    /// The system's resolver knows no deadline, so it works on a thread that may outlive the call.
-    fn addresses(&self, host: &str, deadline: Instant) -> Result<Vec<IpAddr>, CallError> {
+    /// The addresses of a host, never none. The system's resolver knows no deadline, so it works on a thread that may outlive the call.
+    pub(crate) fn addresses(&self, host: &str, deadline: Instant) -> Result<Vec<IpAddr>, CallError> {
         if let Ok(address) = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
             return Ok(vec![address::canonical(address)]);
         }

@@ -20,7 +20,7 @@ pub enum Need {
 }
 
 /// Prefixes of what is offered, with the major version behind them; the first that fits counts.
-const OFFERED: [(&str, Need); 11] = [
+const OFFERED: [(&str, Need); 13] = [
     ("wasi:cli/environment@0.2", Need::Reach(Word::ReadEnv)),
     ("wasi:cli/run@", Need::NotGiven),
     ("wasi:cli/", Need::Nothing),
@@ -29,6 +29,8 @@ const OFFERED: [(&str, Need); 11] = [
     ("wasi:io/", Need::Nothing),
     ("wasi:filesystem/", Need::Reach(Word::ReadFiles)),
     ("wasi:sockets/", Need::Permission(Word::NetworkAccess)),
+    ("wasi:http/outgoing-handler@", Need::Permission(Word::HttpClient)),
+    ("wasi:http/types@", Need::Nothing),
     ("pocket:plugin/log@1.", Need::Nothing),
     ("pocket:plugin/kv@1.", Need::Nothing),
     ("pocket:plugin/http@1.", Need::Permission(Word::HttpClient)),

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use pocket_index::permissions::Access;
 
 use super::frame::{Fields, FrameError};
+use super::kernel::Kernel;
 use crate::engine::plugin::Border;
 
 /// The first thing the host process hears: how to confine itself. The library's descriptor comes with it.
@@ -151,13 +152,9 @@ pub struct Confined {
 impl Confined {
     /// What to tell the user each time, if anything is missing.
     pub fn warning(self, plugin: &str) -> Option<String> {
-        let what = match (self.files, self.system_calls) {
-            (true, true) => return None,
-            (false, true) => "reads and writes every file that you may: this kernel has no Landlock",
-            (true, false) => "makes any system call: this kernel has no seccomp",
-            (false, false) => "does whatever you may: this kernel has neither Landlock nor seccomp",
-        };
-        Some(format!("`{plugin}` is not confined, as your pocket.yaml allows, and {what}"))
+        let kernel = Kernel { files: self.files, system_calls: self.system_calls };
+        let what = kernel.consequence();
+        (!kernel.confines()).then(|| format!("`{plugin}` is not confined, as your pocket.yaml allows, and {what}"))
     }
 }
 

@@ -18,6 +18,7 @@ mod fault;
 mod frame;
 mod history;
 mod host;
+mod kernel;
 mod library;
 mod link;
 mod message;
@@ -31,6 +32,7 @@ mod watch;
 
 pub use describe::describe;
 pub use host::run_host;
+pub use kernel::Kernel;
 pub use message::Confinement;
 pub use plugin::{NativeOptions, NativePlugin};
 pub use process::HOST_ARGUMENT;

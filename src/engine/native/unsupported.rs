@@ -24,6 +24,37 @@ pub enum Confinement {
     AllowUnconfined,
 }
 
+/// What a kernel can hold a process with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kernel {
+    /// By the files that it may use.
+    pub files: bool,
+    /// By the system calls that it may make.
+    pub system_calls: bool,
+}
+
+impl Kernel {
+    /// Nothing is known of other systems.
+    pub fn of_this_machine() -> Self {
+        Self { files: false, system_calls: false }
+    }
+
+    /// It cannot.
+    pub fn confines(self) -> bool {
+        false
+    }
+
+    /// What a plugin does that runs all the same; a sentence without its subject.
+    pub fn consequence(self) -> String {
+        "is not run".to_owned()
+    }
+
+    /// What is missing, as a sentence.
+    pub fn lack(self) -> &'static str {
+        "this system cannot confine processes"
+    }
+}
+
 /// How native plugins are held.
 #[derive(Debug, Clone)]
 pub struct NativeOptions {

@@ -13,25 +13,29 @@ use pocket_index::digest::{self, Digest};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use super::code::CodeFile;
 use super::preview1::ADAPTER;
 use super::stored_code::{self, CheckedFile};
 use super::wrap::{self, PLUGIN_WIT, Preview1};
 
 /// Changes when this file begins to store something else.
-const FORMAT: &[u8] = b"pocket compiled wasm 1\n";
+const FORMAT: &[u8] = b"pocket compiled wasm 2\n";
+
+/// 128 KiB are read at once: more is not faster, and less is busy with asking for the next.
+const PIECE: usize = 128 << 10;
 
 /// The component that `code` is, from the cache or compiled. The error is a sentence without subject.
 pub(super) fn load_or_compile(
     engine: &Engine,
     cache_dir: &Path,
-    code: &[u8],
+    code: &CodeFile<'_>,
     preview1: Preview1,
 ) -> Result<Component, String> {
-    let entry = Entry::new(engine, cache_dir, code, preview1);
+    let entry = Entry::new(engine, cache_dir, code.digest(), preview1);
     if let Some(component) = entry.load(engine) {
         return Ok(component);
     }
-    let wrapped = wrap::wrapped(code, preview1)?;
+    let wrapped = wrap::wrapped(&code.bytes()?, preview1)?;
     let component = Component::new(engine, &wrapped).map_err(|error| format!("it is no valid component: {error:#}"))?;
     // A failure leaves the next load as slow as this one, which is all that a cache may cost.
     if let Ok(compiled) = component.serialize() {
@@ -48,17 +52,15 @@ struct Entry {
 }
 
 impl Entry {
-    fn new(engine: &Engine, cache_dir: &Path, code: &[u8], preview1: Preview1) -> Self {
+    fn new(engine: &Engine, cache_dir: &Path, code: Digest, preview1: Preview1) -> Self {
         let mut key = KeyHasher(digest::Hasher::new());
         key.write(FORMAT);
-        // What the code is wrapped with is compiled with it.
-        if wrap::is_core_module(code) {
-            key.write(preview1.word().as_bytes());
-            key.write(ADAPTER.as_bytes());
-            key.write(PLUGIN_WIT.as_bytes());
-        }
+        // What a core module is wrapped with is compiled with it. Which kind of file it is, its digest does not tell.
+        key.write(preview1.word().as_bytes());
+        key.write(ADAPTER.as_bytes());
+        key.write(PLUGIN_WIT.as_bytes());
         engine.precompile_compatibility_hash().hash(&mut key);
-        key.write(code);
+        key.write(code.as_bytes());
         let key = key.0.finish().hex();
         let folder = cache_dir.join("wasm");
         Self { code: folder.join(format!("{key}.cwasm")), digest: folder.join(format!("{key}.sha256")), folder }
@@ -71,7 +73,7 @@ impl Entry {
             return None;
         }
         let mut found = digest::Hasher::new();
-        io::copy(&mut fs::File::open(&self.code).ok()?, &mut found).ok()?;
+        found.read_all(fs::File::open(&self.code).ok()?, &mut vec![0; PIECE]).ok()?;
         if found.finish() != expected {
             return None;
         }

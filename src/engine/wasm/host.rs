@@ -38,7 +38,14 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     kv.func_wrap("delete", |store: Host<'_>, (key,): (String,)| Ok((store.data().texts.delete(&key),)))?;
     let mut http = linker.instance(&format!("pocket:plugin/http@{VERSION}"))?;
     http.func_wrap("request", |store: Host<'_>, (request,): (String,)| {
-        Ok((send(store.data(), &request).map_err(|error| error_text(&error)),))
+        let answer = send(store.data(), &request).map_err(|error| {
+            let text = error_text(&error);
+            if error.kind == CallErrorKind::Denied {
+                store.data().refusal.note(error);
+            }
+            text
+        });
+        Ok((answer,))
     })
 }
 
@@ -85,9 +92,10 @@ fn send(state: &State, request: &str) -> Result<String, CallError> {
     };
     let border = &state.border;
     let response = state.http.send(&border.grants, border.limits, request, state.deadline);
-    let response = response.inspect_err(|error| match error.kind {
-        CallErrorKind::Denied => state.refusal.note(error.clone()),
-        _ => {}
+    let response = response.inspect_err(|error| {
+        if error.kind == CallErrorKind::Denied {
+            state.refusal.note(error.clone());
+        }
     })?;
     Ok(serde_json::to_string(&Response::from(response)).expect("texts and numbers always serialize"))
 }

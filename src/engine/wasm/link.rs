@@ -13,6 +13,11 @@ use crate::engine::inspect::{Need, RUN_TYPE};
 /// The export that every plugin has.
 pub(super) const RUN: &str = "run";
 
+/// The export of plugins that take several calls in one crossing.
+const RUN_BATCH: &str = "run-batch";
+
+const RUN_BATCH_TYPE: &str = "func(node: string, calls: string, context: string) -> result<string, string>";
+
 /// A component that is ready to run.
 pub(super) struct Linked {
     pub(super) instance: InstancePre<State>,
@@ -23,6 +28,7 @@ pub(super) struct Linked {
 /// What a plugin exports.
 pub(super) struct Exports {
     pub(super) run: ComponentExportIndex,
+    pub(super) run_batch: Option<ComponentExportIndex>,
     pub(super) start: Option<ComponentExportIndex>,
     pub(super) stop: Option<ComponentExportIndex>,
 }
@@ -124,6 +130,7 @@ impl Exports {
         })?;
         Ok(Self {
             run,
+            run_batch: optional(component, RUN_BATCH, 3, Returns::Text, RUN_BATCH_TYPE)?,
             start: optional(component, "start", 1, Returns::Success, "func(settings: string) -> result<_, string>")?,
             stop: optional(component, "stop", 0, Returns::Nothing, "func()")?,
         })

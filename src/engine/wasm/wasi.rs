@@ -1,7 +1,7 @@
 //! The WASI 0.2 world of a plugin: there, because languages' standard libraries ask for it, and as large as what was granted.
 //!
 //! Of the environment there are the variables that were granted, of the file system the folders, of the network TCP connections
-//! to hosts and ports; the standard input is empty, and what is written to standard output and error goes to the plugin's log.
+//! and HTTP requests to hosts and ports; the standard input is empty, and what is written to standard output and error goes to the plugin's log.
 
 use std::path::Path;
 use std::pin::Pin;
@@ -16,6 +16,7 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
+use super::http::{self, Outgoing};
 use super::sockets::{self, Found};
 use super::state::{MAX_PRINTED_BYTES, Printed, Refusal, State};
 use crate::engine::plugin::Border;
@@ -26,7 +27,8 @@ pub(super) const VERSION: &str = "0.2.12";
 /// What one instance sees of WASI.
 pub(super) struct World {
     ctx: WasiCtx,
-    table: ResourceTable,
+    pub(super) table: ResourceTable,
+    pub(super) http: Outgoing,
 }
 
 impl World {
@@ -39,6 +41,7 @@ impl World {
         printed: &Printed,
         refusal: &Refusal,
         found: &Found,
+        http: Outgoing,
     ) -> Result<Self, String> {
         let mut builder = WasiCtxBuilder::new();
         builder.stdout(printed.clone()).stderr(printed.clone());
@@ -57,7 +60,7 @@ impl World {
             let is_allowed = found.allows(&border, &refusal, address, usage);
             Box::pin(async move { is_allowed })
         });
-        Ok(Self { ctx: builder.build(), table: ResourceTable::new() })
+        Ok(Self { ctx: builder.build(), table: ResourceTable::new(), http })
     }
 }
 
@@ -116,7 +119,8 @@ impl WasiView for State {
 /// Links WASI. Its functions are asynchronous: a call that waits inside one can be ended at its deadline.
 pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
-    sockets::link(linker)
+    sockets::link(linker)?;
+    http::link(linker)
 }
 
 impl IsTerminal for Printed {

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use pocket_index::manifest::Manifest;
 use pocket_index::permissions::{Permissions, Word};
+use pocket_index::tree::Tree;
 use serde_json::Value;
 
 use super::rights::Rights;
@@ -35,6 +36,8 @@ pub struct LazyPlugin {
     pub(super) looking: Looking,
     /// Joined when the plugin is used: one that is not may lack what it needs.
     pub(super) settings: OnceLock<Settings>,
+    /// What an unpacked plugin's files were when they were verified.
+    pub(super) verified: OnceLock<Tree>,
     pub(super) loaded: OnceLock<Result<Arc<Plugin>, CallError>>,
 }
 
@@ -104,13 +107,14 @@ impl LazyPlugin {
     pub fn verify_and_load(&self) -> Result<(), OpsError> {
         if let Files::Locked(unpacked) = &self.files {
             let Unpacked { locked, installed, .. } = &**unpacked;
-            installed.verify()?;
+            let tree = installed.verify()?;
             // The plan was made from the manifest as it stood before the files were verified.
             if installed.manifest()? != self.manifest {
                 let message = "its manifest changed while the workflow was planned";
                 return Err(OpsError::Load { plugin: self.manifest.name.clone(), source: CallError::load(message) });
             }
             refuse_unapproved(locked, &self.manifest.permissions)?;
+            self.verified.get_or_init(|| tree);
         }
         let loaded = self.load().map(|_| ());
         loaded.map_err(|source| OpsError::Load { plugin: self.manifest.name.clone(), source })
@@ -201,7 +205,10 @@ impl LazyPlugin {
         let settings = self.settings.get().ok_or_else(|| CallError::load("its settings were not joined"))?;
         let grants = self.rights.grants(&self.manifest.permissions, &self.granted, settings)?;
         let (root, tree) = match &self.files {
-            Files::Locked(unpacked) => (unpacked.installed.root().to_owned(), Some(unpacked.installed.tree())),
+            Files::Locked(unpacked) => {
+                let tree = self.verified.get().ok_or_else(|| CallError::load("its files were not verified"))?;
+                (unpacked.installed.root().to_owned(), Some(tree.clone()))
+            }
             Files::Local(local) => (local.root.clone(), None),
         };
         let files = PluginFiles { root, manifest: self.manifest.clone(), tree };

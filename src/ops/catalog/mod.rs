@@ -1,10 +1,12 @@
 //! The node types that a workspace's plugins provide, for planning workflows; plugins are loaded when they are needed.
 
 mod lazy;
+mod left_out;
 mod rights;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use pocket_index::manifest::Manifest;
@@ -12,6 +14,7 @@ use pocket_index::name::PluginName;
 use pocket_index::search::SearchEntry;
 use serde_json::{Map, Value};
 
+use super::allowed::allowed;
 use super::install::refuse_seen;
 use super::metrics::Recorder;
 use super::offered::{Kind, Offer, Offered, Standing};
@@ -22,9 +25,10 @@ use super::settings::{Layer, Origin, Settings};
 use super::workspace::SettingsFile;
 use super::{OpsError, Workspace, limits};
 use crate::engine::{Engine, EngineOptions, Sampler};
-use crate::project::Exec;
+use crate::nodes::Allowed;
 use crate::workflow::{Found, NodeCatalog};
 use lazy::{Files, Looking, Unpacked};
+use left_out::LeftOut;
 
 pub use lazy::LazyPlugin;
 pub use rights::Rights;
@@ -41,8 +45,12 @@ pub struct Catalog<'a> {
     used: RefCell<BTreeMap<PluginName, Arc<LazyPlugin>>>,
     /// Why a plugin that is used cannot be.
     failure: RefCell<Option<OpsError>>,
+    /// What is here and not used, for suggestions.
+    left_out: Vec<LeftOut>,
     /// What could be installed, for suggestions.
     available: Vec<SearchEntry>,
+    /// What workflows may use besides plugins.
+    allowed: Arc<Allowed>,
 }
 
 /// A plugin that is looked at while it runs, and what keeps what is seen; none if nobody looks.
@@ -84,6 +92,7 @@ impl<'a> Catalog<'a> {
                 ))),
             }
         }
+        let left_out = offered.offers.iter().filter_map(|offer| LeftOut::of(offer, disabled)).collect();
         Ok(Self {
             workspace,
             policy: Policy::of(workspace)?,
@@ -92,7 +101,9 @@ impl<'a> Catalog<'a> {
             plugins,
             used: RefCell::default(),
             failure: RefCell::default(),
+            left_out,
             available: Vec::new(),
+            allowed: allowed(workspace),
         })
     }
 
@@ -140,6 +151,7 @@ impl<'a> Catalog<'a> {
             }
             Files::Local(local) => {
                 self.policy.check(local.subject(&local.source()))?;
+                local.refuse_unasked()?;
                 local.refuse_unapproved(self.workspace)
             }
         }
@@ -214,6 +226,7 @@ impl Shared<'_> {
                 _ => Looking::NotAtAll,
             },
             settings: OnceLock::new(),
+            verified: OnceLock::new(),
             loaded: OnceLock::new(),
         })
     }
@@ -239,13 +252,20 @@ impl NodeCatalog for Catalog<'_> {
     }
 
     fn provider_hint(&self, node_type: &str) -> Option<String> {
+        if let Some(hint) = self.left_out.iter().find_map(|plugin| plugin.hint(node_type)) {
+            return Some(hint.to_owned());
+        }
         let provides = |entry: &&SearchEntry| entry.nodes.iter().any(|node| node.as_str() == node_type);
         let entry = self.available.iter().find(provides)?;
         Some(format!("the plugin `{}` provides it: run `pocket plugin install {}`", entry.name, entry.name))
     }
 
-    fn may_execute(&self, _program: &str) -> bool {
-        self.workspace.project().plugins.security.allow_exec == Some(Exec::Allowed)
+    fn worker(&self) -> Option<PathBuf> {
+        std::env::current_exe().ok()
+    }
+
+    fn allowed(&self) -> Arc<Allowed> {
+        Arc::clone(&self.allowed)
     }
 }
 

@@ -16,6 +16,10 @@ pub enum Language {
     Rust,
     /// C.
     C,
+    /// Zig.
+    Zig,
+    /// AssemblyScript.
+    AssemblyScript,
     /// Luau.
     Lua,
 }
@@ -27,6 +31,8 @@ impl Language {
             Self::Go => "go",
             Self::Rust => "rust",
             Self::C => "c",
+            Self::Zig => "zig",
+            Self::AssemblyScript => "assemblyscript",
             Self::Lua => "lua",
         }
     }
@@ -38,7 +44,7 @@ pub struct Template {
     pub kit: Option<Kit>,
     runtime: Runtime,
     /// Files and texts; `{{name}}` and others stand for values.
-    files: &'static [(&'static str, &'static str)],
+    files: Files,
     /// What builds it, in its folder; lines with `{{name}}`.
     build: &'static [&'static str],
     /// What is loaded then.
@@ -56,12 +62,55 @@ enum Examples {
     Nowhere,
 }
 
+/// Paths and texts.
+type Files = &'static [(&'static str, &'static str)];
+
 const README: (&str, &str) = ("README.md", include_str!("../../../sdk/templates/README.md"));
 const MANIFEST: (&str, &str) = ("manifest.yaml", include_str!("../../../sdk/templates/manifest.yaml"));
 const CARGO: (&str, &str) = ("Cargo.toml", include_str!("../../../sdk/templates/rust/Cargo.toml"));
 const LIBRARY: (&str, &str) = ("src/lib.rs", include_str!("../../../sdk/templates/rust/lib.rs"));
 /// What is built, and what it is built from, are no part of an archive.
 const RUST_IGNORED: (&str, &str) = (".pocketignore", "target/\nsrc/\nCargo.toml\nCargo.lock\n");
+
+/// A plugin that needs no JSON library.
+const CAPITALS: (&str, &str) = ("manifest.yaml", include_str!("../../../sdk/templates/c/manifest.yaml"));
+
+const C_MODULE: Files = &[
+    README,
+    CAPITALS,
+    ("plugin.c", include_str!("../../../sdk/templates/wasm/c/plugin.c")),
+    (".pocketignore", "*.c\n"),
+];
+const C_BUILD: &[&str] =
+    &["zig cc --target=wasm32-wasi -mexec-model=reactor -Wl,-z,stack-size=262144 -Os -s -o plugin.wasm plugin.c"];
+
+const GO_MODULE: Files = &[
+    README,
+    MANIFEST,
+    ("go.mod", include_str!("../../../sdk/templates/wasm/go/go.mod")),
+    ("plugin.go", include_str!("../../../sdk/templates/wasm/go/plugin.go")),
+    ("glue.go", include_str!("../../../sdk/templates/wasm/go/glue.go")),
+    (".pocketignore", "*.go\ngo.mod\n"),
+];
+const GO_BUILD: &[&str] = &["env GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -o plugin.wasm ."];
+
+const ZIG_MODULE: Files = &[
+    README,
+    MANIFEST,
+    ("plugin.zig", include_str!("../../../sdk/templates/wasm/zig/plugin.zig")),
+    (".pocketignore", "*.zig\n"),
+];
+const ZIG_BUILD: &[&str] = &[
+    "zig build-exe plugin.zig -target wasm32-freestanding -O ReleaseSmall -fno-entry -rdynamic -femit-bin=plugin.wasm",
+];
+
+const SCRIPT_MODULE: Files = &[
+    README,
+    CAPITALS,
+    ("plugin.ts", include_str!("../../../sdk/templates/wasm/assemblyscript/plugin.ts")),
+    (".pocketignore", "*.ts\n"),
+];
+const SCRIPT_BUILD: &[&str] = &["asc plugin.ts -O3 --runtime minimal --use abort= --exportRuntime -o plugin.wasm"];
 
 impl Template {
     /// What makes such a plugin; none if nothing does.
@@ -71,6 +120,10 @@ impl Template {
             (Runtime::Native, Language::Go) => Some(Self::go()),
             (Runtime::Native, Language::C) => Some(Self::c()),
             (Runtime::Native | Runtime::Wasm, Language::Rust) => Some(Self::rust(runtime)),
+            (Runtime::Wasm, Language::C) => Some(Self::module(C_MODULE, C_BUILD)),
+            (Runtime::Wasm, Language::Go) => Some(Self::module(GO_MODULE, GO_BUILD)),
+            (Runtime::Wasm, Language::Zig) => Some(Self::module(ZIG_MODULE, ZIG_BUILD)),
+            (Runtime::Wasm, Language::AssemblyScript) => Some(Self::module(SCRIPT_MODULE, SCRIPT_BUILD)),
             _ => None,
         }
     }
@@ -111,14 +164,14 @@ impl Template {
             runtime: Runtime::Native,
             files: &[
                 README,
-                ("manifest.yaml", include_str!("../../../sdk/templates/c/manifest.yaml")),
+                CAPITALS,
                 ("plugin.c", include_str!("../../../sdk/templates/c/plugin.c")),
                 ("pocket_plugin.h", include_str!("../../../sdk/c/pocket_plugin.h")),
                 (".pocketignore", "*.c\n*.h\n"),
             ],
             build: &["cc -shared -fPIC -o {{name}}.so plugin.c"],
             load: ".",
-            binary: "{{name}}.so",
+            binary: "{ {{target}}: {{name}}.so }",
             examples: Examples::InManifest,
         }
     }
@@ -139,6 +192,12 @@ impl Template {
         };
         let files = &[README, MANIFEST, CARGO, LIBRARY, RUST_IGNORED];
         Self { kit: Some(Kit::Rust), runtime, files, build, load: ".", binary, examples: Examples::InManifest }
+    }
+
+    /// A module without a kit: what stands between it and the engine is a few functions in its own source.
+    fn module(files: Files, build: &'static [&'static str]) -> Self {
+        let (load, binary) = (".", "plugin.wasm");
+        Self { kit: None, runtime: Runtime::Wasm, files, build, load, binary, examples: Examples::InManifest }
     }
 
     /// The files with their paths.

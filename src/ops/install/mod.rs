@@ -30,6 +30,7 @@ pub use approval::{Approver, Ask, Consent, Entry, entries, sentences};
 pub use changes::Change;
 pub(super) use direct::standalone;
 pub use direct::{DirectError, Unvouched};
+pub(super) use imports::refuse_unasked_in;
 pub use origins::OriginError;
 pub use outdated::{Outdated, outdated};
 pub(super) use revoked::refuse_seen;

@@ -64,6 +64,7 @@ pub fn load(workspace: &Workspace, load: &Load, approver: &dyn Approver) -> Resu
         let (plugin, entry) = read_one(load, &path, &known)?;
         refuse_clash(&plugin, &offered, &all)?;
         Policy::of(workspace)?.check(plugin.subject(&plugin.source()))?;
+        plugin.refuse_unasked()?;
         probe::probe(workspace, &plugin.manifest, &plugin.root)?;
         all.push(plugin);
         entries.push(entry);

@@ -14,7 +14,7 @@ use pocket_index::manifest::Manifest;
 use pocket_index::name::PluginName;
 use pocket_index::permissions::{Permissions, Word};
 
-use super::install::entries;
+use super::install::{entries, refuse_unasked_in};
 use super::permissions::Grant;
 use super::policy::Subject;
 use super::workspace::SettingsFile;
@@ -110,6 +110,14 @@ impl LocalPlugin {
             memory: asked.memory.clone(),
             timeout: asked.timeout.clone(),
         }
+    }
+
+    /// Refuses a module that imports what its manifest does not ask for.
+    ///
+    /// # Errors
+    /// Names the first such import, or the file cannot be read.
+    pub fn refuse_unasked(&self) -> Result<(), OpsError> {
+        refuse_unasked_in(&self.manifest, &self.root)
     }
 
     /// Refuses what asks for more than somebody said yes to.

@@ -21,6 +21,15 @@ pub struct Frame {
     pub children: Vec<Self>,
 }
 
+impl Frame {
+    /// Whether functions in it have numbers instead of names.
+    pub(super) fn has_nameless(&self) -> bool {
+        let number = self.label.strip_prefix("function ").filter(|_| self.part == Part::Guest);
+        let is_nameless = number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
+        is_nameless || self.children.iter().any(Self::has_nameless)
+    }
+}
+
 /// Whose time it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {

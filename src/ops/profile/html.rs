@@ -8,6 +8,9 @@ use super::{Frame, Part, Profiled};
 /// 0.1 % of the width is less than a pixel on most screens.
 const NARROWEST: f64 = 0.001;
 
+/// 3 % of the width is some four letters: less says nothing. Who rests on the box reads it all.
+const NARROWEST_LABEL: f64 = 0.03;
+
 /// 200 functions deep is more than fits a screen.
 const MOST_ROWS: usize = 200;
 
@@ -23,7 +26,7 @@ p { margin: .3rem 0 1.2rem }
 .row { display: flex }
 .engine { background: #b9c7dc } .others { background: #d5d3cd } .transport { background: #f0cf8e } .guest { background: #ef9a7a }
 .label:hover { outline: 2px solid var(--ink) }
-.key span { display: inline-block; padding: 0 .6em; margin-right: .5em; border-radius: 2px; font-size: 13px; color: #1d1d22 }
+.key span { display: inline-block; padding: 0 .6em; margin: 0 .5em .3em 0; border-radius: 2px; font-size: 13px; color: #1d1d22 }
 table { border-collapse: collapse; margin-top: 1.5rem; font-variant-numeric: tabular-nums; font-size: 14px }
 th, td { padding: .2rem 1rem .2rem 0; text-align: left; border-bottom: 1px solid var(--line) }
 td.n, th.n { text-align: right }
@@ -39,21 +42,10 @@ pub fn page(profiled: &Profiled) -> String {
     );
     let runs = if profiled.runs == 1 { "1 run".to_owned() } else { format!("{} runs", profiled.runs) };
     let all = time(profiled.root.time);
-    write(
-        &mut html,
-        format_args!("<p>{runs}, {all} together; the plugin's code was seen {} times. ", profiled.samples),
-    );
+    write(&mut html, format_args!("<p>{runs}, {all} together. {}", seen(profiled)));
     html.push_str("A box is as wide as its time; what is below it happened in it. Rest on a box to read it.</p>\n");
-    html.push_str("<p class=\"key\">");
-    for (part, what) in [
-        (Part::Engine, "engine: steps, templates, built-in nodes"),
-        (Part::Transport, "transport: values as texts, waiting"),
-        (Part::Guest, "the plugin's own code"),
-        (Part::Others, "other plugins"),
-    ] {
-        write(&mut html, format_args!("<span class=\"{}\">{what}</span>", part.word()));
-    }
-    html.push_str("</p>\n<div class=\"graph\">");
+    html.push_str(&key(&profiled.root));
+    html.push_str("<div class=\"graph\">");
     frame(&mut html, &profiled.root, &profiled.root, 100.0, 0);
     html.push_str("</div>\n");
     html.push_str(&table(&profiled.root));
@@ -61,16 +53,49 @@ pub fn page(profiled: &Profiled) -> String {
     html
 }
 
+/// How the plugin's code was looked at.
+fn seen(profiled: &Profiled) -> String {
+    match profiled.samples {
+        0 => "Inside the plugin, the time of its process on the processor is known, if it has one. ".to_owned(),
+        1 => "The plugin's code was seen once. ".to_owned(),
+        samples => format!("The plugin's code was seen {samples} times. "),
+    }
+}
+
+/// What the colours mean, with the time of each by itself.
+fn key(root: &Frame) -> String {
+    let mut own = Vec::new();
+    collect(root, &mut own);
+    let all = root.time.as_secs_f64().max(f64::MIN_POSITIVE);
+    let mut html = "<p class=\"key\">".to_owned();
+    for (part, what) in [
+        (Part::Engine, "engine: steps, templates, built-in nodes"),
+        (Part::Transport, "transport: values as texts, waiting"),
+        (Part::Guest, "the plugin's own code"),
+        (Part::Others, "other plugins"),
+    ] {
+        let alone: Duration = own.iter().filter(|(_, of, _)| *of == part).map(|(_, _, time)| *time).sum();
+        if part == Part::Others && alone.is_zero() {
+            continue;
+        }
+        let share = alone.as_secs_f64() / all * 100.0;
+        let word = part.word();
+        write(&mut html, format_args!("<span class=\"{word}\">{what} &ndash; {}, {share:.1}%</span>", time(alone)));
+    }
+    html + "</p>\n"
+}
+
 /// A box and what is in it; `width` is in percent of the box around it.
 fn frame(html: &mut String, one: &Frame, root: &Frame, width: f64, depth: usize) {
     let all = root.time.as_secs_f64().max(f64::MIN_POSITIVE);
     let share = one.time.as_secs_f64() / all;
     let label = escape(&one.label);
+    let shown = if share < NARROWEST_LABEL { "" } else { label.as_str() };
     let tip = format!("{label}: {}, {:.1}% of all, {} times", time(one.time), share * 100.0, one.count);
     write(
         html,
         format_args!(
-            "<div class=\"frame\" style=\"width:{width:.3}%\"><span class=\"label {}\" title=\"{tip}\">{label}</span>",
+            "<div class=\"frame\" style=\"width:{width:.3}%\"><span class=\"label {}\" title=\"{tip}\">{shown}</span>",
             one.part.word()
         ),
     );
@@ -102,7 +127,11 @@ fn table(root: &Frame) -> String {
             format_args!("<tr><td>{label}<td>{part}<td class=\"n\">{shown}<td class=\"n\">{share:.1}%</tr>\n"),
         );
     }
-    html + "</table>\n"
+    html.push_str("</table>\n");
+    if root.has_nameless() {
+        html.push_str("<p>Functions with numbers have no names in the module: build it with names (`debug` or `strip = false`) to see them.</p>\n");
+    }
+    html
 }
 
 fn collect<'f>(frame: &'f Frame, own: &mut Vec<(&'f str, Part, Duration)>) {

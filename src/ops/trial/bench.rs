@@ -1,10 +1,12 @@
 //! `plugin bench`: how fast a plugin's nodes are, one call after the other.
 
+use std::num::NonZeroU16;
 use std::time::{Duration, Instant};
 
 use pocket_index::name::NodeType;
+use serde_json::json;
 
-use super::{Case, Given, Trial};
+use super::{Case, Given, Trial, TrialError};
 use crate::home::metrics::Histogram;
 use crate::ops::OpsError;
 
@@ -20,6 +22,8 @@ pub struct Measured {
     pub label: String,
     /// How many calls were made.
     pub calls: u64,
+    /// How many of them were made at once; their times below are those of so many together.
+    pub batch: NonZeroU16,
     /// The time they took together.
     pub elapsed: Duration,
     /// The very first call.
@@ -30,23 +34,32 @@ pub struct Measured {
     pub longest: Duration,
 }
 
-/// Calls each node for `time` with each example, or with what was given.
+/// Calls each node for `time` with each example, or with what was given; without either, with an empty object. `batch` calls are made
+/// at once.
 ///
 /// # Errors
 /// There is no such node, nothing to call it with, or a call fails.
-pub fn bench(trial: &Trial, given: &Given, time: Duration) -> Result<Vec<Measured>, OpsError> {
-    let cases = trial.cases(given)?;
+pub fn bench(trial: &Trial, given: &Given, time: Duration, batch: NonZeroU16) -> Result<Vec<Measured>, OpsError> {
+    let mut cases = trial.cases(given)?;
     if cases.is_empty() {
-        return Err(OpsError::NoExamples { plugin: trial.name().clone() });
+        cases = trial.cases(&Given { input: Some(json!({})), ..given.clone() })?;
+        for case in &mut cases {
+            case.label = "an empty input".to_owned();
+            let no_examples = |source| TrialError::NoExamples { plugin: trial.name().clone(), source };
+            trial.call(case).map_err(no_examples)?;
+        }
     }
-    cases.iter().map(|case| one(trial, case, time)).collect()
+    cases.iter().map(|case| one(trial, case, time, batch)).collect()
 }
 
-fn one(trial: &Trial, case: &Case<'_>, time: Duration) -> Result<Measured, OpsError> {
+fn one(trial: &Trial, case: &Case<'_>, time: Duration, batch: NonZeroU16) -> Result<Measured, OpsError> {
     let call = || {
         let began = Instant::now();
-        let failed = |source| OpsError::Trial { node: case.node.node_type.clone(), label: case.label.clone(), source };
-        trial.call(case).map_err(failed)?;
+        let failed = |source| TrialError::Call { node: case.node.node_type.clone(), label: case.label.clone(), source };
+        match batch.get() {
+            1 => drop(trial.call(case).map_err(failed)?),
+            calls => trial.call_batch(case, calls).into_iter().try_for_each(|reply| reply.map(drop)).map_err(failed)?,
+        }
         Ok::<_, OpsError>(began.elapsed())
     };
     let first = call()?;
@@ -63,8 +76,8 @@ fn one(trial: &Trial, case: &Case<'_>, time: Duration) -> Result<Measured, OpsEr
         let elapsed = call()?;
         times.count(u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX));
         longest = longest.max(elapsed);
-        calls += 1;
+        calls += u64::from(batch.get());
     }
     let (node, label) = (case.node.node_type.clone(), case.label.clone());
-    Ok(Measured { node, label, calls, elapsed: began.elapsed(), first, times, longest })
+    Ok(Measured { node, label, calls, batch, elapsed: began.elapsed(), first, times, longest })
 }

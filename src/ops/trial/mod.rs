@@ -1,6 +1,7 @@
 //! `plugin test` and `plugin bench`: a plugin's nodes are called with the examples of its manifest, or with an input that is given.
 
 mod bench;
+mod error;
 mod test;
 
 use std::path::Path;
@@ -21,11 +22,12 @@ use super::policy::{Policy, Subject};
 use super::settings::{Layer, Settings};
 use super::workspace::SettingsFile;
 use super::{OpsError, Workspace, limits};
-use crate::engine::{Call, CallContext, CallError, Plugin, PluginFiles, Reply};
+use crate::engine::{Asked, Call, CallContext, CallError, Plugin, PluginFiles, Reply};
 use crate::home::loaded;
 use crate::project::Source;
 
 pub use bench::{Measured, bench};
+pub use error::TrialError;
 pub use test::{Outcome, Tested, test};
 
 /// A plugin that is loaded to be tried.
@@ -110,28 +112,38 @@ impl Trial {
         let nodes: Vec<&NodeSpec> =
             self.manifest.nodes.iter().filter(|node| only.is_none_or(|only| *only == node.node_type)).collect();
         match only {
-            Some(only) if nodes.is_empty() => Err(OpsError::NoNode {
+            Some(only) if nodes.is_empty() => Err(TrialError::NoNode {
                 plugin: self.manifest.name.clone(),
                 node: only.clone(),
                 known: self.manifest.nodes.iter().map(|node| node.node_type.clone()).collect(),
-            }),
+            }
+            .into()),
             _ => Ok(nodes),
         }
     }
 
     fn call(&self, case: &Case<'_>) -> Result<Reply, CallError> {
-        let context = CallContext {
-            run_id: "trial".to_owned(),
-            node: case.node.node_type.to_string(),
-            attempt: 1,
-            deadline: Instant::now() + self.plugin.limits().timeout,
-        };
         self.plugin.call(Call {
             node_type: case.node.node_type.as_str(),
             config: &case.config,
             input: &case.input,
-            context,
+            context: self.context(case, 1),
         })
+    }
+
+    /// The same call so many times at once.
+    fn call_batch(&self, case: &Case<'_>, calls: u16) -> Vec<Result<Reply, CallError>> {
+        let asked = vec![Asked { config: &case.config, input: &case.input }; usize::from(calls)];
+        self.plugin.call_batch(case.node.node_type.as_str(), &asked, &self.context(case, calls))
+    }
+
+    fn context(&self, case: &Case<'_>, calls: u16) -> CallContext {
+        CallContext {
+            run_id: "trial".to_owned(),
+            node: case.node.node_type.to_string(),
+            attempt: 1,
+            deadline: Instant::now() + self.plugin.limits().timeout * u32::from(calls),
+        }
     }
 }
 

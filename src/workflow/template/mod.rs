@@ -99,7 +99,12 @@ impl Template {
 
     /// The nodes whose output is used by a name in the source, `output "node"`, so that a plan can check them.
     pub fn output_references(&self) -> Vec<Reference> {
-        references::find(&self.parsed)
+        references::find(&self.parsed, "output")
+    }
+
+    /// The environment variables that are read by a name in the source, `env "NAME"`.
+    pub fn variable_references(&self) -> Vec<Reference> {
+        references::find(&self.parsed, "env")
     }
 
     /// The action that is the whole template.

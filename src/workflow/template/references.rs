@@ -1,29 +1,41 @@
-//! Finds the outputs of other nodes that a template names.
+//! Finds the outputs of other nodes, and the environment variables, that a template names.
 
 use super::ast::{Block, Command, Node, Operand, Pipeline, Term};
 use super::parser::Parsed;
 use super::value::to_text;
 
-/// A node that a template names with `output "node"`.
+/// What a template names: a node with `output "node"`, a variable with `env "NAME"`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reference {
-    /// The node's name.
+    /// The name.
     pub name: String,
     /// Bytes of the source before the quoted name.
     pub offset: usize,
 }
 
-/// All references in the order of the source.
-pub(super) fn find(parsed: &Parsed) -> Vec<Reference> {
-    let mut found = Vec::new();
+/// All names that a function is given, in the order of the source.
+pub(super) fn find(parsed: &Parsed, function: &str) -> Vec<Reference> {
+    let mut found = Found { function, names: Vec::new() };
     for body in parsed.definitions.values().chain([&parsed.main]) {
         in_block(body, &mut found);
     }
-    found.sort_by_key(|reference| reference.offset);
-    found
+    found.names.sort_by_key(|reference| reference.offset);
+    found.names
 }
 
-fn in_block(block: &Block, found: &mut Vec<Reference>) {
+/// What was found so far.
+struct Found<'a> {
+    function: &'a str,
+    names: Vec<Reference>,
+}
+
+impl Found<'_> {
+    fn is_called(&self, operand: &Operand) -> bool {
+        matches!(operand.term, Term::Function(function) if function.name == self.function)
+    }
+}
+
+fn in_block(block: &Block, found: &mut Found<'_>) {
     for node in block {
         match node {
             Node::Text(..) | Node::Break | Node::Continue => {}
@@ -45,13 +57,13 @@ fn in_block(block: &Block, found: &mut Vec<Reference>) {
     }
 }
 
-fn in_pipeline(pipeline: &Pipeline, found: &mut Vec<Reference>) {
+fn in_pipeline(pipeline: &Pipeline, found: &mut Found<'_>) {
     let mut before: Option<&Command> = None;
     for command in &pipeline.commands {
-        if is_output(&command.head) {
+        if found.is_called(&command.head) {
             // The name is the argument, or comes through the pipe.
             let piped = before.filter(|before| before.arguments.is_empty()).map(|before| &before.head);
-            found.extend(command.arguments.first().or(piped).and_then(reference));
+            found.names.extend(command.arguments.first().or(piped).and_then(reference));
         }
         before = Some(command);
     }
@@ -60,16 +72,12 @@ fn in_pipeline(pipeline: &Pipeline, found: &mut Vec<Reference>) {
     }
 }
 
-fn in_operand(operand: &Operand, found: &mut Vec<Reference>) {
+fn in_operand(operand: &Operand, found: &mut Found<'_>) {
     match &operand.term {
         Term::Parenthesised(pipeline) => in_pipeline(pipeline, found),
         Term::Chain(head, _) => in_operand(head, found),
         _ => {}
     }
-}
-
-fn is_output(operand: &Operand) -> bool {
-    matches!(operand.term, Term::Function(function) if function.name == "output")
 }
 
 fn reference(operand: &Operand) -> Option<Reference> {

@@ -3,6 +3,7 @@
 mod documented;
 mod examples;
 mod planning;
+mod requests;
 mod running;
 mod semantics;
 
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{Document, Found, NodeCatalog, Plan, PluginNode, Problems, RunError, RunOptions, SourceText};
 use crate::engine::{CallError, CallErrorKind};
-use crate::nodes::{Node, NodeCall, Outcome, failed};
+use crate::nodes::{Allowed, Node, NodeCall, Outcome, failed};
 
 /// Plugins that exist only here.
 pub(super) struct FakePlugins;
@@ -91,8 +92,11 @@ impl NodeCatalog for FakePlugins {
         ["redis-get", "redis-set", "resize"].map(str::to_owned).to_vec()
     }
 
-    fn may_execute(&self, program: &str) -> bool {
-        ["sh", "sleep", "cat"].contains(&program)
+    fn allowed(&self) -> Arc<Allowed> {
+        let allowed = Allowed::default()
+            .with_programs(|program| ["sh", "sleep", "cat", "sort", "echo"].contains(&program))
+            .with_private_networks(vec!["127.0.0.1/32".parse().unwrap()]);
+        Arc::new(allowed)
     }
 
     fn provider_hint(&self, node_type: &str) -> Option<String> {

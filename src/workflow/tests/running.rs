@@ -183,33 +183,6 @@ fn a_rendered_config_is_checked_before_the_node_runs() {
 }
 
 #[test]
-fn an_http_answer_chooses_its_connection() {
-    let missing = serve("HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\nno");
-    let text = r#"
-nodes:
-  - {name: get, type: http, config: {url: "{{.url}}", query: {q: "a b"}}}
-  - {name: lost, type: echo, config: {value: "{{.status}}"}}
-connections: [{from: get, to: lost, when: failure}]
-"#;
-    assert_eq!(run(text, json!({"url": missing})).unwrap(), 404);
-    assert_eq!(run(text, json!({"url": "http://127.0.0.1:1/"})).unwrap(), 0);
-    let alone = r#"nodes: [{name: get, type: http, config: {url: "{{.url}}", fail_on_status: true}}]"#;
-    let error = run(alone, json!({"url": missing})).unwrap_err();
-    assert_eq!(error.kind, RunErrorKind::Node(CallErrorKind::Failed));
-    assert!(error.message.ends_with("status 404 Not Found"), "{error}");
-    let error = run(alone, json!({"url": "http://127.0.0.1:1/?key=secret"})).unwrap_err();
-    assert!(error.message.starts_with("GET http://127.0.0.1:1/: cannot connect"), "{error}");
-}
-
-#[test]
-fn a_body_beyond_its_limit_is_refused() {
-    let server = serve("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n0123456789");
-    let text = r#"nodes: [{name: get, type: http, config: {url: "{{.}}", max_bytes: 9}}]"#;
-    let error = run(text, json!(server)).unwrap_err();
-    assert!(error.message.ends_with("the body has more than `max_bytes` (9) bytes"), "{error}");
-}
-
-#[test]
 fn a_workflow_runs_another_file_as_a_node_but_not_itself_for_ever() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();

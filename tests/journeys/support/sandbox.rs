@@ -165,6 +165,13 @@ impl Sandbox {
         outcome_of(command, "")
     }
 
+    /// Runs another program in the project folder.
+    pub fn program(&self, program: &str, arguments: &[&str]) -> Outcome {
+        let mut command = self.command(program);
+        command.args(arguments);
+        outcome_of(command, "")
+    }
+
     /// Runs `pocket` as the last words of another command.
     pub fn pocket_through(&self, wrapper: &[&str], arguments: &[&str]) -> Outcome {
         let mut command = self.command(wrapper[0]);

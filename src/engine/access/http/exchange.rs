@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::{Client, Response};
+use reqwest::{Certificate, Client, Response};
 
 use super::hop::Hop;
 use super::{HttpResponse, request};
@@ -22,6 +22,8 @@ const IDLE: Duration = Duration::from_secs(30);
 #[derive(Default)]
 pub(super) struct Connections {
     recent: Mutex<Vec<Place>>,
+    /// Authorities that are believed besides the system's.
+    authorities: Vec<Certificate>,
 }
 
 struct Place {
@@ -43,6 +45,10 @@ impl Resolve for Pinned {
 }
 
 impl Connections {
+    pub(super) fn believing(authorities: Vec<Certificate>) -> Self {
+        Self { recent: Mutex::default(), authorities }
+    }
+
     /// Sends one hop to one of `addresses`; the answer's body is still to come.
     pub(super) async fn send(&self, hop: &Hop, addresses: Vec<SocketAddr>) -> Result<Response, CallError> {
         let client = self.client(hop, addresses)?;
@@ -61,7 +67,7 @@ impl Connections {
         let place = match recent.iter().position(is_same) {
             Some(at) => recent.remove(at),
             None => {
-                let client = build(addresses).map_err(|error| no_answer(hop, &error))?;
+                let client = build(addresses, self.authorities.clone()).map_err(|error| no_answer(hop, &error))?;
                 Place { host: host.to_owned(), port, addresses: sorted, client }
             }
         };
@@ -95,10 +101,10 @@ pub(super) async fn read_body(mut answer: Response, hop: &Hop, limits: Limits) -
     })
 }
 
-fn build(addresses: Vec<SocketAddr>) -> reqwest::Result<Client> {
+fn build(addresses: Vec<SocketAddr>, authorities: Vec<Certificate>) -> reqwest::Result<Client> {
     let client = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).referer(false);
     let client = client.dns_resolver(Pinned(addresses)).pool_idle_timeout(IDLE).pool_max_idle_per_host(4);
-    client.user_agent(concat!("pocket/", env!("CARGO_PKG_VERSION"))).build()
+    client.tls_certs_merge(authorities).user_agent(concat!("pocket/", env!("CARGO_PKG_VERSION"))).build()
 }
 
 /// The innermost cause: the outer ones only say that a request failed, and name the URL with its query.

@@ -1,4 +1,4 @@
-//! One HTTP request for a plugin. Every hop of it is checked anew: the grant, the addresses of its name, what it may carry along.
+//! One HTTP request for a plugin, or for a workflow's own node. Every hop of it is checked anew: the grant, the addresses of its name, what it may carry along.
 //!
 //! `request` says what a plugin may send, `hop` where an answer may lead, `exchange` connects to the addresses that were checked
 //! and to no others. No proxy of the environment is used: it would resolve the name itself.
@@ -10,10 +10,12 @@ mod request;
 mod tests;
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
+use reqwest::Certificate;
 use tokio::runtime::Runtime;
 
 use super::net::{Purpose, Resolver};
@@ -22,6 +24,7 @@ use crate::engine::error::{CallError, CallErrorKind};
 use crate::engine::grants::Grants;
 use exchange::Connections;
 use hop::Hop;
+pub(crate) use request::{address, method, shown};
 
 /// What browsers and curl follow too, about.
 const MAX_REDIRECTS: usize = 10;
@@ -62,6 +65,33 @@ pub struct HttpResponse {
     pub headers: Vec<(String, Vec<u8>)>,
     /// What followed them.
     pub body: Vec<u8>,
+}
+
+/// Says where a request may go. It is asked anew for every hop.
+pub trait Gate: Send + Sync {
+    /// The addresses that are connected to for a host, never none.
+    ///
+    /// # Errors
+    /// `denied` for a host that may not be reached; what `resolver` says.
+    fn addresses(
+        &self,
+        resolver: &Resolver,
+        host: &str,
+        port: u16,
+        deadline: Instant,
+    ) -> Result<Vec<SocketAddr>, CallError>;
+}
+
+impl Gate for Grants {
+    fn addresses(
+        &self,
+        resolver: &Resolver,
+        host: &str,
+        port: u16,
+        deadline: Instant,
+    ) -> Result<Vec<SocketAddr>, CallError> {
+        resolver.resolve(self, Purpose::Http, host, port, deadline)
+    }
 }
 
 /// Makes the requests of one plugin. Connections are kept for its next ones, and never shared with another plugin.
@@ -107,6 +137,40 @@ impl HttpClient {
         Self { resolver, connections: Arc::default() }
     }
 
+    /// A client that believes these authorities besides the system's.
+    pub fn believing(authorities: Vec<Certificate>) -> Self {
+        Self { resolver: Resolver::default(), connections: Arc::new(Connections::believing(authorities)) }
+    }
+
+    /// Sends `request` where `gate` lets it go, and waits for the whole answer; none if `stopped` came first.
+    ///
+    /// # Errors
+    /// As for [`HttpClient::send`].
+    pub fn send_through(
+        &self,
+        gate: Arc<dyn Gate>,
+        limits: Limits,
+        request: HttpRequest,
+        deadline: Instant,
+        stopped: impl Future<Output = ()>,
+    ) -> Option<Result<HttpResponse, CallError>> {
+        let runtime = match runtime() {
+            Ok(runtime) => runtime,
+            Err(error) => return Some(Err(error)),
+        };
+        let time = Time::new(limits, deadline);
+        let what = request::label(&request);
+        let answer = self.follow(gate, time, request);
+        runtime.block_on(async {
+            tokio::select! {
+                answer = tokio::time::timeout_at(time.ends.into(), answer) => {
+                    Some(answer.unwrap_or_else(|_| Err(time.is_up(&what))))
+                }
+                () = stopped => None,
+            }
+        })
+    }
+
     /// Sends `request` for a plugin that may do what `grants` say, and waits for the whole answer.
     ///
     /// # Errors
@@ -122,7 +186,7 @@ impl HttpClient {
         let (sender, receiver) = sync_channel(1);
         let time = Time::new(limits, deadline);
         let what = request::label(&request);
-        let answer = self.follow(grants.clone(), time, request);
+        let answer = self.follow(Arc::new(grants.clone()), time, request);
         let work = runtime()?.spawn(async move { drop(sender.send(answer.await)) });
         let received = receiver.recv_timeout(time.ends.saturating_duration_since(Instant::now()));
         work.abort();
@@ -146,7 +210,7 @@ impl HttpClient {
     ) -> Result<HttpResponse, CallError> {
         let time = Time::new(limits, deadline);
         let what = request::label(&request);
-        let answer = self.follow(grants.clone(), time, request);
+        let answer = self.follow(Arc::new(grants.clone()), time, request);
         let timed = async move { tokio::time::timeout_at(time.ends.into(), answer).await };
         match runtime()?.spawn(timed).await {
             Ok(Ok(answer)) => answer,
@@ -158,7 +222,7 @@ impl HttpClient {
     /// Hop after hop until an answer leads nowhere else.
     fn follow(
         &self,
-        grants: Grants,
+        gate: Arc<dyn Gate>,
         time: Time,
         request: HttpRequest,
     ) -> impl Future<Output = Result<HttpResponse, CallError>> + Send + 'static {
@@ -167,7 +231,7 @@ impl HttpClient {
             let redirects = request.redirects;
             let mut hop = Hop::first(request)?;
             for _ in 0..=MAX_REDIRECTS {
-                let answer = client.one_hop(&grants, time, &hop).await?;
+                let answer = client.one_hop(&gate, time, &hop).await?;
                 match hop.next(&answer)? {
                     Some(next) if redirects == Redirects::Follow => hop = next,
                     _ => return exchange::read_body(answer, &hop, time.limits).await,
@@ -178,10 +242,10 @@ impl HttpClient {
         }
     }
 
-    async fn one_hop(&self, grants: &Grants, time: Time, hop: &Hop) -> Result<reqwest::Response, CallError> {
-        let (resolver, grants, ends) = (self.resolver.clone(), grants.clone(), time.ends);
+    async fn one_hop(&self, gate: &Arc<dyn Gate>, time: Time, hop: &Hop) -> Result<reqwest::Response, CallError> {
+        let (resolver, gate, ends) = (self.resolver.clone(), Arc::clone(gate), time.ends);
         let (host, port) = (hop.host().to_owned(), hop.port());
-        let resolving = move || resolver.resolve(&grants, Purpose::Http, &host, port, ends);
+        let resolving = move || gate.addresses(&resolver, &host, port, ends);
         // The resolver waits; a thread for waiting can do that.
         let resolved = tokio::task::spawn_blocking(resolving).await.map_err(|_| gave_up(&hop.label()))?;
         let addresses = resolved.map_err(|error| match error.kind {

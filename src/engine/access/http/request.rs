@@ -28,7 +28,7 @@ pub(super) fn label(request: &HttpRequest) -> String {
 }
 
 /// A URL without what may be secret in it.
-pub(super) fn shown(url: &Url) -> String {
+pub(crate) fn shown(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
     url.set_fragment(None);
@@ -39,7 +39,7 @@ pub(super) fn shown(url: &Url) -> String {
 }
 
 /// A URL that a request may go to.
-pub(super) fn address(text: &str) -> Result<Url, CallError> {
+pub(crate) fn address(text: &str) -> Result<Url, CallError> {
     let url = Url::parse(text).map_err(|error| invalid(format!("`{}` is no URL: {error}", text.escape_debug())))?;
     check_url(&url)?;
     Ok(url)
@@ -58,7 +58,7 @@ pub(super) fn check_url(url: &Url) -> Result<(), CallError> {
 }
 
 /// A method in upper case.
-pub(super) fn method(text: &str) -> Result<reqwest::Method, CallError> {
+pub(crate) fn method(text: &str) -> Result<reqwest::Method, CallError> {
     let method = reqwest::Method::from_bytes(text.to_ascii_uppercase().as_bytes());
     match method {
         // It would make a proxy of the server.

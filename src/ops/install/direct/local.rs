@@ -111,7 +111,7 @@ fn read(path: &Path, limits: &Limits) -> Result<Vec<VerifiedArchive>, OpsError> 
     } else if shown.ends_with(".tar.gz") {
         vec![standalone::read_file(path, limits.archive)?]
     } else {
-        vec![standalone::pack(path, limits)?]
+        vec![standalone::pack(path, limits, None)?]
     };
     packed.iter().map(|content| verify(&shown, content, Digest::of(content), limits)).collect()
 }

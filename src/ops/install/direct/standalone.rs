@@ -7,6 +7,7 @@ use pocket_index::archive::{self, Entry, EntryPath, MANIFEST};
 use pocket_index::limits::Limits;
 use pocket_index::manifest::{Binary, Manifest, Runtime};
 use pocket_index::name::{PluginName, Target};
+use semver::Version;
 use serde_json::{Value, json};
 
 use super::error::DirectError;
@@ -23,8 +24,9 @@ struct File<'p> {
     runtime: Runtime,
 }
 
-/// Packs a single file with its manifest, as `pocket plugin pack` would a folder with both.
-pub(super) fn pack(path: &Path, limits: &Limits) -> Result<Vec<u8>, OpsError> {
+/// Packs a single file with its manifest, as `pocket plugin pack` would a folder with both. Where no manifest says the version, it is
+/// the one that is given, else what the file says of itself.
+pub fn pack(path: &Path, limits: &Limits, version: Option<&Version>) -> Result<Vec<u8>, OpsError> {
     let file = File::at(path)?;
     let content = read_file(path, limits.unpacked)?;
     let entries = match manifest_beside(&file)? {
@@ -36,7 +38,7 @@ pub(super) fn pack(path: &Path, limits: &Limits) -> Result<Vec<u8>, OpsError> {
                 Runtime::Wasm => minimal(&file)?,
             };
             let path = entry_path(file.path, &file.name)?;
-            vec![entry(path, content), entry(manifest_path(), manifest.into_bytes())]
+            vec![entry(path, content), entry(manifest_path(), versioned(manifest, version).into_bytes())]
         }
     };
     archive::pack(&entries, limits)
@@ -215,6 +217,14 @@ fn binary(file: &File<'_>) -> Value {
     }
 }
 
+/// A manifest that was made here, with a version that is given.
+fn versioned(manifest: String, version: Option<&Version>) -> String {
+    let Some(version) = version else { return manifest };
+    let mut manifest: Value = serde_json::from_str(&manifest).expect("it was written as JSON");
+    manifest["version"] = version.to_string().into();
+    written(&manifest)
+}
+
 /// JSON is YAML.
 fn written(manifest: &Value) -> String {
     format!("{manifest:#}\n")
@@ -250,12 +260,12 @@ mod tests {
 
     fn manifest(folder: &tempfile::TempDir, file: &str) -> Manifest {
         let limits = Limits::default();
-        let packed = pack(&folder.path().join(file), &limits).expect("it is a plugin");
+        let packed = pack(&folder.path().join(file), &limits, None).expect("it is a plugin");
         archive::read(packed.as_slice(), &limits).expect("it is an archive").manifest().expect("it has a manifest")
     }
 
     fn refusal(folder: &tempfile::TempDir, file: &str) -> String {
-        let error = pack(&folder.path().join(file), &Limits::default()).expect_err("it is no plugin");
+        let error = pack(&folder.path().join(file), &Limits::default(), None).expect_err("it is no plugin");
         error.to_string()
     }
 
@@ -292,7 +302,7 @@ mod tests {
     #[test]
     fn the_same_file_gives_the_same_archive() {
         let (one, other) = (folder(&[("x.lua", "return 1")]), folder(&[("x.lua", "return 1")]));
-        let pack = |folder: &tempfile::TempDir| pack(&folder.path().join("x.lua"), &Limits::default());
+        let pack = |folder: &tempfile::TempDir| pack(&folder.path().join("x.lua"), &Limits::default(), None);
         assert_eq!(pack(&one).expect("it is a plugin"), pack(&other).expect("it is a plugin"));
     }
 

@@ -3,6 +3,7 @@
 use super::super::budget::Tools;
 use super::super::value::Val;
 use super::{Outcome, bytes_of, text_of};
+use crate::nodes::read_json;
 
 /// Compact JSON.
 pub(super) fn json<'a>(tools: &mut Tools<'a>, arguments: &[Val<'a>]) -> Outcome<'a> {
@@ -14,7 +15,7 @@ pub(super) fn json<'a>(tools: &mut Tools<'a>, arguments: &[Val<'a>]) -> Outcome<
 pub(super) fn from_json<'a>(tools: &mut Tools<'a>, arguments: &[Val<'a>]) -> Outcome<'a> {
     let text = text_of(&arguments[0])?;
     tools.charge(text.len())?;
-    let value = serde_json::from_str(&text).map_err(|error| format!("the text is no JSON: {error}"))?;
+    let value = read_json(text.as_bytes()).map_err(|error| format!("the text is no JSON: {error}"))?;
     tools.keep(value)
 }
 

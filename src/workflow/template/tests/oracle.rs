@@ -50,3 +50,10 @@ fn further_cases_render_as_go_renders_them() {
     assert!(count > 500);
     assert!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.join("\n"));
 }
+
+#[test]
+fn subtle_cases_render_as_go_renders_them() {
+    let (count, differences) = differences(include_str!("../../../../fixtures/templates/subtle-cases.json"));
+    assert!(count > 400);
+    assert!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.join("\n"));
+}

@@ -1,14 +1,23 @@
 //! `transform`: changes its input with a jq program.
 
+mod calm;
+#[cfg(test)]
+mod suite;
+
 use jaq_core::data::JustLut;
 use jaq_core::load::{Arena, File, Loader};
 use jaq_core::{Compiler, Ctx, Exn, Filter, Vars, compile, load};
 use jaq_json::{Num, Val};
 use serde_json::{Map, Number, Value, json};
 
-use super::{BuiltIn, ConfigProblem, Example, Node, NodeCall, Outcome, Prepared, Setup, failed};
+use super::confined::{self, Ask, Ease, MAX_NESTING, Work};
+use super::{BuiltIn, ConfigProblem, Example, Outcome, Prepared, Setup, failed};
 use crate::engine::CallError;
 
+/// The longest program: 64 KiB.
+const MAX_PROGRAM: usize = 64 << 10;
+/// How deep a result may nest: as deep as JSON is read everywhere.
+const MAX_DEPTH: usize = 127;
 /// How many values a program may give: a million. A program that never ends gives more.
 const MAX_OUTPUTS: usize = 1_000_000;
 
@@ -17,6 +26,8 @@ pub(super) static BUILT_IN: BuiltIn = BuiltIn {
     category: "data",
     description: "Changes its input with a jq program. One result is the output itself, several are a list, none is `null`; \
         `mode: all` always gives a list, `first` the first result.",
+    outputs: "The program's result, or a list of several.",
+    actions: &[],
     schema,
     examples,
     prepare,
@@ -27,7 +38,10 @@ fn schema() -> Value {
         "type": "object",
         "properties": {
             "jq": { "type": "string", "description": "The program.", "x-pocket-template": false },
-            "mode": { "enum": ["auto", "first", "all"], "default": "auto", "x-pocket-template": false }
+            "mode": {
+                "enum": ["auto", "first", "all"], "default": "auto", "x-pocket-template": false,
+                "description": "`auto`: one result is the output, several are a list. `all`: always a list."
+            }
         },
         "required": ["jq"],
         "additionalProperties": false
@@ -46,19 +60,32 @@ fn examples() -> Vec<Example> {
 type Data = JustLut<Val>;
 
 fn prepare(setup: &Setup<'_>) -> Result<Prepared, Vec<ConfigProblem>> {
-    let code = setup.config.get("jq").and_then(Value::as_str).unwrap_or(".");
-    match compile(code) {
-        Ok(filter) => Ok(Prepared::new(Transform(filter))),
-        Err((offset, message)) => {
-            Err(vec![ConfigProblem::new("/jq", format!("not a jq program: {message}")).at(offset)])
-        }
-    }
+    let work = Transform::new(setup.config)?;
+    let ease = confined::on_a_deep_stack(|| calm::ease(program(setup.config)));
+    Ok(confined::prepared("transform", &[], setup, work, ease))
+}
+
+fn program(config: &Value) -> &str {
+    config.get("jq").and_then(Value::as_str).unwrap_or(".")
 }
 
 /// Compiles a program; an error has its offset in the code.
 fn compile(code: &str) -> Result<Filter<Data>, (usize, String)> {
+    if code.len() > MAX_PROGRAM {
+        return Err((0, format!("it has {} bytes, at most {MAX_PROGRAM} are read", code.len())));
+    }
+    if confined::nesting(code) > MAX_NESTING {
+        return Err((0, format!("its brackets nest deeper than {MAX_NESTING}")));
+    }
+    // The parser and the compiler are recursive.
+    confined::on_a_deep_stack(|| compile_plain(code))
+}
+
+fn compile_plain(code: &str) -> Result<Filter<Data>, (usize, String)> {
     let definitions = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
     let functions = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
+    // What a workflow may read of the environment is not for a program to say.
+    let functions = functions.filter(|(name, ..)| *name != "env");
     let arena = Arena::default();
     let modules = Loader::new(definitions)
         .load(&arena, File { code, path: () })
@@ -102,16 +129,26 @@ fn offset_in(code: &str, part: &str) -> usize {
     if offset <= code.len() { offset } else { 0 }
 }
 
-struct Transform(Filter<Data>);
+/// A compiled program.
+pub(super) struct Transform(Filter<Data>);
 
-impl Node for Transform {
-    fn run(&self, call: &NodeCall<'_>) -> Result<Outcome, CallError> {
+impl Transform {
+    /// The program of a config.
+    pub(super) fn new(config: &Value) -> Result<Self, Vec<ConfigProblem>> {
+        compile(program(config)).map(Self).map_err(|(offset, message)| {
+            vec![ConfigProblem::new("/jq", format!("not a jq program: {message}")).at(offset)]
+        })
+    }
+}
+
+impl Work for Transform {
+    fn work(&self, call: &Ask<'_>) -> Result<Outcome, CallError> {
         let context = Ctx::<Data>::new(&self.0.lut, Vars::new([]));
         let first_only = call.text("mode") == Some("first");
         let mut outputs = Vec::new();
         for result in self.0.id.run((context, to_jq(call.input))) {
-            call.check_time()?;
-            outputs.push(from_jq(result.map_err(|thrown| failed(thrown_message(thrown)))?)?);
+            (call.check_time)()?;
+            outputs.push(from_jq(result.map_err(|thrown| failed(thrown_message(thrown)))?, MAX_DEPTH)?);
             if first_only {
                 break;
             }
@@ -154,16 +191,20 @@ fn to_jq(value: &Value) -> Val {
     }
 }
 
-fn from_jq(value: Val) -> Result<Value, CallError> {
+fn from_jq(value: Val, levels: usize) -> Result<Value, CallError> {
+    let inside = |value| match levels.checked_sub(1) {
+        Some(left) => from_jq(value, left),
+        None => Err(failed(format!("the program gives a value that is nested deeper than {MAX_DEPTH} levels"))),
+    };
     Ok(match value {
         Val::Null => Value::Null,
         Val::Bool(value) => Value::Bool(value),
         Val::Num(number) => number_from_jq(&number)?,
         Val::TStr(bytes) | Val::BStr(bytes) => Value::String(String::from_utf8_lossy(&bytes).into_owned()),
-        Val::Arr(items) => Value::Array(items.iter().cloned().map(from_jq).collect::<Result<_, _>>()?),
+        Val::Arr(items) => Value::Array(items.iter().cloned().map(inside).collect::<Result<_, _>>()?),
         Val::Obj(entries) => {
             let named = entries.iter().map(|(key, value)| match key {
-                Val::TStr(bytes) => Ok((String::from_utf8_lossy(bytes).into_owned(), from_jq(value.clone())?)),
+                Val::TStr(bytes) => Ok((String::from_utf8_lossy(bytes).into_owned(), inside(value.clone())?)),
                 other => Err(failed(format!("the program gives a mapping with the key `{other}`, which is no text"))),
             });
             Value::Object(named.collect::<Result<Map<_, _>, _>>()?)
@@ -213,6 +254,6 @@ mod tests {
     #[test]
     fn whole_numbers_stay_whole_on_the_way_there_and_back() {
         let value = json!({"a": [1, u64::MAX, i64::MIN, 0.5, "x", null, true]});
-        assert_eq!(from_jq(to_jq(&value)).unwrap(), value);
+        assert_eq!(from_jq(to_jq(&value), MAX_DEPTH).unwrap(), value);
     }
 }

@@ -1,0 +1,39 @@
+//! Plugins that are here and that a run does not use, and what would make it use them.
+
+use pocket_index::manifest::Manifest;
+use pocket_index::name::PluginName;
+
+use crate::ops::offered::{Offer, Standing};
+
+/// A plugin that is here and is not used.
+pub(super) struct LeftOut {
+    manifest: Manifest,
+    hint: String,
+}
+
+impl LeftOut {
+    /// The plugin of an offer that a run leaves out; none if its manifest cannot be read.
+    pub(super) fn of(offer: &Offer, disabled: &[PluginName]) -> Option<Self> {
+        let (_, manifest) = offer.files()?;
+        let name = &offer.name;
+        let hint = match offer.standing {
+            Standing::Loaded if disabled.contains(name) => {
+                format!("the plugin `{name}` provides it, which `--disable-plugin` leaves out")
+            }
+            Standing::Loaded => return None,
+            Standing::Unloaded => {
+                format!("the plugin `{name}` provides it, which was unloaded: run `pocket plugin load {name}`")
+            }
+            Standing::Installed => {
+                format!("the plugin `{name}` provides it, which is not loaded: run `pocket plugin load {name}`")
+            }
+        };
+        Some(Self { manifest: manifest.ok()?, hint })
+    }
+
+    /// What makes a run use it, if it provides this node type.
+    pub(super) fn hint(&self, node_type: &str) -> Option<&str> {
+        let provides = self.manifest.nodes.iter().any(|node| node.node_type.as_str() == node_type);
+        provides.then_some(self.hint.as_str())
+    }
+}
