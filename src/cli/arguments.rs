@@ -8,6 +8,7 @@ mod run;
 mod shelf;
 #[cfg(feature = "registry")]
 mod witness;
+mod workflow;
 
 use std::path::PathBuf;
 
@@ -31,6 +32,7 @@ pub use run::{
 pub use shelf::{NodesCommand, ScriptArguments, ScriptsCommand};
 #[cfg(feature = "registry")]
 pub use witness::{LogCommand, WitnessCommand};
+pub use workflow::{GraphArguments, WorkflowCommand};
 
 /// A package manager for plugins, and the engine that runs them.
 #[derive(Debug, Parser)]
@@ -68,6 +70,11 @@ pub struct GlobalArguments {
 pub enum Command {
     /// Run a workflow
     Run(RunArguments),
+    /// Check workflow files, and tell editors what may stand in them
+    #[command(subcommand)]
+    Workflow(WorkflowCommand),
+    /// Draw a workflow
+    Graph(GraphArguments),
     /// List runs that have journals, and show what they did
     #[command(subcommand)]
     Runs(RunsCommand),

@@ -17,7 +17,7 @@ use crate::engine::CallErrorKind;
 use crate::engine::inspect::UnaskedImport;
 use crate::home::HomeError;
 use crate::ops::trial::TrialError;
-use crate::ops::{OpsError, OrganisationError, PolicyError};
+use crate::ops::{LookError, OpsError, OrganisationError, PolicyError};
 use crate::registry::{RegistryError, TransportError};
 use crate::store::{Change, StoreError};
 use crate::workflow::{Drawing, RunError, RunErrorKind};
@@ -41,7 +41,7 @@ pub struct Failure {
 
 /// Any error but those below.
 const ERROR: u8 = 1;
-const WORKFLOW_INVALID: u8 = 3;
+pub(super) const WORKFLOW_INVALID: u8 = 3;
 const RUN_FAILED: u8 = 4;
 pub(super) const PLUGIN_ERROR: u8 = 5;
 pub(super) const VERIFICATION_REFUSED: u8 = 6;
@@ -52,7 +52,7 @@ pub fn describe(error: &OpsError, drawing_style: Drawing) -> Failure {
     let mut drawing = None;
     if let OpsError::Workflow(problems) = error {
         drawing = Some(format!("{}\n\n", problems.draw(drawing_style)));
-        message = format!("the workflow cannot run: {}", count(problems.errors().count(), "problem"));
+        message = format!("the workflow cannot run: {}", count(problems.errors(), "problem"));
     }
     Failure { message, causes, hint: disk_hint(error).or_else(|| hint(error)), drawing, exit: exit_code(error) }
 }
@@ -130,6 +130,14 @@ fn is_refusal(error: &RegistryError) -> bool {
     )
 }
 
+fn look_hint(error: &LookError) -> &'static str {
+    match error {
+        LookError::NoPicture { .. } => "name one that ends with .svg, .html, .mmd or .dot",
+        LookError::Drawing(_) => "`--format dot` and `--format mermaid` are laid out by other programs",
+        LookError::NoWorkflow { .. } => "a workflow is a .yaml, .yml or .json file with `nodes`",
+    }
+}
+
 /// What helps against a disk that refuses, whatever was being written.
 fn disk_hint(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
@@ -169,6 +177,7 @@ fn hint(error: &OpsError) -> Option<String> {
             "there are templates for `--type lua`, `--type native --lang go|rust|c` and `--type wasm --lang rust|go|c|zig|assemblyscript`"
                 .to_owned(),
         ),
+        OpsError::Look(error) => Some(look_hint(error).to_owned()),
         OpsError::Trial(TrialError::NoExamples { .. }) => {
             Some("give --input FILE, or write `examples` below the node in manifest.yaml".to_owned())
         }

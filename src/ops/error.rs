@@ -1,5 +1,7 @@
 //! What a verb can fail with.
 
+mod place;
+
 use std::path::{Path, PathBuf};
 
 use pocket_index::archive::ArchiveError;
@@ -11,6 +13,7 @@ use semver::Version;
 
 use super::install::{DirectError, OriginError};
 use super::local::LocalError;
+use super::look::LookError;
 use super::nodes::NodesError;
 use super::organisation::OrganisationError;
 use super::policy::PolicyError;
@@ -25,7 +28,7 @@ use crate::project::{EditError, ExpandError, LockError, ManifestError};
 use crate::registry::{LocationError, RegistryError, TransportError};
 use crate::resolve::ResolveError;
 use crate::store::StoreError;
-use crate::workflow::{DocumentError, Problems, RunError};
+use crate::workflow::{DocumentError, Position, Problems, RunError};
 
 /// Why a verb did not do what was asked. The rooms' own errors, and what only joining them can find.
 #[derive(Debug, thiserror::Error)]
@@ -42,10 +45,12 @@ pub enum OpsError {
         source: ManifestError,
     },
     /// A `${NAME}` in `pocket.yaml`.
-    #[error("`{}` cannot be used", path.display())]
+    #[error("`{}{}` cannot be used", path.display(), place::shown(*place))]
     Expand {
         /// The file.
         path: PathBuf,
+        /// Where in it, if that can be found.
+        place: Option<Position>,
         /// Why not.
         source: ExpandError,
     },
@@ -382,6 +387,9 @@ pub enum OpsError {
     /// The workflow is wrong.
     #[error(transparent)]
     Workflow(#[from] Problems),
+    /// A workflow that cannot be looked at.
+    #[error(transparent)]
+    Look(#[from] LookError),
     /// The workflow cannot be read.
     #[error(transparent)]
     Document(DocumentError),

@@ -2,17 +2,15 @@
 
 use std::path::PathBuf;
 
-use pocket_index::manifest::{Manifest, Runtime, Setting};
+use pocket_index::manifest::{Manifest, Runtime};
 use pocket_index::name::PluginName;
 use pocket_index::record::{History, Release, Status};
 use semver::Version;
-use serde_json::Value;
 
 use super::list::{self, Status as Standing};
 use super::offered::{self, Kind, Offer, Offered};
 use super::recovery::{Notice, notices};
-use super::settings::{Layer, Settings};
-use super::trace::MASK;
+use super::settings::{Layer, Settings, ShownSetting};
 use super::workspace::SettingsFile;
 use super::{OpsError, Reach, Workspace, described, limits, plugins};
 use crate::engine::Limits;
@@ -75,17 +73,6 @@ pub struct Confined {
     pub confinement: Confinement,
     /// The file that says so, or could.
     pub file: PathBuf,
-}
-
-/// A setting as it may be shown.
-#[derive(Debug, Clone)]
-pub struct ShownSetting {
-    /// Its name.
-    pub name: String,
-    /// What the manifest says of it.
-    pub setting: Setting,
-    /// Its value, stars for a secret one, and where that comes from; none if nobody sets it.
-    pub now: Option<(Value, String)>,
 }
 
 /// Looks in the workspace first, then in the registry.
@@ -163,15 +150,7 @@ fn settings(
     let layers: Vec<Layer<'_>> = files.iter().map(SettingsFile::layer).collect();
     let optional = without_required(manifest);
     let joined = Settings::join(&optional, &layers, &|name| std::env::var(name).ok())?;
-    let shown = |name: &String| {
-        let setting = manifest.config.get(name)?;
-        let value = joined.get(name).map(|(value, origin)| {
-            let value = if setting.secret { Value::String(MASK.to_owned()) } else { value.clone() };
-            (value, origin.to_string())
-        });
-        Some(ShownSetting { name: name.clone(), setting: setting.clone(), now: value })
-    };
-    Ok(manifest.config_order.iter().filter_map(shown).collect())
+    Ok(joined.shown(manifest))
 }
 
 /// A setting that is still missing must not keep a plugin from being shown.

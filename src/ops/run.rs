@@ -8,18 +8,17 @@ use std::sync::Arc;
 
 use masked::Masked;
 use pocket_index::name::PluginName;
-use serde_json::{Map, Value};
+use serde::Serialize;
+use serde_json::Value;
 
-use super::catalog::{Catalog, LazyPlugin, Sampled};
+use super::catalog::{Catalog, LazyPlugin, PluginView, Sampled, workflow_settings};
 use super::metrics::NodeCalls;
 use super::offered::{self, Broken, Offered};
-use super::{OpsError, Reach, Workspace};
+use super::{OpsError, Workspace};
 use crate::home::Home;
 use crate::nodes::Allowed;
-use crate::project;
-use crate::registry::Network;
 use crate::workflow::journal::Veil;
-use crate::workflow::{self, Document, DocumentError, NodeCatalog as _, Plan, RunOptions, RunReport};
+use crate::workflow::{self, Document, DocumentError, NodeCatalog as _, Plan, PlanView, RunOptions, RunReport};
 
 /// Something to tell while a run is prepared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,21 +71,36 @@ fn prepare(
     notify: &dyn Fn(Notice),
 ) -> Result<PlannedRun, OpsError> {
     let document = Document::read(path).map_err(document_error)?;
-    let from_workflow = workflow_settings(&document, path)?;
-    // A workflow of built-in nodes needs no lock, no manifest and no plugin.
-    let is_plain = document.node_types().into_iter().all(is_self_contained);
-    let offered = if is_plain { Offered::default() } else { offered::collect(workspace)? };
+    plan_document(workspace, document, disabled, sampled, notify)
+}
+
+/// Plans a document that was read.
+///
+/// # Errors
+/// Everything that is wrong with it, at once.
+pub(super) fn plan_document(
+    workspace: &Workspace,
+    mut document: Document,
+    disabled: &[PluginName],
+    sampled: Sampled<'_>,
+    notify: &dyn Fn(Notice),
+) -> Result<PlannedRun, OpsError> {
+    let (from_workflow, problems) = workflow_settings(&document);
+    document.add_problems(problems);
+    let offered = offered_to(workspace, &document)?;
     offered.refuse_clashes()?;
     tell(&offered, disabled, notify);
     offered.remember(workspace);
-    let mut catalog = Catalog::new(workspace, &offered, disabled, &from_workflow, sampled, notify)?;
-    let is_missing = |node_type: &str| crate::nodes::built_in(node_type).is_none() && !catalog.provides(node_type);
-    if document.node_types().into_iter().any(is_missing) {
-        catalog = catalog.with_available(available(workspace));
-    }
+    let catalog = Catalog::new(workspace, &offered, disabled, &from_workflow, sampled, notify)?;
     let plan = Plan::new(&document, &catalog)?;
     let allowed = catalog.allowed();
     Ok(PlannedRun { allowed, plan: Arc::new(plan), plugins: catalog.into_used()?, home: workspace.home().clone() })
+}
+
+/// The plugins that a document may need: a workflow of built-in nodes needs no lock, no manifest and no plugin.
+pub(super) fn offered_to(workspace: &Workspace, document: &Document) -> Result<Offered, OpsError> {
+    let is_plain = document.node_types().into_iter().all(is_self_contained);
+    if is_plain { Ok(Offered::default()) } else { offered::collect(workspace) }
 }
 
 impl PlannedRun {
@@ -100,9 +114,19 @@ impl PlannedRun {
         self.plugins.first().map(|plugin| plugin.recorder().nodes()).unwrap_or_default()
     }
 
+    /// The plan as programs read it.
+    pub fn view(&self) -> RunView {
+        let plugins = self.plugins.iter().map(|plugin| plugin.view()).collect();
+        RunView { plan: workflow::view(&self.plan), plugins }
+    }
+
     /// The plan in words.
     pub fn describe(&self) -> String {
-        workflow::describe(&self.plan)
+        let mut text = workflow::describe(&self.plan);
+        for plugin in self.plugins.iter().map(|plugin| plugin.view()) {
+            text.push_str(&plugin_lines(&plugin));
+        }
+        text
     }
 
     /// Loads the plugins that are used, then runs the plan to its end.
@@ -136,6 +160,32 @@ impl PlannedRun {
     }
 }
 
+/// A plan with the plugins that it uses.
+#[derive(Debug, Serialize)]
+pub struct RunView {
+    /// The plan.
+    #[serde(flatten)]
+    pub plan: PlanView,
+    /// The plugins. One is there twice if a workflow inside has settings of its own for it.
+    pub plugins: Vec<PluginView>,
+}
+
+fn plugin_lines(plugin: &PluginView) -> String {
+    let mut text = format!("\nplugin `{}` {}\n", plugin.name, plugin.version);
+    text.push_str(&workflow::setting_lines("   ", &plugin.settings));
+    if plugin.may.is_empty() {
+        text.push_str("   may use nothing outside of itself\n");
+    }
+    for sentence in &plugin.may {
+        text.push_str(&format!("   {sentence}\n"));
+    }
+    for sentence in &plugin.not_granted {
+        let asked = sentence.strip_prefix("may ").unwrap_or(sentence);
+        text.push_str(&format!("   asks to {asked}, which was not granted\n"));
+    }
+    text
+}
+
 /// What cannot be used, and what is other than before, must not be passed over in silence.
 fn tell(offered: &Offered, disabled: &[PluginName], notify: &dyn Fn(Notice)) {
     let is_left_out = |label: &str| disabled.iter().any(|name| name.as_str() == label);
@@ -165,32 +215,9 @@ fn is_self_contained(node_type: &str) -> bool {
     node_type != "workflow" && crate::nodes::built_in(node_type).is_some()
 }
 
-fn document_error(error: DocumentError) -> OpsError {
+pub(super) fn document_error(error: DocumentError) -> OpsError {
     match error {
         DocumentError::Invalid(problems) => OpsError::Workflow(problems),
         other => OpsError::Document(other),
     }
-}
-
-fn workflow_settings(document: &Document, path: &Path) -> Result<BTreeMap<String, Map<String, Value>>, OpsError> {
-    let environment = |name: &str| std::env::var(name).ok();
-    let expand = |(plugin, settings): (&str, &Map<String, Value>)| {
-        let mut expanded = Map::new();
-        for (name, value) in settings {
-            let key = format!("plugins.{plugin}.{name}");
-            let value = project::expand(value, &key, &environment)
-                .map_err(|source| OpsError::Expand { path: path.to_owned(), source })?;
-            expanded.insert(name.clone(), value);
-        }
-        Ok((plugin.to_owned(), expanded))
-    };
-    document.plugin_settings().map(expand).collect()
-}
-
-/// What the registry has, as far as this machine knows without asking: only for suggestions, so an error means none.
-fn available(workspace: &Workspace) -> Vec<pocket_index::search::SearchEntry> {
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return Vec::new() };
-    let reach = Reach { registry: None, network: Network::Offline };
-    let entries = async { Ok::<_, OpsError>(workspace.open_registry(&reach).await?.search_entries().await?) };
-    runtime.block_on(entries).unwrap_or_default()
 }

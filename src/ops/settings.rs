@@ -7,6 +7,7 @@ use pocket_index::manifest::{Manifest, Setting, SettingKind};
 use serde_json::{Map, Value};
 
 use super::OpsError;
+use super::trace::MASK;
 
 /// Where a setting's value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,17 @@ impl std::fmt::Display for Origin {
             Self::Environment(variable) => write!(f, "${variable}"),
         }
     }
+}
+
+/// A setting as it may be shown.
+#[derive(Debug, Clone)]
+pub struct ShownSetting {
+    /// Its name.
+    pub name: String,
+    /// What the manifest says of it.
+    pub setting: Setting,
+    /// Its value, stars for a secret one, and where that comes from; none if nobody sets it.
+    pub now: Option<(Value, String)>,
 }
 
 /// Settings that one place gives.
@@ -91,6 +103,19 @@ impl Settings {
     /// A setting's value and origin.
     pub fn get(&self, name: &str) -> Option<&(Value, Origin)> {
         self.values.get(name)
+    }
+
+    /// All settings of the plugin in the order of its manifest, as they may be shown: stars for secrets.
+    pub fn shown(&self, manifest: &Manifest) -> Vec<ShownSetting> {
+        let shown = |name: &String| {
+            let setting = manifest.config.get(name)?;
+            let now = self.get(name).map(|(value, origin)| {
+                let value = if setting.secret { Value::String(MASK.to_owned()) } else { value.clone() };
+                (value, origin.to_string())
+            });
+            Some(ShownSetting { name: name.clone(), setting: setting.clone(), now })
+        };
+        manifest.config_order.iter().filter_map(shown).collect()
     }
 
     fn add_layer(&mut self, manifest: &Manifest, layer: &Layer<'_>) -> Result<(), OpsError> {

@@ -225,7 +225,7 @@ impl Workspace {
             let settings = manifest.plugin_config(plugin, &environment);
             settings
                 .map(|settings| SettingsFile { file: shown(&path), settings })
-                .map_err(|source| OpsError::Expand { path, source })
+                .map_err(|source| OpsError::expand(&path, source))
         };
         files.into_iter().map(read).collect()
     }

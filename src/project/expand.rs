@@ -13,14 +13,23 @@ pub enum ExpandError {
         /// The variable.
         name: String,
     },
-    /// What stands between the braces is not a name.
-    #[error("`{key}`: `{}` is no variable: expected `${{NAME}}` or `${{NAME:-default}}`; write `$$` for a dollar sign", found.escape_debug())]
+    /// What stands between the braces is not a name. It is not shown: it may be part of a secret.
+    #[error(
+        "`{key}` has a `${{` without a variable: expected `${{NAME}}` or `${{NAME:-default}}`; write `$$` for a dollar sign"
+    )]
     Malformed {
         /// The setting.
         key: String,
-        /// What stands there.
-        found: String,
     },
+}
+
+impl ExpandError {
+    /// The setting, as keys from the file's root.
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Unset { key, .. } | Self::Malformed { key } => key,
+        }
+    }
 }
 
 /// Replaces variables in every text of `value`; `$$` stands for a dollar sign. A replaced text stays a text. `key` names the
@@ -53,11 +62,11 @@ fn expand_text(text: &str, key: &str, env: &dyn Fn(&str) -> Option<String>) -> R
             expanded.push('$');
             rest = after;
         } else if let Some(braced) = after.strip_prefix('{') {
-            let malformed = |found: String| ExpandError::Malformed { key: key.to_owned(), found };
-            let (inside, after) = braced.split_once('}').ok_or_else(|| malformed(format!("${{{braced}")))?;
+            let malformed = || ExpandError::Malformed { key: key.to_owned() };
+            let (inside, after) = braced.split_once('}').ok_or_else(malformed)?;
             let (name, default) = inside.split_once(":-").map_or((inside, None), |(name, text)| (name, Some(text)));
             if !is_name(name) {
-                return Err(malformed(format!("${{{inside}}}")));
+                return Err(malformed());
             }
             // As in a shell, `:-` also stands in for a variable that is set to nothing.
             let set = env(name).filter(|value| default.is_none() || !value.is_empty());
@@ -101,11 +110,9 @@ mod tests {
     #[test]
     fn what_is_missing_or_malformed_is_named_with_its_key() {
         insta::assert_snapshot!(expanded("${NONE}").unwrap_err(), @"`k` needs the environment variable `NONE`, which is not set");
-        insta::assert_snapshot!(expanded("${1-}").unwrap_err(), @"
-        `k`: `${1-}` is no variable: expected `${NAME}` or `${NAME:-default}`; write `$$` for a dollar sign
-        ");
-        insta::assert_snapshot!(expanded("${HOME").unwrap_err(), @"
-        `k`: `${HOME` is no variable: expected `${NAME}` or `${NAME:-default}`; write `$$` for a dollar sign
-        ");
+        let malformed =
+            "`k` has a `${` without a variable: expected `${NAME}` or `${NAME:-default}`; write `$$` for a dollar sign";
+        assert_eq!(expanded("${hunter2-}").unwrap_err(), malformed);
+        assert_eq!(expanded("${HOME").unwrap_err(), malformed);
     }
 }

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::nodes::{Allowed, Node};
+use super::document::Document;
+use super::problem::Problems;
+use crate::engine::CallError;
+use crate::nodes::{Allowed, Node, NodeCall, Outcome, failed};
 
 /// The node types that plugins provide.
 pub trait NodeCatalog {
@@ -17,6 +20,12 @@ pub trait NodeCatalog {
 
     /// What would make an unknown node type known, such as "run `pocket plugin install ml-analyzer`".
     fn provider_hint(&self, node_type: &str) -> Option<String>;
+
+    /// The same for a document that runs inside another: what its `plugins:` block sets wins over what the outer one sets.
+    ///
+    /// # Errors
+    /// What is wrong with that block.
+    fn inside<'b>(&'b self, document: &Document) -> Result<Box<dyn NodeCatalog + 'b>, Problems>;
 
     /// This program, which does what may explode in a process of its own when it is called with `__worker`. Without one it is done in
     /// this process.
@@ -77,4 +86,60 @@ impl NodeCatalog for NoPlugins {
     fn provider_hint(&self, _node_type: &str) -> Option<String> {
         None
     }
+
+    fn inside<'b>(&'b self, _document: &Document) -> Result<Box<dyn NodeCatalog + 'b>, Problems> {
+        Ok(Box::new(Self))
+    }
 }
+
+/// Takes node types that nobody has as they are written: enough to look at a workflow, not to run it.
+pub struct Undemanding<'a>(pub &'a dyn NodeCatalog);
+
+impl NodeCatalog for Undemanding<'_> {
+    fn find(&self, node_type: &str) -> Found {
+        match self.0.find(node_type) {
+            Found::Plugin(found) => Found::Plugin(found),
+            Found::Several(_) | Found::Nothing => Found::Plugin(unknown(node_type)),
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.0.names()
+    }
+
+    fn provider_hint(&self, node_type: &str) -> Option<String> {
+        self.0.provider_hint(node_type)
+    }
+
+    fn inside<'b>(&'b self, _document: &Document) -> Result<Box<dyn NodeCatalog + 'b>, Problems> {
+        Ok(Box::new(Undemanding(self.0)))
+    }
+
+    fn worker(&self) -> Option<PathBuf> {
+        self.0.worker()
+    }
+
+    fn allowed(&self) -> Arc<Allowed> {
+        Arc::new(Allowed::default().with_programs(|_| true).with_variables(|_| true))
+    }
+}
+
+/// A node of a type that is not known here.
+fn unknown(node_type: &str) -> PluginNode {
+    let (plugin, bare) = node_type.split_once('/').unwrap_or((UNKNOWN_PLUGIN, node_type));
+    let message = format!("there is no node type `{node_type}`");
+    let node = move |_: &NodeCall<'_>| -> Result<Outcome, CallError> { Err(failed(message.clone())) };
+    PluginNode {
+        plugin: plugin.to_owned(),
+        node_type: bare.to_owned(),
+        description: "No plugin here provides this node type.".to_owned(),
+        schema: None,
+        input_schema: None,
+        output_schema: None,
+        permissions: Vec::new(),
+        node: Arc::new(node),
+    }
+}
+
+/// What stands for the name of a plugin that is not known.
+const UNKNOWN_PLUGIN: &str = "?";

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::problem::{Problem, Problems};
+use super::problem::{Problem, Problems, Severity};
 use super::reading::Reading;
 use super::source::SourceText;
 use super::value::{self, Yaml};
@@ -32,6 +32,8 @@ pub struct Document {
     pub source: Arc<SourceText>,
     /// The folder that relative paths in it start from.
     pub folder: PathBuf,
+    /// The file it was read from.
+    pub path: Option<PathBuf>,
     /// What the workflow is called.
     pub name: Option<At<String>>,
     /// One line about it.
@@ -57,8 +59,19 @@ pub struct Document {
     /// Whether each run has a journal.
     pub journal: bool,
     /// What is already known to be wrong with it; [`super::plan::Plan::new`] reports it with its own findings.
-    pub problems: Vec<Problem>,
-    pub(super) plugins: Vec<(String, Map<String, Value>)>,
+    pub problems: Problems,
+    pub(super) plugins: Vec<PluginBlock>,
+}
+
+/// The settings that a document gives to a plugin.
+#[derive(Debug, Clone)]
+pub(super) struct PluginBlock {
+    /// The plugin.
+    pub name: At<String>,
+    /// Its settings with their places; `${NAME}` is left as written.
+    pub settings: Yaml,
+    /// The same without places.
+    pub values: Map<String, Value>,
 }
 
 /// One node as it was written.
@@ -149,19 +162,36 @@ impl Document {
         }
         let text = std::fs::read_to_string(path).map_err(unreadable)?;
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        Ok(Self::parse(SourceText::new(path.display().to_string(), text), folder)?)
+        let document = Self::parse(SourceText::new(path.display().to_string(), text), folder)?;
+        Ok(Self { path: Some(path.to_owned()), ..document })
     }
 
     /// Parses a text. Only text that is no YAML fails here; everything else that is wrong stands in [`Self::problems`].
     pub fn parse(source: SourceText, folder: impl Into<PathBuf>) -> Result<Self, Problems> {
         let source = Arc::new(source);
         let tree = value::parse(&source).map_err(|problem| Problems::new(vec![*problem]))?;
-        Ok(Reading::new(source).document(&tree, folder.into()))
+        let mut problems = Problems::default();
+        value::repeated_keys(&tree, &source, &mut problems);
+        Ok(Reading::new(source, problems).document(&tree, folder.into()))
     }
 
     /// The `plugins:` block: settings by plugin, to be merged over those of `pocket.yaml`. `${NAME}` is left as written.
     pub fn plugin_settings(&self) -> impl Iterator<Item = (&str, &Map<String, Value>)> {
-        self.plugins.iter().map(|(name, settings)| (name.as_str(), settings))
+        self.plugins.iter().map(|block| (block.name.value.as_str(), &block.values))
+    }
+
+    /// Adds what else is known to be wrong with it.
+    pub fn add_problems(&mut self, problems: Problems) {
+        self.problems.extend(problems);
+    }
+
+    /// A problem with a setting of the `plugins:` block, by its keys.
+    pub fn setting_problem(&self, plugin: &str, keys: &[&str], message: impl Into<String>) -> Problem {
+        let block = self.plugins.iter().find(|block| block.name.value == plugin);
+        let pointer =
+            keys.iter().map(|key| format!("/{}", key.replace('~', "~0").replace('/', "~1"))).collect::<String>();
+        let span = block.map_or(0..0, |block| block.settings.place(&pointer));
+        Problem::new(Severity::Error, &self.source, span, message)
     }
 
     /// Its nodes and those of `finally`.
@@ -235,7 +265,7 @@ mod tests {
     }
 
     fn problems(text: &str) -> String {
-        Problems::new(document(text).problems).to_string()
+        document(text).problems.to_string()
     }
 
     #[test]
@@ -245,7 +275,7 @@ mod tests {
             fallback: {value: null}\n  - {name: b, type: parallel, config: {tasks: [{node: http}]}}\n\
             connections:\n  - {from: a, to: b, when: found}\n";
         let document = document(text);
-        assert!(document.problems.is_empty(), "{}", Problems::new(document.problems));
+        assert!(document.problems.is_empty(), "{}", document.problems);
         assert_eq!(document.timeout, Some(Duration::from_secs(90)));
         assert_eq!(document.max_steps, 7);
         assert_eq!(document.node_types().into_iter().collect::<Vec<_>>(), ["http", "parallel", "redis-get"]);

@@ -12,8 +12,10 @@ mod config;
 mod depth;
 mod describe;
 pub mod document;
+pub mod drawing;
 pub mod graph;
 pub mod journal;
+mod language;
 mod nested;
 pub mod observe;
 pub mod plan;
@@ -32,16 +34,18 @@ mod view;
 
 use std::path::Path;
 
-pub use catalog::{Found, NoPlugins, NodeCatalog, PluginNode};
+pub use catalog::{Found, NoPlugins, NodeCatalog, PluginNode, Undemanding};
 pub use depth::{MAX_DEPTH, fits};
-pub use describe::describe;
+pub use describe::{PlanView, SettingView, describe, setting_lines, view};
 pub use document::{Document, DocumentError};
+pub use language::{KnownType, language};
 pub use observe::{Observer, RunEvent, Unobserved};
 pub use plan::Plan;
 pub use problem::{Drawing, Problem, Problems, Severity};
 pub use report::{RunError, RunErrorKind, RunReport};
 pub use run::{RunOptions, run};
-pub use source::SourceText;
+pub use source::{Position, SourceText};
+pub use value::MAX_BYTES;
 
 /// Reads and plans a workflow file.
 pub fn load(path: &Path, catalog: &dyn NodeCatalog) -> Result<Plan, DocumentError> {
@@ -52,6 +56,14 @@ pub fn load(path: &Path, catalog: &dyn NodeCatalog) -> Result<Plan, DocumentErro
 pub fn refusals(schema: &serde_json::Value, value: &serde_json::Value) -> Result<Vec<String>, String> {
     let refused = schema::Checker::new(schema.clone())?.check(value, schema::Stage::Call);
     Ok(refused.into_iter().map(|refusal| refusal.message).collect())
+}
+
+/// Where a value stands in a YAML file, by its keys: `plugins.config.redis-cache.hosts[1]`. None if the file is no YAML.
+pub fn locate(text: &str, keys: &str) -> Option<Position> {
+    let source = std::sync::Arc::new(SourceText::new("", text));
+    let tree = value::parse(&source).ok()?;
+    let pointer = format!("/{}", keys.replace('.', "/").replace('[', "/").replace(']', ""));
+    Some(source.position(tree.place(&pointer).start))
 }
 
 #[cfg(test)]

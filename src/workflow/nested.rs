@@ -1,6 +1,7 @@
 //! Nodes inside nodes: another document run as one node, and the bodies of `parallel` and `foreach`.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use pocket_index::digest::Digest;
 use serde_json::{Map, Value};
 
 use super::catalog::NodeCatalog;
-use super::document::Document;
+use super::document::{Document, DocumentError};
 use super::observe::Unobserved;
 use super::plan::Plan;
 use super::planner::Planner;
@@ -20,44 +21,154 @@ use super::view::Family;
 use crate::engine::{CallError, CallErrorKind};
 use crate::nodes::{Allowed, ConfigProblem, Host, Node, NodeCall, Outcome};
 
-/// How many documents may run inside each other: 16. A document that runs itself would go on for ever.
-const MAX_DEPTH: u32 = 16;
+/// How many documents may run inside each other: 16. Each takes a thread while it runs.
+const MAX_DEPTH: usize = 16;
+/// How many documents a workflow may run in all: 1,000. Those that run each other twice over would be more than there are atoms.
+const MAX_DOCUMENTS: usize = 1_000;
+
+/// The documents that a document runs inside of, itself the last, and what their plans have in common.
+#[derive(Clone)]
+pub(super) struct Ancestry<'a> {
+    chain: Vec<PathBuf>,
+    /// Which settings of plugins count: documents with a `plugins:` block have their own.
+    scope: usize,
+    shared: &'a Shared,
+}
+
+/// What the plans of a document and of those inside it have in common.
+#[derive(Default)]
+pub(super) struct Shared {
+    /// The plans so far, by file and scope; none where a document has problems.
+    plans: RefCell<HashMap<(PathBuf, usize), Option<Arc<Plan>>>>,
+    problems: RefCell<Problems>,
+    scopes: Cell<usize>,
+    plugins: RefCell<HashSet<String>>,
+}
+
+impl Shared {
+    /// What is wrong with the documents inside.
+    pub fn into_problems(self) -> Problems {
+        self.problems.into_inner()
+    }
+}
+
+impl<'a> Ancestry<'a> {
+    /// The document that runs inside no other.
+    pub fn outermost(document: &Document, shared: &'a Shared) -> Self {
+        Self { chain: document.path.iter().map(|path| identity(path)).collect(), scope: 0, shared }
+    }
+
+    /// Notes the plugins that a document uses.
+    pub fn note_plugins(&self, plugins: impl Iterator<Item = String>) {
+        self.shared.plugins.borrow_mut().extend(plugins);
+    }
+
+    /// The plugins that were used so far, here or in another document.
+    pub fn used_plugins(&self) -> HashSet<String> {
+        self.shared.plugins.borrow().clone()
+    }
+
+    /// The chain to a file that is in it already.
+    fn circle(&self, file: &Path) -> Option<String> {
+        let first = self.chain.iter().position(|known| known == file)?;
+        let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let names: Vec<String> = self.chain[first..].iter().map(name).chain([name(&file.to_owned())]).collect();
+        Some(names.join(" → "))
+    }
+}
+
+/// What tells a file from others, however it is named.
+fn identity(path: &Path) -> PathBuf {
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
 
 /// Makes nodes for the nodes of one document.
 pub(super) struct Nested<'a> {
     pub catalog: &'a dyn NodeCatalog,
-    pub depth: u32,
+    pub ancestry: &'a Ancestry<'a>,
     /// The values that the workflow's own file gives.
     pub vars: &'a Map<String, Value>,
     /// Takes the digests of the documents that are read.
     pub digests: &'a RefCell<Vec<Digest>>,
 }
 
+impl Nested<'_> {
+    /// Plans a document once, however many nodes run it.
+    fn plan(&self, path: &Path, file: PathBuf) -> Result<Arc<Plan>, String> {
+        let shared = self.ancestry.shared;
+        let key = (file.clone(), self.ancestry.scope);
+        let known = shared.plans.borrow().get(&key).cloned();
+        let planned = match known {
+            Some(known) => known,
+            None => {
+                if shared.plans.borrow().len() >= MAX_DOCUMENTS {
+                    return Err(format!("the workflow runs more than {MAX_DOCUMENTS} others"));
+                }
+                let planned = self.plan_anew(path, file)?;
+                shared.plans.borrow_mut().insert(key, planned.clone());
+                planned
+            }
+        };
+        planned.ok_or_else(|| format!("the workflow `{}` has problems", path.display()))
+    }
+
+    /// None if the document has problems, which are told where they stand.
+    fn plan_anew(&self, path: &Path, file: PathBuf) -> Result<Option<Arc<Plan>>, String> {
+        let shared = self.ancestry.shared;
+        let document = match Document::read(path) {
+            Ok(document) => document,
+            Err(DocumentError::Invalid(problems)) => return Ok(self.refuse(problems)),
+            Err(error) => {
+                let cause = std::error::Error::source(&error);
+                return Err(cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}")));
+            }
+        };
+        let mut ancestry = self.ancestry.clone();
+        ancestry.chain.push(file);
+        let planned = if document.plugins.is_empty() {
+            Planner::new(&document, self.catalog, ancestry).plan()
+        } else {
+            shared.scopes.set(shared.scopes.get() + 1);
+            ancestry.scope = shared.scopes.get();
+            let catalog = self.catalog.inside(&document);
+            catalog.and_then(|catalog| Planner::new(&document, &*catalog, ancestry).plan())
+        };
+        Ok(match planned {
+            Ok(mut plan) => {
+                shared.problems.borrow_mut().extend(std::mem::take(&mut plan.warnings));
+                Some(Arc::new(plan))
+            }
+            Err(problems) => self.refuse(problems),
+        })
+    }
+
+    fn refuse(&self, problems: Problems) -> Option<Arc<Plan>> {
+        self.ancestry.shared.problems.borrow_mut().extend(problems);
+        None
+    }
+}
+
 impl Host for Nested<'_> {
     fn body(&self, nodes: &[Value], folder: &Path) -> Result<Arc<dyn Node>, ConfigProblem> {
         let document = Document::parse(SourceText::new("body", body_text(nodes)), folder).map_err(of_body)?;
         // A body stands in this workflow's file, and so do its values.
-        let planner = Planner::new(&document, self.catalog, self.depth + 1).with_vars(self.vars);
+        let planner = Planner::new(&document, self.catalog, self.ancestry.clone()).with_vars(self.vars);
         let plan = planner.plan().map_err(of_body)?;
         self.digests.borrow_mut().push(plan.digest);
         Ok(Arc::new(Inner { plan: Arc::new(plan), reach: Reach::Outer }))
     }
 
     fn document(&self, path: &Path) -> Result<Arc<dyn Node>, String> {
-        if self.depth >= MAX_DEPTH {
-            return Err(format!("workflows run inside each other {MAX_DEPTH} deep: does one run itself?"));
+        let file = identity(path);
+        if let Some(circle) = self.ancestry.circle(&file) {
+            return Err(format!("workflows run each other in a circle: {circle}"));
         }
-        let document = Document::read(path).map_err(|error| match std::error::Error::source(&error) {
-            Some(cause) => format!("{error}: {cause}"),
-            None => error.to_string(),
-        })?;
-        let plan = Planner::new(&document, self.catalog, self.depth + 1).plan().map_err(|problems| {
-            let first = problems.iter().next();
-            let place = first.map(|problem| format!("{}:{}: {}", problem.file, problem.line, problem.message));
-            format!("the workflow has problems: {}", place.unwrap_or_default())
-        })?;
+        if self.ancestry.chain.len() >= MAX_DEPTH {
+            return Err(format!("workflows run inside each other more than {MAX_DEPTH} deep"));
+        }
+        let plan = self.plan(path, file)?;
         self.digests.borrow_mut().push(plan.digest);
-        Ok(Arc::new(Inner { plan: Arc::new(plan), reach: Reach::Own }))
+        Ok(Arc::new(Inner { plan, reach: Reach::Own }))
     }
 
     fn allowed(&self) -> Arc<Allowed> {

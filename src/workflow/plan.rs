@@ -13,6 +13,7 @@ use super::catalog::NodeCatalog;
 use super::config::Config;
 use super::document::Document;
 use super::graph::Graph;
+use super::nested::{Ancestry, Shared};
 use super::planner::Planner;
 use super::problem::Problems;
 use super::schema::Checker;
@@ -71,7 +72,19 @@ pub struct PlannedNode {
 impl Plan {
     /// Checks a document against the world and compiles it. All problems are found at once.
     pub fn new(document: &Document, catalog: &dyn NodeCatalog) -> Result<Self, Problems> {
-        Planner::new(document, catalog, 0).plan()
+        let shared = Shared::default();
+        let planned = Planner::new(document, catalog, Ancestry::outermost(document, &shared)).plan();
+        let inside = shared.into_problems();
+        match planned {
+            Ok(mut plan) => {
+                plan.warnings.extend(inside);
+                Ok(Self { warnings: plan.warnings.sorted(), ..plan })
+            }
+            Err(mut problems) => {
+                problems.extend(inside);
+                Err(problems.sorted())
+            }
+        }
     }
 
     /// The index of a node's name.

@@ -1,5 +1,7 @@
 //! From a document to a [`Plan`]: types, configs, wiring, then everything that was found.
 
+mod references;
+mod types;
 mod wiring;
 
 use std::cell::RefCell;
@@ -11,60 +13,48 @@ use std::sync::Arc;
 use pocket_index::digest::Digest;
 use serde_json::{Map, Value};
 
-use super::catalog::{Found, NodeCatalog, PluginNode};
+use super::catalog::NodeCatalog;
 use super::config::{Config, Findings};
 use super::document::{At, Document, NodeEntry};
-use super::nested::Nested;
+use super::nested::{Ancestry, Nested};
 use super::plan::{Plan, PlannedNode};
-use super::problem::{Problem, Problems, Severity, nearest};
-use super::promised::promised;
+use super::problem::{Names, Problem, Problems, Severity, nearest};
 use super::schema::{Checker, Stage};
-use crate::nodes::{BuiltIn, ConfigProblem, Node, Prepared, Setup, built_in, built_ins, not_allowed};
+use super::value::Kind;
+use crate::nodes::{ConfigProblem, Prepared, Setup, not_allowed};
+use references::Use;
+use types::{Maker, Resolved};
 
 pub(super) struct Planner<'a> {
     document: &'a Document,
     catalog: &'a dyn NodeCatalog,
     /// The values that the workflow's own file gives.
     vars: &'a Map<String, Value>,
-    /// How many documents this one runs inside.
-    depth: u32,
-    problems: Vec<Problem>,
+    /// The documents that it runs inside of.
+    ancestry: Ancestry<'a>,
+    problems: Problems,
     index: HashMap<Arc<str>, usize>,
-    checkers: HashMap<String, Option<Arc<Checker>>>,
-    plugin_nodes: HashMap<String, Arc<dyn Node>>,
-    /// The outputs that templates read: by node, or every node's when a template computes the name.
-    outputs: Vec<(Option<String>, Range<usize>)>,
+    names: Names,
+    /// The node types that were asked for; none for those that nobody has.
+    types: HashMap<String, Option<Arc<Resolved>>>,
+    /// The outputs that templates read.
+    uses: Vec<Use>,
     /// Of the documents that nodes run.
     digests: RefCell<Vec<Digest>>,
 }
 
-/// A node type that was found.
-struct Resolved {
-    node_type: String,
-    plugin: Option<String>,
-    description: String,
-    permissions: Vec<String>,
-    schema: Option<Value>,
-    maker: Maker,
-}
-
-enum Maker {
-    BuiltIn(&'static BuiltIn),
-    Plugin(Arc<dyn Node>),
-}
-
 impl<'a> Planner<'a> {
-    pub fn new(document: &'a Document, catalog: &'a dyn NodeCatalog, depth: u32) -> Self {
+    pub fn new(document: &'a Document, catalog: &'a dyn NodeCatalog, ancestry: Ancestry<'a>) -> Self {
         Self {
             document,
             catalog,
             vars: &document.vars,
-            depth,
+            ancestry,
             problems: document.problems.clone(),
             index: HashMap::new(),
-            checkers: HashMap::new(),
-            plugin_nodes: HashMap::new(),
-            outputs: Vec::new(),
+            names: Names::default(),
+            types: HashMap::new(),
+            uses: Vec::new(),
             digests: RefCell::default(),
         }
     }
@@ -78,18 +68,19 @@ impl<'a> Planner<'a> {
         let document = self.document;
         self.index_names();
         let planned: Vec<Option<(PlannedNode, Option<Vec<String>>)>> =
-            document.entries().map(|entry| self.node(entry)).collect();
+            document.entries().enumerate().map(|(index, entry)| self.node(index, entry)).collect();
         let actions: Vec<Option<&[String]>> =
             planned.iter().map(|node| node.as_ref().and_then(|(_, actions)| actions.as_deref())).collect();
         let graph = self.graph(&actions);
-        self.check_outputs();
+        self.check_uses(&graph);
+        self.check_plugin_names();
         let mut nodes: Vec<PlannedNode> = planned.into_iter().flatten().map(|(node, _)| node).collect();
-        let problems = Problems::new(self.problems);
+        let problems = self.problems.sorted();
         if problems.has_errors() {
             return Err(problems);
         }
-        let keep_all = self.outputs.iter().any(|(name, _)| name.is_none());
-        let kept: HashSet<&str> = self.outputs.iter().filter_map(|(name, _)| name.as_deref()).collect();
+        let keep_all = self.uses.iter().any(|found| found.name.is_none());
+        let kept: HashSet<&str> = self.uses.iter().filter_map(|found| found.name.as_deref()).collect();
         for node in &mut nodes {
             node.is_kept = keep_all || kept.contains(&*node.name);
         }
@@ -119,144 +110,49 @@ impl<'a> Planner<'a> {
                 let message = format!("there are two nodes named `{name}`");
                 self.error(&node.name.span, message, Some(format!("the first one stands in line {line}")));
             } else {
+                self.names.add(&name);
                 self.index.insert(name, index);
             }
         }
     }
 
     /// A node with the actions it says it takes. `None` when something is wrong with it.
-    fn node(&mut self, entry: &NodeEntry) -> Option<(PlannedNode, Option<Vec<String>>)> {
+    fn node(&mut self, index: usize, entry: &NodeEntry) -> Option<(PlannedNode, Option<Vec<String>>)> {
         let found = self.resolve(&entry.node_type);
         let schema = found.as_ref().and_then(|found| found.schema.as_ref());
         let (config, findings) = Config::compile(&entry.config, schema, &self.document.source);
         let Findings { errors, outputs, variables } = findings;
-        self.outputs.extend(outputs);
+        self.uses.extend(outputs.into_iter().map(|(name, span)| Use { node: index, name, span }));
         self.check_variables(variables);
         for (span, message) in errors {
             self.error(&span, format!("template: {message}"), None);
         }
         let found = found?;
-        let checker = self.checker(entry, &found);
-        let before = self.problems.len();
-        if let Some(checker) = &checker {
+        let before = self.problems.errors();
+        if let Some(checker) = &found.checker {
             self.check_config(entry, checker, &config.written);
         }
         // What a node finds in a config that its schema refuses would only repeat it.
         let prepared =
-            if self.problems.len() == before { self.prepare(entry, &found, &config.written)? } else { return None };
+            if self.problems.errors() == before { self.prepare(entry, &found, &config.written)? } else { return None };
         let planned = PlannedNode {
             name: entry.name.value.as_str().into(),
-            description: entry.description.clone().unwrap_or(found.description),
-            node_type: found.node_type,
-            plugin: found.plugin,
-            permissions: found.permissions,
+            description: entry.description.clone().unwrap_or_else(|| found.description.clone()),
+            node_type: found.node_type.clone(),
+            plugin: found.plugin.clone(),
+            permissions: found.permissions.clone(),
             timeout: entry.timeout,
             node: prepared.node,
             config,
-            checker,
+            checker: found.checker.clone(),
             is_kept: false,
         };
         Some((planned, prepared.actions))
     }
 
-    fn resolve(&mut self, wanted: &At<String>) -> Option<Resolved> {
-        if let Some(found) = built_in(&wanted.value) {
-            return Some(Resolved {
-                node_type: found.node_type.to_owned(),
-                plugin: None,
-                description: found.description.to_owned(),
-                permissions: Vec::new(),
-                schema: Some((found.schema)()),
-                maker: Maker::BuiltIn(found),
-            });
-        }
-        match self.catalog.find(&wanted.value) {
-            Found::Plugin(found) => {
-                let node = self.plugin_node(wanted, &found)?;
-                Some(Resolved {
-                    node_type: found.node_type,
-                    plugin: Some(found.plugin),
-                    description: found.description,
-                    permissions: found.permissions,
-                    schema: found.schema,
-                    maker: Maker::Plugin(node),
-                })
-            }
-            Found::Several(full_names) => {
-                let names: Vec<String> = full_names.iter().map(|name| format!("`{name}`")).collect();
-                let message = format!("several plugins provide the node type `{}`", wanted.value);
-                self.error(&wanted.span, message, Some(format!("name the plugin too: {}", names.join(" or "))));
-                None
-            }
-            Found::Nothing => {
-                self.unknown_type(wanted);
-                None
-            }
-        }
-    }
-
-    /// The node of a plugin's node type, prepared once however many nodes use it.
-    fn plugin_node(&mut self, wanted: &At<String>, found: &PluginNode) -> Option<Arc<dyn Node>> {
-        if let Some(known) = self.plugin_nodes.get(&wanted.value) {
-            return Some(Arc::clone(known));
-        }
-        match promised(found) {
-            Ok(node) => {
-                self.plugin_nodes.insert(wanted.value.clone(), Arc::clone(&node));
-                Some(node)
-            }
-            Err(message) => {
-                self.error(&wanted.span, message, Some("this is a mistake in the plugin's manifest".to_owned()));
-                None
-            }
-        }
-    }
-
-    fn unknown_type(&mut self, wanted: &At<String>) {
-        let names = self.catalog.names();
-        let known = names.iter().map(String::as_str).chain(built_ins().map(|built_in| built_in.node_type));
-        let near = nearest(&wanted.value, known).map(|near| format!("did you mean `{near}`?"));
-        let hint = self.catalog.provider_hint(&wanted.value);
-        let help = match (near, hint) {
-            (Some(near), Some(hint)) => format!("{near} Or {hint}"),
-            (near, hint) => near.or(hint).unwrap_or_else(|| {
-                let types: Vec<&str> = built_ins().map(|built_in| built_in.node_type).collect();
-                format!(
-                    "built-in types: {}; others come with plugins: `pocket plugin search {}`",
-                    types.join(", "),
-                    wanted.value
-                )
-            }),
-        };
-        self.error(&wanted.span, format!("there is no node type `{}`", wanted.value), Some(help));
-    }
-
-    /// The checker of a node type's schema, prepared once however many nodes use it.
-    fn checker(&mut self, entry: &NodeEntry, found: &Resolved) -> Option<Arc<Checker>> {
-        let schema = found.schema.as_ref()?;
-        if let Some(known) = self.checkers.get(&entry.node_type.value) {
-            return known.clone();
-        }
-        let prepare = if found.plugin.is_some() { Checker::new } else { Checker::of_built_in };
-        let checker = match prepare(schema.clone()) {
-            Ok(checker) => Some(Arc::new(checker)),
-            Err(reason) => {
-                let message = format!("the config schema of `{}` is broken: {reason}", entry.node_type.value);
-                self.error(
-                    &entry.node_type.span,
-                    message,
-                    Some("this is a mistake in the plugin's manifest".to_owned()),
-                );
-                None
-            }
-        };
-        self.checkers.insert(entry.node_type.value.clone(), checker.clone());
-        checker
-    }
-
     fn check_config(&mut self, entry: &NodeEntry, checker: &Checker, config: &Value) {
         for refusal in checker.check(config, Stage::Plan) {
-            let is_absent = matches!(entry.config.kind, super::value::Kind::Null);
+            let is_absent = matches!(entry.config.kind, Kind::Null);
             let span = match &refusal.key {
                 Some(key) => entry.config.key_place(&refusal.pointer, key),
                 None if is_absent => entry.name.span.clone(),
@@ -271,7 +167,7 @@ impl<'a> Planner<'a> {
             Maker::Plugin(node) => return Some(Prepared { node: Arc::clone(node), actions: None }),
             Maker::BuiltIn(built_in) => built_in,
         };
-        let host = Nested { catalog: self.catalog, depth: self.depth, vars: self.vars, digests: &self.digests };
+        let host = Nested { catalog: self.catalog, ancestry: &self.ancestry, vars: self.vars, digests: &self.digests };
         let setup = Setup { config, folder: &self.document.folder, host: &host };
         match (built_in.prepare)(&setup) {
             Ok(prepared) => Some(prepared),
@@ -288,7 +184,7 @@ impl<'a> Planner<'a> {
     fn place_of(&self, entry: &NodeEntry, problem: &ConfigProblem) -> Range<usize> {
         let value = entry.config.deepest(&problem.pointer);
         match &value.kind {
-            super::value::Kind::Text(text) if problem.offset > 0 => {
+            Kind::Text(text) if problem.offset > 0 => {
                 let start = self.document.source.inside(&value.span, text, problem.offset);
                 start..start + 1
             }
@@ -305,38 +201,51 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn check_outputs(&mut self) {
-        let outputs = std::mem::take(&mut self.outputs);
-        for (name, span) in &outputs {
-            if let Some(name) = name
-                && !self.index.contains_key(name.as_str())
-            {
-                self.unknown_node("`output`", &At { value: name.clone(), span: span.clone() });
-            }
+    /// Settings of a plugin that nothing here uses are probably meant for another.
+    fn check_plugin_names(&mut self) {
+        self.ancestry.note_plugins(self.types.values().flatten().filter_map(|found| found.plugin.clone()));
+        let document = self.document;
+        if document.plugins.is_empty() || self.problems.has_errors() {
+            return;
         }
-        self.outputs = outputs;
+        let used = self.ancestry.used_plugins();
+        for block in document.plugins.iter().filter(|block| !used.contains(&block.name.value)) {
+            let message = format!("no node here is of the plugin `{}`: its settings change nothing", block.name.value);
+            let near = nearest(&block.name.value, used.iter().map(String::as_str));
+            let help = near.map(|near| format!("did you mean `{near}`?"));
+            self.warning(&block.name.span, message, help);
+        }
     }
 
     fn unknown_node(&mut self, what: &str, wanted: &At<String>) {
-        let near =
-            nearest(&wanted.value, self.index.keys().map(|name| &**name)).map(|near| format!("did you mean `{near}`?"));
-        let help = near.unwrap_or_else(|| {
-            let names: Vec<&str> = self.document.nodes.iter().take(20).map(|node| node.name.value.as_str()).collect();
-            format!("nodes are: {}", names.join(", "))
+        let (source, names, document) = (&self.document.source, &self.names, self.document);
+        self.problems.add(Severity::Error, || {
+            let help = names.nearest(&wanted.value).map(|near| format!("did you mean `{near}`?"));
+            let help = help.unwrap_or_else(|| {
+                let names: Vec<&str> = document.entries().take(20).map(|node| node.name.value.as_str()).collect();
+                let more = if document.entries().count() > 20 { ", …" } else { "" };
+                format!("nodes are: {}{more}", names.join(", "))
+            });
+            let message = format!("{what} names no node: `{}`", wanted.value);
+            Problem::new(Severity::Error, source, wanted.span.clone(), message).help(Some(help))
         });
-        self.error(&wanted.span, format!("{what} names no node: `{}`", wanted.value), Some(help));
     }
 
     fn has_errors(&self) -> bool {
-        self.problems.iter().any(|problem| problem.severity == Severity::Error)
+        self.problems.has_errors()
     }
 
     fn error(&mut self, span: &Range<usize>, message: String, help: Option<String>) {
-        self.problems.push(Problem::new(Severity::Error, &self.document.source, span.clone(), message).help(help));
+        self.add(Severity::Error, span, message, help);
     }
 
     fn warning(&mut self, span: &Range<usize>, message: String, help: Option<String>) {
-        self.problems.push(Problem::new(Severity::Warning, &self.document.source, span.clone(), message).help(help));
+        self.add(Severity::Warning, span, message, help);
+    }
+
+    fn add(&mut self, severity: Severity, span: &Range<usize>, message: String, help: Option<String>) {
+        let source = &self.document.source;
+        self.problems.add(severity, || Problem::new(severity, source, span.clone(), message).help(help));
     }
 }
 

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::document::{At, Connection, DEFAULT_MAX_STEPS, Document, Fallback, NodeEntry, Retry};
-use super::problem::{Problem, Severity, nearest};
+use super::document::{At, Connection, DEFAULT_MAX_STEPS, Document, Fallback, NodeEntry, PluginBlock, Retry};
+use super::problem::{Problem, Problems, Severity, nearest};
 use super::source::SourceText;
 use super::value::{Key, Kind, Yaml};
 use pocket_index::permissions::parse_duration;
 
-const ROOT_KEYS: &[&str] = &[
+pub(super) const ROOT_KEYS: &[&str] = &[
     "name",
     "start",
     "nodes",
@@ -28,10 +28,10 @@ const ROOT_KEYS: &[&str] = &[
     "finally",
     "journal",
 ];
-const NODE_KEYS: &[&str] = &["name", "type", "config", "timeout", "retry", "fallback", "description"];
-const CONNECTION_KEYS: &[&str] = &["from", "to", "when", "action"];
-const RETRY_KEYS: &[&str] = &["max_attempts", "delay", "multiplier", "max_delay", "jitter"];
-const FALLBACK_KEYS: &[&str] = &["value", "node"];
+pub(super) const NODE_KEYS: &[&str] = &["name", "type", "config", "timeout", "retry", "fallback", "description"];
+pub(super) const CONNECTION_KEYS: &[&str] = &["from", "to", "when", "action"];
+pub(super) const RETRY_KEYS: &[&str] = &["max_attempts", "delay", "multiplier", "max_delay", "jitter"];
+pub(super) const FALLBACK_KEYS: &[&str] = &["value", "node"];
 
 /// The most attempts a node may have: 1,000. More is a loop, not a retry.
 const MAX_ATTEMPTS: u64 = 1_000;
@@ -39,12 +39,13 @@ const MAX_ATTEMPTS: u64 = 1_000;
 /// A document being read, with the problems found so far.
 pub(super) struct Reading {
     source: Arc<SourceText>,
-    problems: Vec<Problem>,
+    problems: Problems,
 }
 
 impl Reading {
-    pub(super) fn new(source: Arc<SourceText>) -> Self {
-        Self { source, problems: Vec::new() }
+    /// `problems` were found before.
+    pub(super) fn new(source: Arc<SourceText>, problems: Problems) -> Self {
+        Self { source, problems }
     }
 
     pub(super) fn document(mut self, tree: &Yaml, folder: PathBuf) -> Document {
@@ -59,6 +60,7 @@ impl Reading {
         let document = Document {
             source: Arc::clone(&self.source),
             folder,
+            path: None,
             name: tree.get("name").and_then(|value| self.text(value, "name")),
             description: self.plain_text(tree, "description"),
             version: self.plain_text(tree, "version"),
@@ -72,9 +74,9 @@ impl Reading {
             max_steps: self.whole(tree, "max_steps", 1..=u64::MAX).unwrap_or(DEFAULT_MAX_STEPS),
             journal: self.truth(tree, "journal"),
             plugins: self.plugins(tree),
-            problems: Vec::new(),
+            problems: Problems::default(),
         };
-        Document { problems: self.problems, ..document }
+        Document { problems: self.problems.sorted(), ..document }
     }
 
     fn node(&mut self, tree: &Yaml) -> Option<NodeEntry> {
@@ -174,7 +176,7 @@ impl Reading {
         }
     }
 
-    fn plugins(&mut self, tree: &Yaml) -> Vec<(String, Map<String, Value>)> {
+    fn plugins(&mut self, tree: &Yaml) -> Vec<PluginBlock> {
         let Some(block) = tree.get("plugins") else { return Vec::new() };
         let Kind::Map(entries) = &block.kind else {
             self.expected(block, "plugins", "a mapping of plugin names to settings");
@@ -185,7 +187,12 @@ impl Reading {
                 self.expected(value, &key.text, "a mapping of settings");
             }
         }
-        entries.iter().map(|(key, value)| (key.text.clone(), value.to_map())).collect()
+        let block = |(key, value): &(Key, Yaml)| PluginBlock {
+            name: At { value: key.text.clone(), span: key.span.clone() },
+            settings: value.clone(),
+            values: value.to_map(),
+        };
+        entries.iter().map(block).collect()
     }
 
     /// Each entry of a list that could be read.
@@ -309,6 +316,7 @@ impl Reading {
     }
 
     fn error(&mut self, span: Range<usize>, message: impl Into<String>, help: Option<impl Into<String>>) {
-        self.problems.push(Problem::new(Severity::Error, &self.source, span, message).help(help));
+        let source = &self.source;
+        self.problems.add(Severity::Error, || Problem::new(Severity::Error, source, span, message).help(help));
     }
 }

@@ -50,6 +50,11 @@ impl Checker {
         Ok(Self { schema, validator })
     }
 
+    /// The schema itself.
+    pub fn schema(&self) -> &Value {
+        &self.schema
+    }
+
     /// Everything the schema refuses.
     pub fn check(&self, config: &Value, stage: Stage) -> Vec<Refusal> {
         if self.validator.is_valid(config) {

@@ -8,6 +8,8 @@ pub struct SourceText {
     name: String,
     text: String,
     line_starts: Vec<usize>,
+    /// Then a column is a difference of offsets: a line may have megabytes.
+    is_ascii: bool,
 }
 
 /// A place in a text, as editors count: both start at 1, columns are characters.
@@ -24,7 +26,7 @@ impl SourceText {
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
         let text = text.into();
         let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { name: name.into(), text, line_starts }
+        Self { name: name.into(), is_ascii: text.is_ascii(), text, line_starts }
     }
 
     /// The file's name as the user gave it.
@@ -42,7 +44,8 @@ impl SourceText {
         let offset = self.text.floor_char_boundary(offset);
         let line = self.line_starts.partition_point(|&start| start <= offset);
         let start = self.line_starts[line - 1];
-        Position { line, column: self.text[start..offset].chars().count() + 1 }
+        let characters = if self.is_ascii { offset - start } else { self.text[start..offset].chars().count() };
+        Position { line, column: characters + 1 }
     }
 
     /// The byte offset of a place; a place past a line's end stands at that end.

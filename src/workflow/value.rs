@@ -1,5 +1,6 @@
 //! A YAML document as a tree in which every value knows its place in the file.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -7,9 +8,10 @@ use std::sync::Arc;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use serde_saphyr::Spanned;
+use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
 
-use super::problem::{Problem, Severity};
+use super::problem::{Problem, Problems, Severity};
 use super::source::SourceText;
 
 /// The largest workflow file: 16 MiB. Ten thousand nodes take about one.
@@ -17,6 +19,11 @@ pub const MAX_BYTES: usize = 16 << 20;
 /// How deep values nest at most: 64. Real workflows stay under 12; the reader recurses.
 const MAX_DEPTH: usize = 64;
 
+/// How many values a file may have: a million. A hundred thousand nodes have that many.
+const MAX_VALUES: usize = 1_000_000;
+/// How many anchors there may be, and how many aliases and merge keys.
+const MAX_ANCHORS: usize = 50_000;
+const MAX_ALIASES: usize = 10_000;
 /// How many values aliases may bring in: 50,000. Ten thousand nodes that share their settings stay below it.
 const MAX_REPLAYED: usize = 50_000;
 
@@ -55,7 +62,7 @@ pub struct Key {
     pub text: String,
 }
 
-/// Reads one YAML or JSON document; duplicate keys, runaway anchors and depth are refused.
+/// Reads one YAML or JSON document; runaway anchors and depth are refused.
 pub fn parse(source: &Arc<SourceText>) -> Result<Yaml, Box<Problem>> {
     let text = source.text();
     if text.len() > MAX_BYTES {
@@ -66,14 +73,18 @@ pub fn parse(source: &Arc<SourceText>) -> Result<Yaml, Box<Problem>> {
         budget: serde_saphyr::budget! {
             max_depth: MAX_DEPTH,
             max_documents: 1,
-            max_nodes: 1_000_000,
-            max_aliases: 10_000,
+            max_nodes: MAX_VALUES,
+            max_events: 3 * MAX_VALUES,
+            max_anchors: MAX_ANCHORS,
+            max_aliases: MAX_ALIASES,
+            max_merge_keys: MAX_ALIASES,
             max_recorded_anchor_events: MAX_REPLAYED,
             // One anchor used by every node is fine: what it costs is counted below.
             enforce_alias_anchor_ratio: false,
         },
         alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: MAX_REPLAYED },
-        duplicate_keys: DuplicateKeyPolicy::Error,
+        // All of them are found at once, by `repeated_keys`.
+        duplicate_keys: DuplicateKeyPolicy::PassThrough,
         merge_keys: MergeKeyPolicy::Merge,
         strict_booleans: true,
         with_snippet: false,
@@ -85,18 +96,90 @@ pub fn parse(source: &Arc<SourceText>) -> Result<Yaml, Box<Problem>> {
                 .byte_offset()
                 .map_or_else(|| source.offset(place.line() as usize, place.column() as usize), |offset| offset as usize)
         });
-        Box::new(Problem::new(Severity::Error, source, start..start, error_text(&error)))
+        let (message, help) = error_text(&error);
+        Box::new(Problem::new(Severity::Error, source, start..start, message).help(help))
     })
 }
 
-/// The reader's message without the place, which the drawing shows, and without hints for programmers.
-fn error_text(error: &serde_saphyr::Error) -> String {
+/// What a document can have too much of, and what to do.
+fn too_much(breach: &BudgetBreach) -> (String, &'static str) {
+    const SPLIT: &str = "a node of type `workflow` runs another file: split this one";
+    const WRITE_OUT: &str = "write out what the aliases stand for, or keep it in `vars`";
+    match breach {
+        BudgetBreach::Depth { .. } => (too_deep(), "real workflows stay below 12 levels"),
+        BudgetBreach::Documents { .. } => {
+            ("a second document begins here, a workflow file has one".to_owned(), "put it into a file of its own")
+        }
+        BudgetBreach::Events { .. } | BudgetBreach::Nodes { .. } => {
+            (format!("the file has more than {MAX_VALUES} values"), SPLIT)
+        }
+        BudgetBreach::Anchors { .. } => (format!("the file has more than {MAX_ANCHORS} anchors"), WRITE_OUT),
+        BudgetBreach::MergeKeys { .. } => (format!("the file has more than {MAX_ALIASES} merge keys"), WRITE_OUT),
+        BudgetBreach::Aliases { .. } => (format!("the file has more than {MAX_ALIASES} aliases"), WRITE_OUT),
+        BudgetBreach::RecordedAnchorEvents { .. } | BudgetBreach::RecordedAnchorBytes { .. } => {
+            (format!("anchors and aliases bring in more than {MAX_REPLAYED} values"), WRITE_OUT)
+        }
+        other => (format!("the file is more than can be read: {other:?}"), SPLIT),
+    }
+}
+
+fn too_deep() -> String {
+    format!("values stand more than {MAX_DEPTH} levels deep inside each other")
+}
+
+/// The reader's message without the place, which the drawing shows, and without hints for programmers; and what to do.
+fn error_text(error: &serde_saphyr::Error) -> (String, Option<&'static str>) {
+    match error.without_snippet() {
+        serde_saphyr::Error::Budget { breach, .. } => {
+            let (message, help) = too_much(breach);
+            return (message, Some(help));
+        }
+        serde_saphyr::Error::AliasReplayLimitExceeded { .. } => {
+            return (
+                format!("aliases bring in more than {MAX_REPLAYED} values"),
+                Some("write out what they stand for"),
+            );
+        }
+        serde_saphyr::Error::RecursiveReferencesRequireWeakTypes { .. } => {
+            return ("the alias stands inside of the value that it means".to_owned(), None);
+        }
+        _ => {}
+    }
     let text = error.without_snippet().to_string();
     let text = text.lines().next().unwrap_or_default();
-    let text = text.split(" at line ").next().unwrap_or_default();
-    match text.strip_prefix("duplicate mapping key: ").and_then(|rest| rest.split(", set DuplicateKeyPolicy").next()) {
-        Some(key) => format!("the key `{key}` is there twice"),
-        None => text.to_owned(),
+    match text.split(" at line ").next().unwrap_or_default() {
+        "recursion limit exceeded" => (too_deep(), Some("real workflows stay below 12 levels")),
+        text if text.starts_with("non-finite float") => {
+            ("infinity and `.nan` are no JSON numbers".to_owned(), Some("write it as a text"))
+        }
+        text => (text.to_owned(), None),
+    }
+}
+
+/// Every key that its mapping has already.
+pub fn repeated_keys(tree: &Yaml, source: &Arc<SourceText>, problems: &mut Problems) {
+    let mut told = HashSet::new();
+    let mut open = vec![tree];
+    while let Some(value) = open.pop() {
+        match &value.kind {
+            Kind::List(items) => open.extend(items),
+            Kind::Map(entries) => {
+                let mut seen = HashMap::with_capacity(entries.len());
+                for (key, value) in entries {
+                    open.push(value);
+                    let first = *seen.entry(key.text.as_str()).or_insert(key.span.start);
+                    // What an alias repeats stands in the file once.
+                    if first != key.span.start && told.insert(key.span.start) {
+                        let line = source.position(first).line;
+                        let help = Some(format!("the first one stands in line {line}"));
+                        let message = format!("the key `{}` is there twice", key.text);
+                        let problem = || Problem::new(Severity::Error, source, key.span.clone(), message).help(help);
+                        problems.add(Severity::Error, problem);
+                    }
+                }
+            }
+            _ => {}
+        }
     }
 }
 
@@ -301,11 +384,14 @@ mod tests {
     }
 
     #[test]
-    fn a_duplicate_key_is_refused_where_it_stands() {
-        let (_, tree) = read("a: 1\nb: 2\na: 3\n");
-        let problem = tree.unwrap_err();
-        assert_eq!((problem.line, problem.column), (3, 1));
-        insta::assert_snapshot!(problem.message, @"the key `a` is there twice");
+    fn every_repeated_key_is_found_where_it_stands() {
+        let (source, tree) = read("a: 1\nb: &b {x: 1, y: 2, x: 3}\na: 3\nc: *b\nd: {<<: {x: 1}, x: 2}\n");
+        let mut problems = Problems::default();
+        repeated_keys(&tree.unwrap(), &source, &mut problems);
+        let found: Vec<_> =
+            problems.sorted().iter().map(|found| (found.line, found.column, found.message.clone())).collect();
+        let twice = |key: &str| format!("the key `{key}` is there twice");
+        assert_eq!(found, [(2, 20, twice("x")), (3, 1, twice("a"))]);
     }
 
     #[test]

@@ -41,6 +41,9 @@ pub struct RunArguments {
     /// Print each node as it starts and ends
     #[arg(long, short)]
     pub verbose: bool,
+    /// Draw what happened, with times: to an .svg, .html, .mmd or .dot
+    #[arg(long, value_name = "FILE")]
+    pub graph: Option<PathBuf>,
     /// Print each call of a plugin: what goes in, what comes out, how long it took, which permissions were checked
     #[arg(long)]
     pub debug_plugins: bool,

@@ -14,9 +14,10 @@ use crate::cli::recovery::notice_document;
 use crate::engine::Limits;
 use crate::engine::budget::Limit;
 use crate::engine::native::Confinement;
-use crate::ops::info::{self, Confined, Info, Installed, ShownSetting};
+use crate::ops::info::{self, Confined, Info, Installed};
 use crate::ops::install::sentences;
 use crate::ops::recovery::Notice;
+use crate::ops::settings::ShownSetting;
 use crate::ops::{OpsError, Scope, Workspace};
 
 use super::{look, reach};

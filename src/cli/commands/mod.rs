@@ -33,6 +33,7 @@ mod verify;
 mod why;
 #[cfg(feature = "registry")]
 mod witness;
+mod workflow;
 
 use std::process::ExitCode;
 
@@ -53,6 +54,8 @@ use announce::Withdrawing;
 pub fn run(cli: Cli, output: &Output) -> Result<ExitCode, OpsError> {
     let done = match cli.command {
         Command::Run(arguments) => run::run(&arguments, output),
+        Command::Workflow(command) => return workflow::run(&command, output),
+        Command::Graph(arguments) => workflow::graph(&arguments, output),
         Command::Runs(command) => runs::run(&command, output),
         Command::Plugin(command) => return plugin(command, output),
         Command::Nodes(command) => nodes::run(&command, output),

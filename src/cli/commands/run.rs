@@ -13,10 +13,13 @@ use crate::cli::watch::Telemetry;
 use crate::cli::watch::{EventFile, Lines, Progress, Watchers};
 use crate::nodes::{Unreadable, read_json};
 use crate::ops::run::{self, Notice, PlannedRun};
-use crate::ops::{OpsError, Scope, Workspace, runs};
+use crate::ops::{OpsError, Scope, Workspace, drawing, runs};
+use crate::workflow::drawing::Trace;
 use crate::workflow::{MAX_DEPTH, RunOptions, fits};
 
 pub fn run(arguments: &RunArguments, output: &Output) -> Result<(), OpsError> {
+    // A name that stands for no picture is told before anything runs.
+    arguments.graph.as_deref().map(drawing::format_of).transpose()?;
     let workspace = Workspace::open(Scope::Nearest)?;
     let folder = runs::folder(&workspace, arguments.journal.as_deref());
     let former = arguments.resume.as_ref().map(|run| runs::find(&folder, run)).transpose()?;
@@ -36,7 +39,7 @@ pub fn run(arguments: &RunArguments, output: &Output) -> Result<(), OpsError> {
     }
     if arguments.dry_run {
         let text = planned.describe();
-        output.result(&json!({ "plan": text.lines().collect::<Vec<_>>() }), || text.clone());
+        output.result(&planned.view(), || text);
         return Ok(());
     }
     let mut options = RunOptions::default();
@@ -54,8 +57,16 @@ pub fn run(arguments: &RunArguments, output: &Output) -> Result<(), OpsError> {
     if let Some(journal) = &options.journal {
         output.step("Recording", format!("run {} in `{}`", options.run_id, journal.path().display()));
     }
-    options.observer = Arc::new(watchers(arguments, output)?);
-    run_to_its_end(&planned, input, options, output)
+    let trace = arguments.graph.is_some().then(Arc::<Trace>::default);
+    let mut watchers = watchers(arguments, output)?;
+    trace.iter().for_each(|trace| watchers.add_shared(Arc::clone(trace) as _));
+    options.observer = Arc::new(watchers);
+    let ended = run_to_its_end(&planned, input, options, output);
+    if let (Some(trace), Some(path)) = (trace, &arguments.graph) {
+        // A run that failed is looked at most; why the picture could not be drawn must not hide its error.
+        draw_run(&planned, &trace, path, output);
+    }
+    ended
 }
 
 /// Who looks at the run.
@@ -88,6 +99,13 @@ fn run_to_its_end(planned: &PlannedRun, input: Value, options: RunOptions, outpu
     Ok(())
 }
 
+fn draw_run(planned: &PlannedRun, trace: &Trace, path: &Path, output: &Output) {
+    match drawing::draw_run(planned, trace, path) {
+        Ok(()) => output.step("Drawn", format!("`{}`", path.display())),
+        Err(error) => output.warning(format!("the run is not drawn: {}", run::reason(&error))),
+    }
+}
+
 /// Text as it is, anything else as JSON: what a shell can use.
 pub fn text(value: &Value) -> String {
     match value {
@@ -115,17 +133,15 @@ pub fn read_input(given: Option<&str>, file: Option<&Path>) -> Result<Value, Ops
         }
         (None, None) => return Ok(json!({})),
     };
-    let refused = |source| OpsError::Input { place: place.clone(), source };
-    let input = read_json(text.as_bytes()).map_err(|error| {
-        refused(match error {
-            Unreadable::Syntax(source) => source,
-            wide @ Unreadable::TooWide(_) => serde::de::Error::custom(wide),
-        })
-    })?;
-    if !fits(&input, MAX_DEPTH) {
-        return Err(refused(serde::de::Error::custom(format!("it nests deeper than {MAX_DEPTH} levels"))));
-    }
-    Ok(input)
+    let input = read_json(text.as_bytes()).map_err(|error| match error {
+        Unreadable::Syntax(source) => source,
+        wide @ Unreadable::TooWide(_) => serde::de::Error::custom(wide),
+    });
+    let input = input.and_then(|input: Value| match fits(&input, MAX_DEPTH) {
+        true => Ok(input),
+        false => Err(serde::de::Error::custom(format!("it nests deeper than {MAX_DEPTH} levels"))),
+    });
+    input.map_err(|source| OpsError::Input { place, source })
 }
 
 fn read_stdin() -> Result<String, OpsError> {

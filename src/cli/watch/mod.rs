@@ -23,7 +23,12 @@ pub struct Watchers(Vec<Arc<dyn Observer>>);
 impl Watchers {
     /// One more.
     pub fn add(&mut self, watcher: impl Observer + 'static) {
-        self.0.push(Arc::new(watcher));
+        self.add_shared(Arc::new(watcher));
+    }
+
+    /// One more, that is looked at afterwards.
+    pub fn add_shared(&mut self, watcher: Arc<dyn Observer>) {
+        self.0.push(watcher);
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Instant;
 use pocket_index::manifest::Manifest;
 use pocket_index::permissions::{Permissions, Word};
 use pocket_index::tree::Tree;
+use serde::Serialize;
 use serde_json::Value;
 
 use super::rights::Rights;
@@ -20,8 +21,8 @@ use crate::ops::settings::Settings;
 use crate::ops::{OpsError, trace};
 use crate::project::LockedPlugin;
 use crate::store::InstalledPlugin;
-use crate::workflow::PluginNode;
 use crate::workflow::journal::Secret;
+use crate::workflow::{PluginNode, SettingView};
 
 /// A plugin that is verified and loaded once, when it is first needed.
 pub struct LazyPlugin {
@@ -49,6 +50,7 @@ pub(super) enum Looking {
 }
 
 /// An installed plugin as a lock has it.
+#[derive(Clone)]
 pub(super) struct Unpacked {
     pub(super) locked: LockedPlugin,
     pub(super) installed: InstalledPlugin,
@@ -57,6 +59,7 @@ pub(super) struct Unpacked {
 }
 
 /// Where a plugin's files are, and who vouches for them.
+#[derive(Clone)]
 pub(super) enum Files {
     /// Unpacked; the lock says what they must be.
     Locked(Box<Unpacked>),
@@ -64,7 +67,57 @@ pub(super) enum Files {
     Local(Box<LocalPlugin>),
 }
 
+/// What a plan tells of a plugin that it uses.
+#[derive(Debug, Serialize)]
+pub struct PluginView {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// What it may do.
+    pub may: Vec<String>,
+    /// What it asks for and was not granted.
+    pub not_granted: Vec<String>,
+    /// Its settings; stars for secrets.
+    pub settings: Vec<SettingView>,
+}
+
 impl LazyPlugin {
+    /// The same plugin, to be loaded once more with other settings.
+    pub(super) fn twin(&self) -> Self {
+        Self {
+            files: self.files.clone(),
+            manifest: self.manifest.clone(),
+            granted: self.granted.clone(),
+            limits: self.limits,
+            engine: Arc::clone(&self.engine),
+            rights: Arc::clone(&self.rights),
+            recorder: Arc::clone(&self.recorder),
+            looking: self.looking,
+            settings: OnceLock::new(),
+            verified: OnceLock::new(),
+            loaded: OnceLock::new(),
+        }
+    }
+
+    /// What a plan tells of it.
+    pub fn view(&self) -> PluginView {
+        let may = sentences(&self.effective_permissions());
+        let asked = sentences(&self.manifest.permissions);
+        let shown = self.settings.get().map(|settings| settings.shown(&self.manifest)).unwrap_or_default();
+        let settings = shown.into_iter().filter_map(|setting| {
+            let (value, origin) = setting.now?;
+            Some(SettingView { name: setting.name, value, origin })
+        });
+        PluginView {
+            name: self.manifest.name.to_string(),
+            version: self.manifest.version.to_string(),
+            not_granted: asked.into_iter().filter(|sentence| !may.contains(sentence)).collect(),
+            may,
+            settings: settings.collect(),
+        }
+    }
+
     pub(super) fn node(self: &Arc<Self>, node_type: &str) -> PluginNode {
         let bare = node_type.rsplit('/').next().unwrap_or(node_type);
         let spec = self.manifest.nodes.iter().find(|spec| spec.node_type.as_str() == bare);

@@ -31,9 +31,11 @@ impl LeftOut {
         Some(Self { manifest: manifest.ok()?, hint })
     }
 
-    /// What makes a run use it, if it provides this node type.
-    pub(super) fn hint(&self, node_type: &str) -> Option<&str> {
-        let provides = self.manifest.nodes.iter().any(|node| node.node_type.as_str() == node_type);
-        provides.then_some(self.hint.as_str())
+    /// What makes a run use it, if it provides this node type, named bare or with its plugin.
+    pub(super) fn hint(&self, node_type: &str) -> Option<String> {
+        let bare = node_type.strip_prefix(self.manifest.name.as_str()).and_then(|rest| rest.strip_prefix('/'));
+        let bare = bare.unwrap_or(node_type);
+        let provides = self.manifest.nodes.iter().any(|node| node.node_type.as_str() == bare);
+        provides.then(|| self.hint.clone())
     }
 }

@@ -2,17 +2,17 @@
 
 mod lazy;
 mod left_out;
+mod providers;
 mod rights;
+mod scope;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use pocket_index::manifest::Manifest;
+use pocket_index::manifest::{Manifest, NodeSpec};
 use pocket_index::name::PluginName;
-use pocket_index::search::SearchEntry;
-use serde_json::{Map, Value};
 
 use super::allowed::allowed;
 use super::install::refuse_seen;
@@ -25,30 +25,35 @@ use super::settings::{Layer, Origin, Settings};
 use super::workspace::SettingsFile;
 use super::{OpsError, Workspace, limits};
 use crate::engine::{Engine, EngineOptions, Sampler};
-use crate::nodes::Allowed;
-use crate::workflow::{Found, NodeCatalog};
+use crate::nodes::{Allowed, built_in};
+use crate::workflow::{Document, Found, KnownType, NodeCatalog, Problems};
 use lazy::{Files, Looking, Unpacked};
 use left_out::LeftOut;
+use providers::Providers;
+use scope::Scope;
 
-pub use lazy::LazyPlugin;
+pub use lazy::{LazyPlugin, PluginView};
 pub use rights::Rights;
+pub use scope::{WorkflowSettings, workflow_settings};
 
 /// The plugins of a workspace that a workflow may use.
 pub struct Catalog<'a> {
     workspace: &'a Workspace,
     policy: Policy<'a>,
     /// The settings that the workflow gives, by plugin.
-    from_workflow: &'a BTreeMap<String, Map<String, Value>>,
+    from_workflow: &'a WorkflowSettings,
     notify: &'a dyn Fn(Notice),
     plugins: Vec<Arc<LazyPlugin>>,
     /// Those whose nodes were asked for.
     used: RefCell<BTreeMap<PluginName, Arc<LazyPlugin>>>,
+    /// Those that have other settings in a workflow that runs inside.
+    twins: RefCell<Vec<Arc<LazyPlugin>>>,
     /// Why a plugin that is used cannot be.
     failure: RefCell<Option<OpsError>>,
     /// What is here and not used, for suggestions.
     left_out: Vec<LeftOut>,
     /// What could be installed, for suggestions.
-    available: Vec<SearchEntry>,
+    providers: Providers,
     /// What workflows may use besides plugins.
     allowed: Arc<Allowed>,
 }
@@ -62,7 +67,7 @@ impl<'a> Catalog<'a> {
         workspace: &'a Workspace,
         offered: &Offered,
         disabled: &[PluginName],
-        from_workflow: &'a BTreeMap<String, Map<String, Value>>,
+        from_workflow: &'a WorkflowSettings,
         sampled: Sampled<'_>,
         notify: &'a dyn Fn(Notice),
     ) -> Result<Self, OpsError> {
@@ -100,22 +105,37 @@ impl<'a> Catalog<'a> {
             notify,
             plugins,
             used: RefCell::default(),
+            twins: RefCell::default(),
             failure: RefCell::default(),
             left_out,
-            available: Vec::new(),
+            providers: Providers::default(),
             allowed: allowed(workspace),
         })
     }
 
-    /// Adds what could be installed, for suggestions.
-    #[must_use]
-    pub fn with_available(self, available: Vec<SearchEntry>) -> Self {
-        Self { available, ..self }
-    }
-
-    /// Whether a plugin here provides the node type.
-    pub fn provides(&self, node_type: &str) -> bool {
-        !self.providers(node_type).is_empty()
+    /// The node types of the plugins here, with their configs.
+    pub fn known_types(&self) -> Vec<KnownType> {
+        let known = |plugin: &LazyPlugin, node: &NodeSpec, node_type: String| KnownType {
+            node_type,
+            description: if node.description.is_empty() {
+                format!("of `{}`", plugin.manifest.name)
+            } else {
+                node.description.clone()
+            },
+            schema: node.config_schema.clone(),
+        };
+        let mut types = Vec::new();
+        for plugin in &self.plugins {
+            for node in &plugin.manifest.nodes {
+                types.push(known(plugin, node, format!("{}/{}", plugin.manifest.name, node.node_type)));
+                let bare = node.node_type.to_string();
+                // A bare name that several plugins have stands for none of them, and a built-in's stands for that.
+                if self.providers(&bare).len() == 1 && built_in(&bare).is_none() {
+                    types.push(known(plugin, node, bare));
+                }
+            }
+        }
+        types
     }
 
     /// The plugins whose nodes a plan uses.
@@ -125,19 +145,40 @@ impl<'a> Catalog<'a> {
     pub fn into_used(self) -> Result<Vec<Arc<LazyPlugin>>, OpsError> {
         match self.failure.into_inner() {
             Some(error) => Err(error),
-            None => Ok(self.used.into_inner().into_values().collect()),
+            None => Ok(self.used.into_inner().into_values().chain(self.twins.into_inner()).collect()),
         }
     }
 
-    /// Notes that a plan uses the plugin, checks that it is allowed, and joins its settings.
+    /// Notes that a plan uses the plugin with the settings that the outermost workflow gives.
     fn mark_used(&self, plugin: &Arc<LazyPlugin>) {
         let name = &plugin.manifest.name;
-        if self.used.borrow_mut().insert(name.clone(), Arc::clone(plugin)).is_some() {
-            return;
+        if self.used.borrow_mut().insert(name.clone(), Arc::clone(plugin)).is_none() {
+            self.prepare(plugin, self.from_workflow);
         }
-        match self.allow(&plugin.files).and_then(|()| self.settings(plugin)) {
+    }
+
+    /// Notes that a plan uses the plugin with other settings.
+    fn use_with(&self, plugin: &Arc<LazyPlugin>, settings: &WorkflowSettings) {
+        self.twins.borrow_mut().push(Arc::clone(plugin));
+        self.prepare(plugin, settings);
+    }
+
+    /// Checks that a plugin is allowed, and joins its settings.
+    fn prepare(&self, plugin: &LazyPlugin, from_workflow: &WorkflowSettings) {
+        match self.allow(&plugin.files).and_then(|()| self.settings(plugin, from_workflow)) {
             Ok(settings) => plugin.settings.set(settings).expect("set once, when the plugin is first used"),
             Err(error) => drop(self.failure.borrow_mut().get_or_insert(error)),
+        }
+    }
+
+    /// Who provides a node type; `used` is told which plugin it is, and gives the one that is meant.
+    fn find_with(&self, node_type: &str, used: impl Fn(&Arc<LazyPlugin>) -> Arc<LazyPlugin>) -> Found {
+        match self.providers(node_type).as_slice() {
+            [] => Found::Nothing,
+            [plugin] => Found::Plugin(used(plugin).node(node_type)),
+            several => {
+                Found::Several(several.iter().map(|plugin| format!("{}/{node_type}", plugin.manifest.name)).collect())
+            }
         }
     }
 
@@ -157,14 +198,14 @@ impl<'a> Catalog<'a> {
         }
     }
 
-    fn settings(&self, plugin: &LazyPlugin) -> Result<Settings, OpsError> {
+    fn settings(&self, plugin: &LazyPlugin, from_workflow: &WorkflowSettings) -> Result<Settings, OpsError> {
         let manifest = &plugin.manifest;
         let mut files = self.workspace.plugin_settings(&manifest.name)?;
         if let Files::Local(local) = &plugin.files {
             files.extend(local.settings_file()?);
         }
         let mut layers: Vec<Layer<'_>> = files.iter().map(SettingsFile::layer).collect();
-        layers.push(Layer { origin: Origin::Workflow, settings: self.from_workflow.get(manifest.name.as_str()) });
+        layers.push(Layer { origin: Origin::Workflow, settings: from_workflow.get(manifest.name.as_str()) });
         let joined = Settings::join(manifest, &layers, &|name| std::env::var(name).ok())?;
         for unknown in &joined.unknown {
             let text = format!("`{}` has no setting `{unknown}`; it is not passed on", manifest.name);
@@ -234,16 +275,10 @@ impl Shared<'_> {
 
 impl NodeCatalog for Catalog<'_> {
     fn find(&self, node_type: &str) -> Found {
-        match self.providers(node_type).as_slice() {
-            [] => Found::Nothing,
-            [plugin] => {
-                self.mark_used(plugin);
-                Found::Plugin(plugin.node(node_type))
-            }
-            several => {
-                Found::Several(several.iter().map(|plugin| format!("{}/{node_type}", plugin.manifest.name)).collect())
-            }
-        }
+        self.find_with(node_type, |plugin| {
+            self.mark_used(plugin);
+            Arc::clone(plugin)
+        })
     }
 
     fn names(&self) -> Vec<String> {
@@ -252,12 +287,12 @@ impl NodeCatalog for Catalog<'_> {
     }
 
     fn provider_hint(&self, node_type: &str) -> Option<String> {
-        if let Some(hint) = self.left_out.iter().find_map(|plugin| plugin.hint(node_type)) {
-            return Some(hint.to_owned());
-        }
-        let provides = |entry: &&SearchEntry| entry.nodes.iter().any(|node| node.as_str() == node_type);
-        let entry = self.available.iter().find(provides)?;
-        Some(format!("the plugin `{}` provides it: run `pocket plugin install {}`", entry.name, entry.name))
+        let left_out = self.left_out.iter().find_map(|plugin| plugin.hint(node_type));
+        left_out.or_else(|| self.providers.hint(self.workspace, node_type))
+    }
+
+    fn inside<'b>(&'b self, document: &Document) -> Result<Box<dyn NodeCatalog + 'b>, Problems> {
+        Ok(Box::new(Scope::new(self, self.from_workflow, document)?))
     }
 
     fn worker(&self) -> Option<PathBuf> {

@@ -141,6 +141,6 @@ fn settings_of(path: &Path) -> Result<SettingsFile, OpsError> {
     let environment = |name: &str| std::env::var(name).ok();
     let expanded = settings.iter().map(|(name, value)| Ok((name.clone(), expand(value, name, &environment)?)));
     let expanded = expanded.collect::<Result<_, _>>();
-    let settings = expanded.map_err(|source| OpsError::Expand { path: path.to_owned(), source })?;
+    let settings = expanded.map_err(|source| OpsError::expand(path, source))?;
     Ok(SettingsFile { file: path.display().to_string(), settings })
 }

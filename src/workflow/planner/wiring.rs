@@ -1,12 +1,11 @@
 //! How nodes are wired: connections, the order of the file, actions that name nodes, fallbacks.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Planner;
 use crate::workflow::document::{At, Fallback, NodeEntry};
 use crate::workflow::graph::{DEFAULT_ACTION, Graph, Recovery, Route, Wiring};
-use crate::workflow::problem::nearest;
 
 impl Planner<'_> {
     pub(super) fn graph(&mut self, actions: &[Option<&[String]>]) -> Graph {
@@ -32,7 +31,7 @@ impl Planner<'_> {
         self.add_fallbacks(&mut graph);
         if let Some(start) = &document.start {
             match self.index.get(start.value.as_str()) {
-                Some(&index) if !graph.finals.contains(&index) => graph.start = index,
+                Some(&index) if !self.is_final(index) => graph.start = index,
                 _ => self.unknown_node("`start`", start),
             }
         }
@@ -44,9 +43,15 @@ impl Planner<'_> {
         graph
     }
 
+    /// Whether a node stands in `finally`.
+    pub(super) fn is_final(&self, node: usize) -> bool {
+        node >= self.document.nodes.len()
+    }
+
     fn connect(&mut self, graph: &mut Graph) {
         let document = self.document;
         let mut seen = HashSet::new();
+        let mut places: HashMap<(usize, &str), usize> = HashMap::new();
         for connection in &document.connections {
             let action = connection.action.as_ref().map_or(DEFAULT_ACTION, |action| &action.value);
             let Some(&from) = self.index.get(connection.from.value.as_str()) else {
@@ -54,7 +59,7 @@ impl Planner<'_> {
                 continue;
             };
             let to = self.index.get(connection.to.value.as_str()).copied();
-            if [Some(from), to].into_iter().flatten().any(|node| graph.finals.contains(&node)) {
+            if [Some(from), to].into_iter().flatten().any(|node| self.is_final(node)) {
                 let message = "no connection leads to or from a node of `finally`".to_owned();
                 self.error(&connection.to.span, message, Some("it runs when everything else has ended".to_owned()));
                 continue;
@@ -67,7 +72,8 @@ impl Planner<'_> {
                 continue;
             }
             let routes = &mut graph.nodes[from].routes;
-            match routes.iter_mut().find(|route| route.action == action) {
+            let place = *places.entry((from, action)).or_insert(routes.len());
+            match routes.get_mut(place) {
                 Some(route) => route.targets.extend(to),
                 None => routes.push(Route { action: action.to_owned(), targets: to.into_iter().collect() }),
             }
@@ -76,7 +82,7 @@ impl Planner<'_> {
 
     /// Whether a target that no node has may stand for an end of the workflow: not if it looks like a mistyped node.
     fn named_end(&mut self, target: &At<String>) -> bool {
-        if nearest(&target.value, self.index.keys().map(|name| &**name)).is_some() {
+        if !self.problems.is_full() && self.names.nearest(&target.value).is_some() {
             self.unknown_node("`to`", target);
             return false;
         }
@@ -89,12 +95,14 @@ impl Planner<'_> {
     /// An action that a node is known to take and no connection carries goes to the node of that name.
     fn connect_by_name(&self, graph: &mut Graph, actions: &[Option<&[String]>]) {
         for (from, actions) in actions.iter().enumerate() {
-            for action in actions.unwrap_or_default() {
-                if graph.nodes[from].is_connected(action) {
-                    continue;
-                }
-                if let Some(&target) = self.index.get(action.as_str()).filter(|target| !graph.finals.contains(target)) {
-                    graph.nodes[from].routes.push(Route { action: action.clone(), targets: vec![target] });
+            let Some(actions) = actions else { continue };
+            let routes = &mut graph.nodes[from].routes;
+            let mut connected: HashSet<String> = routes.iter().map(|route| route.action.clone()).collect();
+            for action in *actions {
+                if let Some(&target) = self.index.get(action.as_str()).filter(|target| !self.is_final(**target))
+                    && connected.insert(action.clone())
+                {
+                    routes.push(Route { action: action.clone(), targets: vec![target] });
                 }
             }
         }
@@ -107,7 +115,7 @@ impl Planner<'_> {
                 None => None,
                 Some(Fallback::Value(value)) => Some(Recovery::Value(Arc::new(value.clone()))),
                 Some(Fallback::Node(name)) => match self.index.get(name.value.as_str()) {
-                    Some(&target) if !graph.finals.contains(&target) => Some(Recovery::Node(target)),
+                    Some(&target) if !self.is_final(target) => Some(Recovery::Node(target)),
                     _ => {
                         self.unknown_node("`fallback`", name);
                         None
@@ -120,10 +128,24 @@ impl Planner<'_> {
     fn warn_unreachable(&mut self, graph: &Graph) {
         let reached: HashSet<usize> = graph.reachable().into_iter().collect();
         let document = self.document;
-        for (index, node) in document.nodes.iter().enumerate().filter(|(index, _)| !reached.contains(index)) {
-            let start = &graph.nodes[graph.start].name;
-            let message = format!("node `{}` is never reached from `{start}`", graph.nodes[index].name);
+        let start = &graph.nodes[graph.start].name;
+        let unreached: Vec<&NodeEntry> = document
+            .nodes
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| !reached.contains(index))
+            .map(|(_, node)| node)
+            .collect();
+        for node in unreached.iter().take(MAX_UNREACHED) {
+            let message = format!("node `{}` is never reached from `{start}`", node.name.value);
+            self.warning(&node.name.span, message, None);
+        }
+        if let Some(node) = unreached.get(MAX_UNREACHED) {
+            let message = format!("{} more nodes are never reached from `{start}`", unreached.len() - MAX_UNREACHED);
             self.warning(&node.name.span, message, None);
         }
     }
 }
+
+/// How many nodes that are never reached are named: 20. More have one cause.
+const MAX_UNREACHED: usize = 20;

@@ -99,12 +99,16 @@ impl NodeCatalog for FakePlugins {
         Arc::new(allowed)
     }
 
+    fn inside<'b>(&'b self, _document: &Document) -> Result<Box<dyn NodeCatalog + 'b>, Problems> {
+        Ok(Box::new(FakePlugins))
+    }
+
     fn provider_hint(&self, node_type: &str) -> Option<String> {
         (node_type == "analyze-sentiment").then(|| "run `pocket plugin install ml-analyzer`".to_owned())
     }
 }
 
-fn plan(text: &str) -> Result<Plan, Problems> {
+pub(super) fn plan(text: &str) -> Result<Plan, Problems> {
     Plan::new(&Document::parse(SourceText::new("workflow.yaml", text), "")?, &FakePlugins)
 }
 

@@ -194,7 +194,7 @@ nodes:
        |                      ^^^^^
 
     error: template: unclosed action
-      --> workflow.yaml:21:15
+      --> workflow.yaml:21:16
        |
     21 |         {{.name
        |               ^
@@ -243,7 +243,7 @@ connections:
 
     1. a (redis-cache/redis-get)
        key: "x{{.id}}"
-       limits: up to 5 attempts, 2s an attempt
+       limits: up to 5 attempts with pauses of 1s, then 2 times as long up to 30s, 2s an attempt
        then b and c in parallel
        when `error`: d
 
@@ -255,7 +255,98 @@ connections:
        when it fails: 1 instead
 
     4. d (aggregate), joins a, b, c
-
-    plugin `redis-cache` may use: network redis.example.com:6379
+       mode: "array" (default)
+       separator: "" (default)
     "#);
+}
+
+#[test]
+fn an_output_must_be_of_a_node_that_can_have_run() {
+    let text = r#"
+start: a
+nodes:
+  - {name: a, type: echo}
+  - {name: left, type: echo, config: {message: '{{output "right"}} {{output "a"}} {{output "left"}}'}}
+  - {name: right, type: echo, config: {message: '{{output "end"}}'}}
+  - {name: end, type: echo, config: {message: '{{output "left"}} {{output "right"}}'}}
+connections:
+  - {from: a, to: left}
+  - {from: a, to: right}
+  - {from: left, to: end}
+  - {from: right, to: end}
+"#;
+    insta::assert_snapshot!(problems(text), @r#"
+    warning: `right` need not have run before `left`: no connection leads from one to the other
+     --> workflow.yaml:5:58
+      |
+    5 |   - {name: left, type: echo, config: {message: '{{output "right"}} {{output "a"}} {{output "left"}}'}}
+      |                                                          ^^^^^^^
+
+    error: `left` has no output before it has run
+     --> workflow.yaml:5:92
+      |
+    5 |   - {name: left, type: echo, config: {message: '{{output "right"}} {{output "a"}} {{output "left"}}'}}
+      |                                                                                            ^^^^^^
+      |
+      = help: `{{.}}` is what the node receives
+
+    error: `end` cannot have run before `right`: it comes after it
+     --> workflow.yaml:6:59
+      |
+    6 |   - {name: right, type: echo, config: {message: '{{output "end"}}'}}
+      |                                                           ^^^^^
+    "#);
+}
+
+#[test]
+fn in_a_loop_every_node_may_have_run_before_every_other() {
+    let text = r#"
+nodes:
+  - {name: a, type: echo, config: {message: '{{output "b"}} {{output "a"}}'}}
+  - {name: b, type: echo, config: {message: '{{output "a"}}'}}
+  - {name: out, type: echo, config: {message: '{{output "b"}}'}}
+connections: [{from: a, to: b}, {from: b, to: a, when: again}, {from: b, to: out}]
+"#;
+    let plan = plan(text).unwrap_or_else(|problems| panic!("{problems}"));
+    assert!(plan.warnings.is_empty(), "{}", plan.warnings);
+}
+
+#[test]
+fn what_is_wrong_with_workflows_inside_is_told_at_its_place_and_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("inner.yaml", "nodes:\n  - {name: a, type: ecko}\n  - {name: b, type: echo, config: {mesage: 1}}\n");
+    let runs = |name: &str| format!("  - {{name: {name}, type: workflow, config: {{path: inner.yaml}}}}\n");
+    write("outer.yaml", &format!("nodes:\n{}{}", runs("one"), runs("two")));
+    let load = crate::workflow::load(&folder.path().join("outer.yaml"), &super::FakePlugins);
+    let text = load.err().unwrap().to_string().replace(&format!("{}/", folder.path().display()), "");
+    insta::assert_snapshot!(text, @"
+    error: there is no node type `ecko`
+     --> inner.yaml:2:21
+      |
+    2 |   - {name: a, type: ecko}
+      |                     ^^^^
+      |
+      = help: did you mean `echo`?
+
+    error: `config` has no key `mesage`
+     --> inner.yaml:3:36
+      |
+    3 |   - {name: b, type: echo, config: {mesage: 1}}
+      |                                    ^^^^^^
+      |
+      = help: did you mean `message`?
+
+    error: the workflow `inner.yaml` has problems
+     --> outer.yaml:2:48
+      |
+    2 |   - {name: one, type: workflow, config: {path: inner.yaml}}
+      |                                                ^^^^^^^^^^
+
+    error: the workflow `inner.yaml` has problems
+     --> outer.yaml:3:48
+      |
+    3 |   - {name: two, type: workflow, config: {path: inner.yaml}}
+      |                                                ^^^^^^^^^^
+    ");
 }
