@@ -88,7 +88,7 @@ fn a_request_that_was_not_granted_or_not_asked_for_is_denied() {
     for (language, input) in [WASI, OWN] {
         let server = Server::start(None);
         let host = server.host();
-        let setup = Setup { granted: GrantedWords::none(), ..asks_for(language, &[host.clone()]) };
+        let setup = Setup { granted: GrantedWords::none(), ..asks_for(language, std::slice::from_ref(&host)) };
         let error = setup.load().expect("it loads").error("request", input(&host));
         assert_eq!(error.kind, CallErrorKind::Denied, "{language}: {error}");
         assert!(error.message.contains("was not granted"), "{language}: {error}");
@@ -117,7 +117,8 @@ fn a_server_that_nobody_runs_is_an_error_that_the_plugin_can_tell() {
     let gone = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port was free");
     let host = format!("localhost:{}", gone.port());
     for (language, input) in [WASI, OWN] {
-        let error = asks_for(language, &[host.clone()]).load().expect("it loads").error("request", input(&host));
+        let error =
+            asks_for(language, std::slice::from_ref(&host)).load().expect("it loads").error("request", input(&host));
         assert!(error.message.contains("cannot connect"), "{language}: {error}");
     }
 }

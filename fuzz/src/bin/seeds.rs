@@ -176,8 +176,9 @@ impl Seeds {
                 self.write("template", name, &content)?;
             }
         }
-        for path in self.files("fixtures/templates")? {
-            let cases: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path)?)?;
+        let cases = self.files("fixtures/templates")?;
+        for path in cases.iter().filter(|path| path.extension() == Some(OsStr::new("json"))) {
+            let cases: serde_json::Value = serde_json::from_str(&fs::read_to_string(path)?)?;
             let stem = path.file_stem().unwrap_or_default().to_string_lossy();
             for (number, case) in cases["cases"].as_array().into_iter().flatten().enumerate() {
                 let text = case["template"].as_str().ok_or("a case has a template")?;
