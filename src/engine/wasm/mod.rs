@@ -105,7 +105,7 @@ impl WasmEngine {
     }
 }
 
-/// Memory comes from the system on demand; `docs/decisions/0011-instance-memory.md` says why.
+/// Memory comes from the system on demand; `docs/decisions/0012-instance-memory.md` says why.
 fn config(stack: u64) -> Config {
     let stack = usize::try_from(stack).unwrap_or(usize::MAX - HOST_STACK_BYTES);
     let mut config = Config::new();
