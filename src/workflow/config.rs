@@ -8,16 +8,15 @@ use serde_json::{Map, Value};
 
 use super::source::SourceText;
 use super::template::{Reference, Scope, Template};
-use super::value::{Kind, Yaml};
+use super::value::{Key, Kind, Yaml};
 use crate::nodes::is_template;
 
 /// A compiled config.
 pub(super) struct Config {
     /// As written: templates are text still.
-    pub written: Value,
-    /// Rendered once and for all, when nothing in it is a template.
-    constant: Option<Arc<Value>>,
-    whole: Part,
+    pub written: Arc<Value>,
+    /// What is rendered for each call; none where nothing is a template.
+    rendered: Option<Part>,
     lazy: HashMap<String, Part>,
 }
 
@@ -59,25 +58,21 @@ impl Config {
     /// Compiles a config as written.
     pub fn compile(tree: &Yaml, schema: Option<&Value>, source: &SourceText) -> (Self, Findings) {
         let mut compiler = Compiler { source, lazy: HashMap::new(), findings: Findings::default() };
-        let whole = match &tree.kind {
-            Kind::Null => Part::Constant(Value::Object(Map::new())),
-            _ => compiler.part(tree, &schema.into_iter().collect::<Vec<_>>(), ""),
-        };
-        let constant = if let Part::Constant(value) = &whole { Some(Arc::new(value.clone())) } else { None };
+        let rendered = compiler.part(tree, &schema.into_iter().collect::<Vec<_>>(), "");
         let written = if matches!(tree.kind, Kind::Null) { Value::Object(Map::new()) } else { tree.to_value() };
-        (Self { written, constant, whole, lazy: compiler.lazy }, compiler.findings)
+        (Self { written: Arc::new(written), rendered, lazy: compiler.lazy }, compiler.findings)
     }
 
     /// Whether it is the same for every call.
     pub fn is_constant(&self) -> bool {
-        self.constant.is_some()
+        self.rendered.is_none()
     }
 
     /// Renders every template that is not lazy.
     pub fn render(&self, scope: &Scope<'_>) -> Result<Arc<Value>, RenderError> {
-        match &self.constant {
-            Some(constant) => Ok(Arc::clone(constant)),
-            None => self.whole.render(scope).map(Arc::new).map_err(Unplaced::placed),
+        match &self.rendered {
+            Some(part) => part.render(scope).map(Arc::new).map_err(Unplaced::placed),
+            None => Ok(Arc::clone(&self.written)),
         }
     }
 
@@ -132,8 +127,9 @@ impl Part {
         }
     }
 
-    fn as_constant(&self) -> Option<&Value> {
-        if let Self::Constant(value) = self { Some(value) } else { None }
+    /// A part among others: what has nothing to render is as it is written.
+    fn or_written(part: Option<Self>, tree: &Yaml) -> Self {
+        part.unwrap_or_else(|| Self::Constant(tree.to_value()))
     }
 }
 
@@ -144,51 +140,50 @@ struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    fn part(&mut self, tree: &Yaml, schemas: &[&Value], pointer: &str) -> Part {
+    /// What is to be rendered of a part; none if it is as it is written.
+    fn part(&mut self, tree: &Yaml, schemas: &[&Value], pointer: &str) -> Option<Part> {
         match treatment(schemas) {
-            Treatment::Raw => Part::Constant(tree.to_value()),
+            Treatment::Raw => None,
             Treatment::Lazy => {
-                let part = self.rendered(tree, schemas, pointer);
-                self.lazy.insert(pointer.to_owned(), part);
-                Part::Constant(tree.to_value())
+                if let Some(part) = self.rendered(tree, schemas, pointer) {
+                    self.lazy.insert(pointer.to_owned(), part);
+                }
+                None
             }
             Treatment::Rendered => self.rendered(tree, schemas, pointer),
         }
     }
 
-    fn rendered(&mut self, tree: &Yaml, schemas: &[&Value], pointer: &str) -> Part {
+    fn rendered(&mut self, tree: &Yaml, schemas: &[&Value], pointer: &str) -> Option<Part> {
         match &tree.kind {
             Kind::Text(text) if is_template(text) => self.template(tree, text),
             Kind::List(items) => {
-                let parts: Vec<Part> = items
-                    .iter()
-                    .enumerate()
-                    .map(|(index, item)| self.part(item, &of_item(schemas), &format!("{pointer}/{index}")))
-                    .collect();
-                match parts.iter().map(Part::as_constant).collect::<Option<Vec<_>>>() {
-                    Some(values) => Part::Constant(values.into_iter().cloned().collect()),
-                    None => Part::List(parts),
-                }
+                let parts = items.iter().enumerate();
+                let parts =
+                    parts.map(|(index, item)| self.part(item, &of_item(schemas), &format!("{pointer}/{index}")));
+                let parts: Vec<Option<Part>> = parts.collect();
+                let whole = |(part, item): (Option<Part>, &Yaml)| Part::or_written(part, item);
+                parts.iter().any(Option::is_some).then(|| Part::List(parts.into_iter().zip(items).map(whole).collect()))
             }
             Kind::Map(entries) => {
-                let parts: Vec<(String, Part)> = entries
+                let parts = entries.iter().map(|(key, value)| {
+                    let pointer = format!("{pointer}/{}", key.text.replace('~', "~0").replace('/', "~1"));
+                    self.part(value, &of_key(schemas, &key.text), &pointer)
+                });
+                let parts: Vec<Option<Part>> = parts.collect();
+                let named = |(part, (key, value)): (Option<Part>, &(Key, Yaml))| {
+                    (key.text.clone(), Part::or_written(part, value))
+                };
+                parts
                     .iter()
-                    .map(|(key, value)| {
-                        let pointer = format!("{pointer}/{}", key.text.replace('~', "~0").replace('/', "~1"));
-                        (key.text.clone(), self.part(value, &of_key(schemas, &key.text), &pointer))
-                    })
-                    .collect();
-                let constant = |(key, part): &(String, Part)| Some((key.clone(), part.as_constant()?.clone()));
-                match parts.iter().map(constant).collect::<Option<Map<_, _>>>() {
-                    Some(values) => Part::Constant(Value::Object(values)),
-                    None => Part::Map(parts),
-                }
+                    .any(Option::is_some)
+                    .then(|| Part::Map(parts.into_iter().zip(entries).map(named).collect()))
             }
-            _ => Part::Constant(tree.to_value()),
+            _ => None,
         }
     }
 
-    fn template(&mut self, tree: &Yaml, text: &str) -> Part {
+    fn template(&mut self, tree: &Yaml, text: &str) -> Option<Part> {
         match Template::parse(text) {
             Ok(template) => {
                 let references = template.output_references();
@@ -203,12 +198,12 @@ impl Compiler<'_> {
                 let outputs = references.into_iter().map(placed).map(|(name, span)| (Some(name), span));
                 self.findings.outputs.extend(outputs);
                 self.findings.variables.extend(template.variable_references().into_iter().map(placed));
-                Part::Template(Box::new(template))
+                Some(Part::Template(Box::new(template)))
             }
             Err(error) => {
                 let start = self.source.inside(&tree.span, text, error.offset);
                 self.findings.errors.push((start..start + 1, error.message));
-                Part::Constant(Value::Null)
+                None
             }
         }
     }
