@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::contract::kind_of;
 use super::{BuiltIn, Example, Node, NodeCall, Outcome, Placement, Prepared, invalid};
 use crate::engine::CallError;
 
@@ -80,7 +81,7 @@ fn items<'a>(call: &'a NodeCall<'_>) -> Result<Vec<(String, &'a Value)>, CallErr
             Ok(call.branches.iter().filter_map(|name| Some((name.to_string(), from.get(&**name)?))).collect())
         }
         Value::Object(entries) => Ok(entries.iter().map(|(key, item)| (key.clone(), item)).collect()),
-        other => Err(invalid(format!("cannot aggregate {}: expected a list or a mapping", kind(other)))),
+        other => Err(invalid(format!("cannot aggregate {}: expected a list or a mapping", kind_of(other)))),
     }
 }
 
@@ -101,7 +102,7 @@ fn merge(items: Vec<(String, &Value)>) -> Result<Value, CallError> {
     let mut merged = Map::new();
     for (name, item) in items {
         let Value::Object(entries) = item else {
-            return Err(invalid(format!("cannot merge item `{name}`: it is {}, not a mapping", kind(item))));
+            return Err(invalid(format!("cannot merge item `{name}`: it is {}, not a mapping", kind_of(item))));
         };
         lay_over(&mut merged, entries);
     }
@@ -129,21 +130,10 @@ fn concat(items: Vec<(String, &Value)>, separator: &str) -> Result<Value, CallEr
         let Value::Array(list) = item else {
             return Err(invalid(format!(
                 "cannot join item `{name}`: it is {}; expected lists or texts alone",
-                kind(item)
+                kind_of(item)
             )));
         };
         joined.extend(list.iter().cloned());
     }
     Ok(Value::Array(joined))
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "nothing",
-        Value::Bool(_) => "a truth value",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "a mapping",
-    }
 }

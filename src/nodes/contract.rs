@@ -209,3 +209,15 @@ impl ConfigProblem {
 pub fn is_template(text: &str) -> bool {
     text.contains("{{")
 }
+
+/// What a value is, in the words of error messages.
+pub(super) fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "nothing",
+        Value::Bool(_) => "a truth value",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a mapping",
+    }
+}

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::contract::kind_of;
 use super::lineage::Part;
 use super::several::{OnFailure, Several, concurrency_schema, is_open, moved, on_failure_schema};
 use super::{BuiltIn, ConfigProblem, Example, Node, NodeCall, Outcome, Prepared, Setup, invalid};
@@ -128,16 +129,5 @@ impl Node for ForEach {
             }
             Err((index, error)) => Err(CallError { message: format!("item {index}: {}", error.message), ..error }),
         }
-    }
-}
-
-fn kind_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "nothing",
-        Value::Bool(_) => "a truth value",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "a mapping",
     }
 }
