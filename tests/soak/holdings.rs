@@ -1,4 +1,4 @@
-//! What the process holds.
+//! What the process holds, for the tests that see to it that nothing is left behind.
 
 use std::fmt;
 use std::fs;
@@ -16,7 +16,7 @@ pub struct Holdings {
 }
 
 impl Holdings {
-    fn now() -> Self {
+    pub fn now() -> Self {
         let count = |folder| fs::read_dir(folder).expect("it is this process's").count();
         let children = |task: std::io::Result<fs::DirEntry>| {
             let file = task.expect("it is this process's").path().join("children");
