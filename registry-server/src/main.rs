@@ -72,6 +72,7 @@ fn run(arguments: &Arguments) -> Result<(), RegistryError> {
         patience: Duration::from_secs(arguments.witness_timeout),
     };
     let recovery_delay = arguments.recovery_delay;
-    let options = Options { source, address: arguments.addr, exposure, recovery_delay, witnesses };
+    let local = Options::local(source, arguments.addr);
+    let options = Options { exposure, recovery_delay, witnesses, ..local };
     pocket_registry::serve_until_stopped(&options, |server| println!("serving {}", server.url()))
 }

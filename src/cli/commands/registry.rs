@@ -27,7 +27,8 @@ pub fn run(command: RegistryCommand, output: &Output) -> Result<ExitCode, OpsErr
             let seed = if with_bundled { Seed::Bundled } else { Seed::Empty };
             let exposure = if behind_proxy { Exposure::BehindProxy } else { Exposure::Loopback };
             let source = dir.map_or(Source::Bundled, |path| Source::Folder { path, seed });
-            serve(&Options { source, address, exposure, recovery_delay, witnesses: witnesses.into() }, output)
+            let local = Options::local(source, address);
+            serve(&Options { exposure, recovery_delay, witnesses: witnesses.into(), ..local }, output)
         }
         RegistryCommand::Refresh { folder, witnesses } => refresh(&folder, &witnesses.into(), output),
         RegistryCommand::Recover { recovery, witnesses } => recover(&recovery, &witnesses.into(), output),
@@ -46,7 +47,10 @@ fn serve(options: &Options, output: &Output) -> Result<ExitCode, OpsError> {
 fn recover(arguments: &RecoverArguments, witnesses: &Witnesses, output: &Output) -> Result<ExitCode, OpsError> {
     let RecoverArguments { name, owner, threshold, reason, dir, delay } = arguments.clone();
     let new = NewOwners { name, keys: owner, threshold, reason, delay };
-    let Announced { recovery, receipt } = Registry::open_existing(&dir, witnesses)?.recover_owners(&new)?;
+    let Announced { recovery, receipt } = block_on(async {
+        let registry = Registry::open_existing(&dir, witnesses).await?;
+        Ok(registry.recover_owners(&new).await?)
+    })?;
     let (old, next) = (fingerprints(&recovery.before), fingerprints(&recovery.after));
     let from = UtcTime(recovery.effective).to_string();
     output.step("Announced", format!("`{}` is signed by {next} instead of {old} from {from} on", new.name));
@@ -58,7 +62,9 @@ fn recover(arguments: &RecoverArguments, witnesses: &Witnesses, output: &Output)
 }
 
 fn refresh(folder: &Path, witnesses: &Witnesses, output: &Output) -> Result<ExitCode, OpsError> {
-    let Refreshed { events, signed } = pocket_registry::refresh(folder, witnesses)?;
+    let source = Source::Folder { path: folder.to_owned(), seed: Seed::Empty };
+    let refreshed = block_on(async { Ok(pocket_registry::refresh(&source, witnesses).await?) });
+    let Refreshed { events, signed } = refreshed?;
     let signed = UtcTime(signed).to_string();
     let document = json!({ "folder": folder, "leaves": events, "signed_at": signed });
     output.result(&document, || {
@@ -172,8 +178,8 @@ fn announce(server: &Server, options: &Options, output: &Output) {
         Source::Bundled => {
             output.step("Serving", "a copy of the bundled plugins; what is published is gone when it stops")
         }
-        Source::Folder { .. } => {
-            output.step("Serving", format!("`{}`; any web server can, too", server.registry().tree().display()))
+        Source::Folder { .. } | Source::Bucket { .. } => {
+            output.step("Serving", format!("`{}`; any web server can, too", server.registry().tree()))
         }
     }
 }
