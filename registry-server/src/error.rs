@@ -20,6 +20,35 @@ use crate::storage::{Fault, StorageError};
 /// Why a registry cannot be opened, served or written to.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
+    /// Nobody said where the registry is.
+    #[error("name the registry: a folder with --dir, or a bucket with --bucket and --key")]
+    NoPlace,
+    /// A bucket's log needs a key that stands elsewhere.
+    #[error("the bucket `{bucket}` needs the key of its log: --key FILE")]
+    NoKey {
+        /// The bucket.
+        bucket: String,
+    },
+    /// A setting makes no sense.
+    #[error("{message}")]
+    Setting {
+        /// Why not.
+        message: String,
+    },
+    /// What is copied does not fit together.
+    #[error("`{path}` is not copied: {message}")]
+    NoCopy {
+        /// What.
+        path: String,
+        /// Why not.
+        message: String,
+    },
+    /// A file is there that would be overwritten.
+    #[error("`{}` exists already", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
     /// The operating system gives no threads.
     #[error("cannot start the server's threads")]
     Runtime {

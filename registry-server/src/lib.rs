@@ -12,14 +12,20 @@
 //! | `writer` | decides what comes next in the log, and puts it into the tree |
 //! | `registry` | opens or founds a registry; its key |
 //! | `storage` | a folder or a bucket |
+//! | `copy`, `gc`, `operate` | mirrors, exports, backups, clearing up |
+//! | `arguments` | options as they are typed, set or written |
 
 mod access;
+pub mod arguments;
 mod checkpoint;
 mod collect;
 mod config;
+mod copy;
 mod error;
 mod files;
+mod gc;
 mod listing;
+pub mod operate;
 mod publish;
 mod recovery;
 mod registry;
@@ -38,6 +44,7 @@ pub use config::{
     parse_recovery_delay,
 };
 pub use error::RegistryError;
+pub use operate::{Done, Operation};
 pub use recovery::{Announced, NewOwners};
 pub use registry::Registry;
 pub use serve::{Server, TlsFiles, serve_until_stopped};

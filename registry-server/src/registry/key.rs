@@ -1,7 +1,7 @@
 //! The file with the registry's private key.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
 use pocket_index::signature::SecretKey;
@@ -19,13 +19,29 @@ pub(super) fn make(path: &Path) -> Result<SecretKey, RegistryError> {
     }
     let secret = SecretKey::generate()
         .map_err(|error| RegistryError::Damaged { path: path.to_owned(), message: chain(&error) })?;
+    write(path, &secret)?;
+    Ok(secret)
+}
+
+fn write(path: &Path, secret: &SecretKey) -> Result<(), RegistryError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // A temporary file is readable by its owner alone, and stays so.
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io_error("write in", folder))?;
     file.write_all(secret.to_text().as_bytes()).map_err(io_error("write", path))?;
     file.as_file().sync_all().map_err(io_error("write", path))?;
-    file.persist_noclobber(path).map_err(|error| error.error).map_err(io_error("write", path))?;
-    Ok(secret)
+    match file.persist_noclobber(path) {
+        // It may be the same, of an earlier copy.
+        Err(error) if error.error.kind() == ErrorKind::AlreadyExists && read(path)?.public() == secret.public() => {
+            Ok(())
+        }
+        Err(error) => Err(io_error("write", path)(error.error)),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// Copies the key; the copy, too, is readable by its owner alone.
+pub(super) fn copy(from: &Path, to: &Path) -> Result<(), RegistryError> {
+    write(to, &read(from)?)
 }
 
 pub(super) fn read(path: &Path) -> Result<SecretKey, RegistryError> {

@@ -294,6 +294,26 @@ fn folder(root: &Path, temporary: Option<tempfile::TempDir>) -> Result<Place, Re
     Ok(Place { storage, key: root.join(KEY), folder: Some(root), temporary })
 }
 
+/// A place as it is, to look at it: nothing is locked, made or repaired.
+pub(crate) fn storage_to_read(source: &Source) -> Result<Box<dyn Storage>, RegistryError> {
+    Ok(match source {
+        Source::Folder { path, .. } if path.join("tree").join(layout::CONFIG).exists() => {
+            Box::new(Folder::plain(path.clone()))
+        }
+        Source::Folder { path, .. } => return Err(RegistryError::NoRegistry { path: path.clone() }),
+        Source::Bucket { bucket, .. } => Box::new(Bucket::open(bucket)?),
+        Source::Bundled => return Err(RegistryError::NoPlace),
+    })
+}
+
+/// Copies the private key of a registry in a folder.
+pub(crate) fn copy_key(source: &Source, to: &Path) -> Result<(), RegistryError> {
+    match source {
+        Source::Folder { path, .. } => key::copy(&path.join(KEY), &to.join(KEY)),
+        _ => Ok(()),
+    }
+}
+
 async fn read_config(storage: &dyn Storage) -> Result<Config, RegistryError> {
     let path = in_tree(layout::CONFIG);
     let stored = storage.read(&path).await?;

@@ -78,7 +78,7 @@ impl Folder {
 }
 
 /// What is being written starts with this; a crash may leave it.
-pub(crate) const TEMPORARY: &str = ".tmp";
+const TEMPORARY: &str = ".tmp";
 
 /// Another web server, under another user, may serve the tree.
 #[cfg(unix)]
@@ -134,7 +134,18 @@ impl Storage for Folder {
         let (root, under) = (self.root.clone(), prefix.trim_end_matches('/').to_owned());
         blocking("list", &self.full(prefix), move || {
             let mut found = Vec::new();
-            walk(&root, &under, &mut found)?;
+            walk(&root, &under, &|name| !name.starts_with('.'), &mut found)?;
+            Ok(found)
+        })
+        .await
+    }
+
+    async fn temporary(&self) -> Result<Vec<Entry>, StorageError> {
+        let root = self.root.clone();
+        blocking("list", &self.root, move || {
+            let mut found = Vec::new();
+            walk(&root, "", &|name| name.starts_with(TEMPORARY) || !name.starts_with('.'), &mut found)?;
+            found.retain(|entry| entry.path.rsplit('/').next().is_some_and(|name| name.starts_with(TEMPORARY)));
             Ok(found)
         })
         .await
@@ -210,8 +221,8 @@ fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), NotFound | NotADirectory | IsADirectory)
 }
 
-/// Every file below a folder; temporary ones are nobody's.
-fn walk(root: &Path, under: &str, found: &mut Vec<Entry>) -> io::Result<()> {
+/// Every file below a folder whose name, and those of the folders between, are wanted.
+fn walk(root: &Path, under: &str, wanted: &dyn Fn(&str) -> bool, found: &mut Vec<Entry>) -> io::Result<()> {
     let children = match fs::read_dir(root.join(under)) {
         Err(error) if is_absent(&error) => return Ok(()),
         children => children?,
@@ -219,14 +230,14 @@ fn walk(root: &Path, under: &str, found: &mut Vec<Entry>) -> io::Result<()> {
     for child in children {
         let child = child?;
         let name = child.file_name();
-        let Some(name) = name.to_str().filter(|name| !name.starts_with('.')) else { continue };
+        let Some(name) = name.to_str().filter(|name| wanted(name)) else { continue };
         let path = if under.is_empty() { name.to_owned() } else { format!("{under}/{name}") };
         let metadata = match child.metadata() {
             Err(error) if is_absent(&error) => continue,
             metadata => metadata?,
         };
         if metadata.is_dir() {
-            walk(root, &path, found)?;
+            walk(root, &path, wanted, found)?;
         } else {
             found.push(entry_of(&path, &metadata)?);
         }

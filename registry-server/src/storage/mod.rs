@@ -110,6 +110,11 @@ pub trait Storage: Debug + Send + Sync {
     /// Every file whose path starts with `prefix`, which is empty or ends with `/`.
     async fn list(&self, prefix: &str) -> Result<Vec<Entry>, StorageError>;
 
+    /// What a crash left half-written, if anything is seen of that.
+    async fn temporary(&self) -> Result<Vec<Entry>, StorageError> {
+        Ok(Vec::new())
+    }
+
     /// Removes a file; none there is as good.
     async fn remove(&self, path: &str) -> Result<(), StorageError>;
 

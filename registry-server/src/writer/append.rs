@@ -105,6 +105,10 @@ impl Writer<'_> {
         if !self.commit(&view.settled, &appended).await? {
             return Ok(None);
         }
+        // Somebody may have taken an old archive for one that nothing names, a moment before this line did.
+        for upload in uploads {
+            upload.store(self.registry.storage()).await?;
+        }
         let receipt = PublishReceipt { log, digest };
         Ok(Some(Outcome::Added(Box::new(Added { history: appended.history, receipt }))))
     }

@@ -11,6 +11,7 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 
+use std::path::Path;
 use std::time::Duration;
 
 use pocket_index::append::Files as _;
@@ -67,6 +68,14 @@ impl Registry {
     pub(crate) async fn write(&self) -> Writer<'_> {
         Writer { registry: self, _turn: self.turn().await }
     }
+}
+
+/// The line that was decided last; it may not be in its file yet.
+pub(crate) async fn decided_line(storage: &dyn Storage) -> Result<Option<String>, RegistryError> {
+    let Some(stored) = storage.read(HEAD).await? else { return Ok(None) };
+    let damaged = |message| RegistryError::Damaged { path: Path::new(&storage.place()).join(HEAD), message };
+    let head = Head::parse(&stored.bytes).map_err(damaged)?;
+    Ok(head.change.map(|change| change.line))
 }
 
 impl Writer<'_> {

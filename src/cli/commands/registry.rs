@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use pocket_index::name::PluginName;
 use pocket_index::record::Recovery;
 use pocket_index::time::{Age, UtcTime};
-use pocket_registry::{Announced, Exposure, NewOwners, Options, Refreshed, Registry, Seed, Server, Source, Witnesses};
+use pocket_registry::{Announced, NewOwners, Operation, Options, Refreshed, Registry, Seed, Server, Source, Witnesses};
 use serde_json::{Value, json};
 
 use crate::cli::arguments::{RecoverArguments, RegistryCommand};
@@ -23,13 +23,8 @@ use super::block_on;
 
 pub fn run(command: RegistryCommand, output: &Output) -> Result<ExitCode, OpsError> {
     match command {
-        RegistryCommand::Serve { dir, with_bundled, addr: address, behind_proxy, recovery_delay, witnesses } => {
-            let seed = if with_bundled { Seed::Bundled } else { Seed::Empty };
-            let exposure = if behind_proxy { Exposure::BehindProxy } else { Exposure::Loopback };
-            let source = dir.map_or(Source::Bundled, |path| Source::Folder { path, seed });
-            let local = Options::local(source, address);
-            serve(&Options { exposure, recovery_delay, witnesses: witnesses.into(), ..local }, output)
-        }
+        RegistryCommand::Serve(arguments) => serve(&arguments.options()?, output),
+        RegistryCommand::Operate(operation) => operate(operation, output),
         RegistryCommand::Refresh { folder, witnesses } => refresh(&folder, &witnesses.into(), output),
         RegistryCommand::Recover { recovery, witnesses } => recover(&recovery, &witnesses.into(), output),
         RegistryCommand::Verify { registry, no_archives } => {
@@ -41,6 +36,12 @@ pub fn run(command: RegistryCommand, output: &Output) -> Result<ExitCode, OpsErr
 
 fn serve(options: &Options, output: &Output) -> Result<ExitCode, OpsError> {
     pocket_registry::serve_until_stopped(options, |server| announce(server, options, output))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn operate(operation: Operation, output: &Output) -> Result<ExitCode, OpsError> {
+    let done = block_on(async { Ok(operation.run().await?) })?;
+    output.result(&done.document, || done.told);
     Ok(ExitCode::SUCCESS)
 }
 

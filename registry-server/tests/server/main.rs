@@ -1,0 +1,16 @@
+//! The program itself, over real HTTP: what it answers, what it survives, and what it leaves behind.
+
+#[path = "../support/plugin.rs"]
+mod plugin;
+#[path = "../support/tree.rs"]
+mod tree;
+
+mod bucket;
+mod copies;
+mod crashes;
+mod http;
+mod limits;
+mod operating;
+mod program;
+mod publishing;
+mod reading;
