@@ -44,7 +44,7 @@ async fn pack(folder: &tempfile::TempDir, parent: &Path, to: &Path) -> std::io::
     Ok(())
 }
 
-/// Unpacks into a folder beside `to`, and copies from there: what is wrong is found before `to` is touched.
+/// Unpacks into a folder beside `to`, copies from there to another, and then to `to`: what is wrong is found before `to` is touched.
 pub(super) async fn import(from: &Path, to: &Path, key: Option<&NoteKey>) -> Result<Copied, RegistryError> {
     let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(parent).map_err(io_error("create", parent))?;
@@ -55,6 +55,8 @@ pub(super) async fn import(from: &Path, to: &Path, key: Option<&NoteKey>) -> Res
     let target = Folder::plain(to.to_owned());
     // What was exported of some plugins holds those.
     let wanted = Wanted::Named(names(&unpacked).await?);
+    let scratch = tempfile::tempdir_in(parent).map_err(io_error("create a folder in", parent))?;
+    Copy { from: &unpacked, to: &Folder::plain(scratch.path().to_owned()), below: "" }.run(&wanted, key).await?;
     Copy { from: &unpacked, to: &target, below: "" }.run(&wanted, key).await
 }
 

@@ -1,4 +1,4 @@
-//! A connection that gives up on a reader who takes next to nothing.
+//! A connection that gives up on who never begins, and on a reader who takes next to nothing.
 
 use std::io;
 use std::pin::Pin;
@@ -11,18 +11,21 @@ use tokio::time::{Instant, Sleep};
 /// A reader that takes less than this within the patience is given up.
 const LEAST: usize = 64 << 10;
 
-/// A stream whose other end must take what is written. What is read is timed elsewhere: headers by the HTTP server, bodies by who
-/// reads them.
+/// A stream whose other end must begin, and must take what is written. What else is read is timed elsewhere: headers by the HTTP
+/// server, bodies by who reads them.
 pub(crate) struct Guarded<S> {
     stream: S,
     patience: Duration,
+    /// Until when the first byte must come; none once it came.
+    beginning: Option<Pin<Box<Sleep>>>,
     /// Since when a write waits, and what was taken meanwhile.
     waiting: Option<(Pin<Box<Sleep>>, usize)>,
 }
 
 impl<S> Guarded<S> {
     pub fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, patience, waiting: None }
+        let beginning = Some(Box::pin(tokio::time::sleep(patience)));
+        Self { stream, patience, beginning, waiting: None }
     }
 
     fn written(&mut self, count: usize, wanted: usize) {
@@ -49,7 +52,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        let Some(beginning) = &mut self.beginning else { return read };
+        if read.is_ready() {
+            self.beginning = None;
+            return read;
+        }
+        ready!(beginning.as_mut().poll(context));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "nothing came")))
     }
 }
 
@@ -98,6 +108,13 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
+
+    #[tokio::test]
+    async fn who_never_begins_is_given_up() {
+        let (silent, _kept) = tokio::io::duplex(1_000);
+        let error = Guarded::new(silent, Duration::from_millis(20)).read_u8().await.expect_err("nothing came");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
 
     #[tokio::test]
     async fn a_reader_that_takes_nothing_is_given_up_and_one_that_reads_is_not() {

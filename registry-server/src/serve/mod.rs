@@ -165,7 +165,6 @@ impl Seat {
     ) {
         let _ = stream.set_nodelay(true);
         let patience = self.0.service.limits.patience;
-        let stream = Guarded::new(stream, patience);
         match tls {
             None => self.answer(stream, peer, watcher).await,
             Some(tls) => match tokio::time::timeout(patience, tls.accept(stream)).await {
@@ -194,7 +193,7 @@ impl Seat {
             let shared = Arc::clone(&shared);
             async move { Ok::<_, Infallible>(shared.answer(peer.ip(), request.map(Body::new)).await) }
         });
-        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        let connection = builder.serve_connection(TokioIo::new(Guarded::new(stream, patience)), service).into_owned();
         if let Err(error) = watcher.watch(connection).await {
             tracing::debug!("the connection with {peer} broke: {error}");
         }

@@ -7,7 +7,8 @@ use crate::program::Program;
 
 #[test]
 fn a_thousand_idle_connections_keep_nobody_out_and_are_ended() {
-    let server = Program::on_folder(tempfile::tempdir().unwrap().path(), &["--patience", "2"]);
+    let folder = tempfile::tempdir().unwrap();
+    let server = Program::on_folder(folder.path(), &["--patience", "2"]);
     let mut idle: Vec<_> = (0..1_000).map(|_| connect(server.address)).collect();
     // Half of them begin a request and never end it.
     for stream in idle.iter_mut().skip(500) {
@@ -25,7 +26,8 @@ fn a_thousand_idle_connections_keep_nobody_out_and_are_ended() {
 
 #[test]
 fn connections_beyond_the_limit_are_told_to_come_back() {
-    let server = Program::on_folder(tempfile::tempdir().unwrap().path(), &["--max-connections", "5"]);
+    let folder = tempfile::tempdir().unwrap();
+    let server = Program::on_folder(folder.path(), &["--max-connections", "5"]);
     let mut taken: Vec<_> = (0..5).map(|_| connect(server.address)).collect();
     for stream in &mut taken {
         stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
@@ -43,7 +45,8 @@ fn connections_beyond_the_limit_are_told_to_come_back() {
 
 #[test]
 fn behind_a_proxy_each_address_has_a_rate_of_its_own() {
-    let server = Program::on_folder(tempfile::tempdir().unwrap().path(), &["--behind-proxy", "--rate", "1"]);
+    let folder = tempfile::tempdir().unwrap();
+    let server = Program::on_folder(folder.path(), &["--behind-proxy", "--rate", "1"]);
     let from = |address: &str| ask(server.address, "GET", "/healthz", &[("X-Forwarded-For", address)], b"").unwrap();
     let answers: Vec<_> = (0..20).map(|_| from("192.0.2.1")).collect();
     let limited = answers.iter().find(|answer| answer.status == 429).expect("it asks too often");

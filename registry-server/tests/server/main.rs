@@ -8,6 +8,7 @@ mod tree;
 mod bucket;
 mod copies;
 mod crashes;
+mod hosting;
 mod http;
 mod limits;
 mod operating;

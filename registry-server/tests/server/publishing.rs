@@ -62,7 +62,8 @@ fn a_body_that_is_not_what_it_should_be_is_refused_for_what_it_is() {
 
 #[test]
 fn a_body_is_held_to_the_digest_that_was_sent_with_it() {
-    let server = Program::on_folder(tempfile::tempdir().unwrap().path(), &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let server = Program::on_folder(folder.path(), &[]);
     let body = release("greeting", "1.0.0", "return 1", &author(1));
     let send =
         |digest: &str| ask(server.address, "PUT", "/api/v1/publish", &[("Content-Digest", digest)], &body).unwrap();

@@ -92,7 +92,8 @@ fn paths_lead_nowhere_else() {
 
 #[test]
 fn methods_that_are_not_answered_are_told() {
-    let server = Program::on_folder(tempfile::tempdir().unwrap().path(), &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let server = Program::on_folder(folder.path(), &[]);
     for (method, path) in [
         ("POST", "/config.json"),
         ("DELETE", "/log/checkpoint"),
@@ -109,7 +110,8 @@ fn methods_that_are_not_answered_are_told() {
 
 #[test]
 fn requests_that_are_too_long_or_no_text_are_refused() {
-    let server = Program::on_folder(tempfile::tempdir().unwrap().path(), &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let server = Program::on_folder(folder.path(), &[]);
     let long = get(server.address, &format!("/config.json?{}", "q".repeat(20_000)));
     assert_eq!((long.status, long.code().as_str()), (414, "uri_too_long"));
     for request in [
