@@ -31,7 +31,7 @@ enum Command {
     /// Serve a registry over HTTP
     Serve(Box<ServeArguments>),
     #[command(flatten)]
-    Operate(Operation),
+    Operate(Box<Operation>),
 }
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     let done = match arguments.command {
         None => serve(arguments.serve),
         Some(Command::Serve(serve_arguments)) => serve(*serve_arguments),
-        Some(Command::Operate(operation)) => operate(operation),
+        Some(Command::Operate(operation)) => operate(*operation),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,6 +5,7 @@
 
 mod found;
 mod key;
+mod place;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,12 +23,13 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::collect::Collector;
 use crate::config::{DEFAULT_RECOVERY_DELAY, Seed, Source, Witnesses};
-use crate::error::{chain, io_error};
+use crate::error::chain;
 use crate::files::Cache;
-use crate::storage::{Bucket, Fault, Folder, Storage, StorageError, in_tree};
+use crate::storage::{Fault, Storage, StorageError, in_tree};
 use crate::{RegistryError, checkpoint};
 
-pub(crate) use key::KEY;
+use place::Place;
+pub(crate) use place::{copy_key, storage_to_read};
 
 /// How long a storage has to answer before a server calls itself not ready.
 const READY: Duration = Duration::from_secs(2);
@@ -53,14 +55,6 @@ pub struct Registry {
     _temporary: Option<tempfile::TempDir>,
 }
 
-/// A storage and what goes with it.
-struct Place {
-    storage: Arc<dyn Storage>,
-    folder: Option<PathBuf>,
-    key: PathBuf,
-    temporary: Option<tempfile::TempDir>,
-}
-
 /// What is done where there is no registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Absent {
@@ -84,7 +78,7 @@ impl Registry {
         recovery_delay: u64,
         witnesses: &Witnesses,
     ) -> Result<Self, RegistryError> {
-        let place = place(source)?;
+        let place = Place::of(source)?;
         let opened = Self::open_place(place, Absent::Found(source.seed()), witnesses).await?;
         let registry = Self { recovery_delay, ..opened };
         match registry.write().await.refresh(checkpoint::Age::Any).await {
@@ -102,7 +96,7 @@ impl Registry {
         if !root.join("tree").join(layout::CONFIG).exists() {
             return Err(RegistryError::NoRegistry { path: root.to_owned() });
         }
-        Self::open_place(folder(root, None)?, Absent::Refuse, witnesses).await
+        Self::open_place(Place::folder(root, None)?, Absent::Refuse, witnesses).await
     }
 
     /// Opens the registry at a place as it is, and makes none.
@@ -112,7 +106,7 @@ impl Registry {
     pub async fn open_existing_at(source: &Source, witnesses: &Witnesses) -> Result<Self, RegistryError> {
         match source {
             Source::Folder { path, .. } => Self::open_existing(path, witnesses).await,
-            source => Self::open_place(place(source)?, Absent::Refuse, witnesses).await,
+            source => Self::open_place(Place::of(source)?, Absent::Refuse, witnesses).await,
         }
     }
 
@@ -268,49 +262,6 @@ impl Registry {
     /// The same about a file of the static tree.
     pub(crate) fn damaged_file(&self, path: &str, message: String) -> RegistryError {
         self.damaged(&in_tree(path), message)
-    }
-}
-
-fn place(source: &Source) -> Result<Place, RegistryError> {
-    match source {
-        Source::Bundled => {
-            let temporary = tempfile::tempdir().map_err(io_error("create a folder in", &std::env::temp_dir()))?;
-            let path = temporary.path().to_owned();
-            folder(&path, Some(temporary))
-        }
-        Source::Folder { path, .. } => folder(path, None),
-        Source::Bucket { bucket, key, .. } => {
-            let storage = Arc::new(Bucket::open(bucket)?);
-            Ok(Place { storage, folder: None, key: key.clone(), temporary: None })
-        }
-    }
-}
-
-fn folder(root: &Path, temporary: Option<tempfile::TempDir>) -> Result<Place, RegistryError> {
-    std::fs::create_dir_all(root).map_err(io_error("create", root))?;
-    let root = std::fs::canonicalize(root).map_err(io_error("open", root))?;
-    let opened = Folder::open(root.clone()).map_err(io_error("open", &root))?;
-    let storage = Arc::new(opened.ok_or_else(|| RegistryError::InUse { path: root.clone() })?);
-    Ok(Place { storage, key: root.join(KEY), folder: Some(root), temporary })
-}
-
-/// A place as it is, to look at it: nothing is locked, made or repaired.
-pub(crate) fn storage_to_read(source: &Source) -> Result<Box<dyn Storage>, RegistryError> {
-    Ok(match source {
-        Source::Folder { path, .. } if path.join("tree").join(layout::CONFIG).exists() => {
-            Box::new(Folder::plain(path.clone()))
-        }
-        Source::Folder { path, .. } => return Err(RegistryError::NoRegistry { path: path.clone() }),
-        Source::Bucket { bucket, .. } => Box::new(Bucket::open(bucket)?),
-        Source::Bundled => return Err(RegistryError::NoPlace),
-    })
-}
-
-/// Copies the private key of a registry in a folder.
-pub(crate) fn copy_key(source: &Source, to: &Path) -> Result<(), RegistryError> {
-    match source {
-        Source::Folder { path, .. } => key::copy(&path.join(KEY), &to.join(KEY)),
-        _ => Ok(()),
     }
 }
 

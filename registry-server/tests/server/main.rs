@@ -1,5 +1,7 @@
 //! The program itself, over real HTTP: what it answers, what it survives, and what it leaves behind.
 
+#![expect(clippy::unwrap_used, reason = "in a test, an unexpected error should fail it right there")]
+
 #[path = "../support/plugin.rs"]
 mod plugin;
 #[path = "../support/tree.rs"]

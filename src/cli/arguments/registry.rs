@@ -14,7 +14,7 @@ pub enum RegistryCommand {
     /// Serve a registry over HTTP
     Serve(Box<ServeArguments>),
     #[command(flatten)]
-    Operate(Operation),
+    Operate(Box<Operation>),
     /// Sign a registry's checkpoint anew, so that clients see that it is alive: for one that no server runs on, from cron
     Refresh {
         /// The registry's folder, with `tree/` and `registry.key`

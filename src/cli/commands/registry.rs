@@ -24,7 +24,7 @@ use super::block_on;
 pub fn run(command: RegistryCommand, output: &Output) -> Result<ExitCode, OpsError> {
     match command {
         RegistryCommand::Serve(arguments) => serve(&arguments.options()?, output),
-        RegistryCommand::Operate(operation) => operate(operation, output),
+        RegistryCommand::Operate(operation) => operate(*operation, output),
         RegistryCommand::Refresh { folder, witnesses } => refresh(&folder, &witnesses.into(), output),
         RegistryCommand::Recover { recovery, witnesses } => recover(&recovery, &witnesses.into(), output),
         RegistryCommand::Verify { registry, no_archives } => {
