@@ -10,7 +10,7 @@ use clap::Args;
 use serde::Deserialize;
 
 use crate::config::{
-    DEFAULT_RECOVERY_DELAY, Exposure, Limits, Options, PATIENCE, Seed, Source, WitnessAt, Witnesses,
+    DEFAULT_RECOVERY_DELAY, Exposure, Limits, Options, PATIENCE, Seed, Source, WitnessAt, WitnessAtError, Witnesses,
     parse_recovery_delay,
 };
 use crate::error::io_error;
@@ -70,7 +70,7 @@ pub struct ServeArguments {
     #[arg(long, value_name = "DELAY", value_parser = checked_delay, env = "POCKET_RECOVERY_DELAY")]
     recovery_delay: Option<String>,
     /// A witness that cosigns each checkpoint, and its key; may be given several times
-    #[arg(long, value_name = "URL=KEY")]
+    #[arg(long, value_name = "URL=KEY", value_parser = checked_witness)]
     witness: Vec<String>,
     /// How many witnesses must have cosigned a checkpoint before anybody sees it [default: 0]
     #[arg(long, value_name = "NUMBER")]
@@ -109,6 +109,10 @@ struct LimitArguments {
 
 fn checked_delay(text: &str) -> Result<String, String> {
     parse_recovery_delay(text).map(|_| text.to_owned())
+}
+
+fn checked_witness(text: &str) -> Result<String, WitnessAtError> {
+    text.parse::<WitnessAt>().map(|_| text.to_owned())
 }
 
 impl PlaceArguments {
