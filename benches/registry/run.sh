@@ -17,7 +17,7 @@ stop() { kill "$1" 2>/dev/null && wait "$1" 2>/dev/null || true; }
 
 make_registries() {
   local count
-  for count in 100 1000 10000 100000; do
+  for count in ${SIZES:-100 1000 10000 100000}; do
     [ -e "r$count/tree/config.json" ] || "$bin/examples/many_plugins" "$count" "r$count"
   done
 }
@@ -94,13 +94,13 @@ against_nginx() {
 by_size() {
   say "by size: start, memory (after every index file was read once), one publish (median of 20)"
   local count number
-  for count in 100 1000 10000 100000; do
+  for count in ${SIZES:-100 1000 10000 100000}; do
     rm -rf "copy"
     cp -a --reflink=auto "r$count" copy
     serve copy
     local first=$started
     seq -f "url = \"http://127.0.0.1:$((port + 1))/index/pl/ug/plugin%06.0f\"" 0 $((count - 1)) |
-      curl -s --parallel -K - -o /dev/null >/dev/null
+      curl -s --no-progress-meter -K - >/dev/null || true
     : >times
     for number in $(seq 20); do
       curl -fs -o answer -w '%{time_total}\n' -T "r$count.publish/$number" "http://127.0.0.1:$((port + 1))/api/v1/publish" >>times

@@ -61,7 +61,8 @@ fn fill(tree: &Path, count: u32, archive: Digest, size: u64, signer: &NoteSigner
     let (mut frontier, mut bundle, mut entries) = (Frontier::default(), Vec::new(), Vec::new());
     for number in 0..count {
         let mut release = Release { name: format!("plugin{number:06}").parse()?, ..template.clone() };
-        (release.archives[0].sha256, release.archives[0].size) = (archive, size);
+        let record = &mut release.archives[0];
+        (record.sha256, record.size, record.file) = (archive, size, format!("{}-1.0.0.tar.gz", release.name));
         let event = Event::from(release);
         let text = event.to_text();
         let signatures = vec![author.sign_event(event.kind(), &text)];
