@@ -8,6 +8,8 @@
 //! |---|---|
 //! | `serve` | connections, TLS, limits, metrics |
 //! | `routes`, `files`, `access` | what is answered, static files, who may write |
+//! | `web`, `pages`, `api` | what people see, and what their tools ask |
+//! | `catalog`, `details`, `stats`, `view` | the search list, what stands in archives, downloads, and one plugin of all that |
 //! | `publish` | takes an event and its archives in and checks them |
 //! | `writer` | decides what comes next in the log, and puts it into the tree |
 //! | `registry` | opens or founds a registry; its key |
@@ -16,24 +18,31 @@
 //! | `arguments` | options as they are typed, set or written |
 
 mod access;
+mod api;
 pub mod arguments;
+mod catalog;
 mod checkpoint;
 mod collect;
 mod config;
 mod copy;
+mod details;
 mod error;
 mod files;
 mod gc;
 mod listing;
 pub mod operate;
+mod pages;
 mod publish;
 mod recovery;
 mod registry;
 mod routes;
 mod serve;
+mod stats;
 mod storage;
 #[cfg(test)]
 mod testing;
+mod view;
+mod web;
 pub mod witness;
 mod writer;
 

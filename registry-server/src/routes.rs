@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, Method};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, put};
 use axum::{Router, extract::Request};
@@ -13,6 +14,7 @@ use tokio::sync::Semaphore;
 use crate::config::Limits;
 use crate::error::ApiError;
 use crate::serve::Metrics;
+use crate::web::{self, Web};
 use crate::{Registry, files, publish};
 
 /// What the routes that write and those about the server itself share.
@@ -23,26 +25,39 @@ pub(crate) struct Service {
     pub metrics: Metrics,
     /// As many publishes as memory is meant for.
     pub publishing: Semaphore,
+    pub web: Arc<Web>,
 }
 
 impl Service {
     pub fn new(registry: Arc<Registry>, limits: Limits) -> Self {
         let publishing = Semaphore::new(limits.publishes.max(1));
-        Self { registry, limits, metrics: Metrics::default(), publishing }
+        let web = Arc::new(Web::new(Arc::clone(&registry)));
+        Self { registry, limits, metrics: Metrics::default(), publishing, web }
     }
 }
 
-/// Everything the server answers: static files, `PUT /api/v1/publish`, and how the server is.
+/// Everything the server answers: static files, pages, the API, `PUT /api/v1/publish`, and how the server is.
 pub(crate) fn router(service: Arc<Service>) -> Router {
     let files = Router::new().fallback(files::serve).with_state(Arc::clone(&service.registry));
+    let files = files.layer(from_fn_with_state(Arc::clone(&service.web), count));
+    let pages_and_api = web::router(&service.web);
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/api/v1/publish", put(publish::publish))
-        .method_not_allowed_fallback(async |method: Method| ApiError::wrong_method(&method))
         .with_state(service)
+        .merge(pages_and_api)
+        .method_not_allowed_fallback(async |method: Method| ApiError::wrong_method(&method))
         .fallback_service(files)
+}
+
+/// Counts downloads, of whomever.
+async fn count(State(web): State<Arc<Web>>, request: Request, next: Next) -> Response {
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let response = next.run(request).await;
+    web.counter.note(&method, uri.path(), response.status(), response.headers());
+    response
 }
 
 /// Whether the registry's files can be reached.

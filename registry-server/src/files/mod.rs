@@ -28,7 +28,7 @@ const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=3153600
 
 /// What may be read; everything else in the storage is nobody's business.
 const PUBLIC_PREFIXES: [&str; 3] = ["index/", "log/", "a/"];
-const PUBLIC_FILES: [&str; 2] = ["config.json", "search.json"];
+const PUBLIC_FILES: [&str; 3] = ["config.json", "search.json", "stats/downloads.json"];
 
 pub(crate) async fn serve(State(registry): State<Arc<Registry>>, request: Request) -> Result<Response, ApiError> {
     let name = request.uri().path().trim_start_matches('/');

@@ -26,9 +26,9 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use crate::config::{Exposure, Limits, Options};
-use crate::error::ApiError;
+use crate::error::{ApiError, chain};
 use crate::routes::{Service, router};
-use crate::{Registry, RegistryError, checkpoint};
+use crate::{Registry, RegistryError, checkpoint, stats};
 use guard::Guarded;
 use metrics::Kind;
 pub(crate) use metrics::Metrics;
@@ -104,6 +104,9 @@ impl Server {
         let _refreshing = checkpoint::keep_fresh(&self.registry);
         let connections = self.limits.connections;
         let service = Arc::new(Service::new(self.registry, self.limits));
+        let (web, registry) = (Arc::clone(&service.web), Arc::clone(&service.registry));
+        web.begin().await;
+        let _counting = stats::keep_counting(&web.counter, &registry);
         let rate = Rate::new(service.limits.requests_per_second);
         let router = router(Arc::clone(&service));
         let exposure = self.exposure;
@@ -130,6 +133,9 @@ impl Server {
         drop(self.listener);
         if tokio::time::timeout(PARTING, graceful.shutdown()).await.is_err() {
             tracing::warn!("some requests were not finished within {} s", PARTING.as_secs());
+        }
+        if let Err(error) = web.counter.flush(&registry).await {
+            tracing::warn!("the last downloads were not written: {}", chain(&error));
         }
         Ok(())
     }

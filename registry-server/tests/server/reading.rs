@@ -78,7 +78,6 @@ fn paths_lead_nowhere_else() {
         "/log/checkpoint%00",
         "/index/.lock",
         "/log",
-        "/",
         "//",
         "/api/v1/",
         "/api/v1/nothing",
