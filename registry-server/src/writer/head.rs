@@ -1,4 +1,4 @@
-//! `head.json`: what is decided, in one file. See `docs/decisions/0011-several-writers.md`.
+//! `head.json`: what is decided, in one file. See `docs/decisions/0013-several-writers.md`.
 //!
 //! It is replaced whole, and only by who read the one before. What it names is decided from then on, and whoever finds it not yet
 //! in the tree puts it there: each of its files has one content whoever writes it, however often.

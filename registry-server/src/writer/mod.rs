@@ -2,7 +2,7 @@
 //!
 //! Three steps: what was decided before is put into the tree ([`Writer::settle`]); what is to come is made from the tree; and it
 //! is decided by putting it into `head.json` in the place of the head that was read. Who is too late there begins anew. See
-//! `docs/decisions/0011-several-writers.md`.
+//! `docs/decisions/0013-several-writers.md`.
 
 mod append;
 mod head;
