@@ -131,3 +131,26 @@ fn what_waited_too_long_is_gone() {
     // It may be brought again.
     assert_eq!(stage(server.address, &body).status, 201);
 }
+
+#[test]
+fn owners_who_sign_at_the_same_moment_publish_it_once() {
+    for _ in 0..5 {
+        let (folder, server) = with_two_owners(&[]);
+        let address = server.address;
+        let body = unsigned(&release("geo", "1.1.0", "return 2", &author(1)));
+        let brought = release("geo", "1.1.0", "return 2", &author(1));
+        assert_eq!(stage(address, &brought).status, 201);
+        let sign_with = |seed: u8| {
+            let body = body.clone();
+            std::thread::spawn(move || sign(address, &body, &author(seed)).status)
+        };
+        let mut answers = [2, 1, 2, 1].map(sign_with).map(|thread| thread.join().unwrap());
+        answers.sort_unstable();
+        assert!(answers.iter().all(|status| matches!(status, 200..=202)), "{answers:?}");
+        assert_eq!(answers.iter().filter(|status| **status == 201).count(), 1, "{answers:?}");
+        assert_eq!(
+            check(&files_in(&folder.path().join("tree")), &key_of(&folder.path().join("registry.key"))).len(),
+            3
+        );
+    }
+}

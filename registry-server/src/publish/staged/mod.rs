@@ -142,17 +142,16 @@ async fn keep(storage: &dyn Storage, release: &Release, kept: &Kept, archives: &
     Ok(())
 }
 
-/// What waits, as if it had just been received with all its signatures.
-async fn receive_again(storage: &dyn Storage, waiting: &Waiting) -> Result<Received, ApiError> {
+/// What waits, as if it had just been received with all its signatures; none if an archive is gone: somebody else may have just published it.
+async fn receive_again(storage: &dyn Storage, waiting: &Waiting) -> Result<Option<Received>, ApiError> {
     let Waiting { kept, release, .. } = waiting;
     let mut file = tempfile::tempfile().map_err(ApiError::spool)?;
     for record in &release.archives {
-        let stored = storage.read(&archive_path(release, &record.sha256.hex())).await?;
-        let gone = || ApiError::not_found(&record.file);
-        file.write_all(&stored.ok_or_else(gone)?.bytes).map_err(ApiError::spool)?;
+        let Some(stored) = storage.read(&archive_path(release, &record.sha256.hex())).await? else { return Ok(None) };
+        file.write_all(&stored.bytes).map_err(ApiError::spool)?;
     }
     let header = PublishHeader { event: kept.event.clone(), signatures: kept.signatures.clone() };
-    Ok(Received { header, event: Event::Release(Box::new(release.clone())), archives: Arc::new(file) })
+    Ok(Some(Received { header, event: Event::Release(Box::new(release.clone())), archives: Arc::new(file) }))
 }
 
 /// Forgets a release that waited: first the record, so that nobody finds half of it.

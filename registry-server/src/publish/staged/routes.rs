@@ -270,7 +270,7 @@ async fn sign(
         if !told.is_complete() {
             return Ok((StatusCode::ACCEPTED, Json(told)).into_response());
         }
-        let received = receive_again(storage, &waiting).await?;
+        let Some(received) = receive_again(storage, &waiting).await? else { continue };
         let (status, receipt) = accept(&service, received).await?;
         forget(storage, &waiting.release).await?;
         return Ok((status, Json(receipt)).into_response());
