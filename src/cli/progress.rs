@@ -101,10 +101,10 @@ impl Upload {
         }
         match step {
             publish::Step::Sending { sent, total } => {
+                // What takes its time at the end are the registry's checks.
+                bar.set_message(if sent < total { "Uploading" } else { "Checking" });
                 bar.set_length(total);
                 bar.set_position(sent);
-                // What takes its time now are the registry's checks.
-                bar.set_message(if sent < total { "Uploading" } else { "Checking" });
             }
             publish::Step::Waiting => bar.set_message("Waiting until it can be installed"),
         }

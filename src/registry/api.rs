@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use pocket_index::digest::Digest;
 use pocket_index::name::PluginName;
-use pocket_index::publish::PublishReceipt;
+use pocket_index::publish::{PublishHeader, PublishReceipt};
 use pocket_index::signature::Signature;
 use pocket_index::staged::{StagedRelease, TokenGrants};
 use semver::Version;
@@ -125,8 +125,18 @@ impl Registry {
         body: Vec<u8>,
         progress: Progress<'_>,
     ) -> Result<Answer<'_>, RegistryError> {
-        let path = self.route(route)?;
-        let answer = self.transport.put(&path, kind, body.into(), progress).await;
+        let (path, body) = (self.route(route)?, Bytes::from(body));
+        let answer = self.transport.put(&path, kind, body.clone(), progress).await;
+        // A server that heard enough closes the connection, and what it said of the whole may be lost with it. It says the same of the
+        // beginning; without its archives that can only be refused.
+        if let (Err(TransportError::Unreachable { .. }), Some(beginning)) = (&answer, beginning(kind, &body)) {
+            let again = self.transport.put(&path, kind, beginning, &mut |_, _| {}).await;
+            if let Err(refused @ RegistryError::PublishRefused { .. }) = self.accepted(what, again)
+                && !matches!(&refused, RegistryError::PublishRefused { code, .. } if code == "truncated")
+            {
+                return Err(refused);
+            }
+        }
         self.accepted(what, answer)
     }
 
@@ -157,6 +167,12 @@ impl Registry {
             message: field("message").unwrap_or_else(|| "the server gave no reason".to_owned()),
         })
     }
+}
+
+/// The header of a publish, if archives follow it.
+fn beginning(kind: &str, body: &Bytes) -> Option<Bytes> {
+    let length = 4 + PublishHeader::length(*body.first_chunk()?).ok()?;
+    (kind == BYTES && length < body.len()).then(|| body.slice(..length))
 }
 
 impl Answer<'_> {

@@ -216,3 +216,20 @@ fn a_publish_waits_until_it_can_be_installed_and_says_when_it_cannot() {
         .pocket(&["plugin", "publish", "geo-more-1.0.0", "--wait", "1s"])
         .failure(1, &["took `geo-more` 1.0.0 and did not show it within 1s", "`--wait TIME` waits longer"]);
 }
+
+#[test]
+fn why_a_large_publish_is_refused_is_told_although_the_connection_is_cut() {
+    let registry = TestRegistry::asking_for_tokens();
+    let author = Author::of(&registry);
+    author.prepare("geo", "1.0.0", "");
+    // More than a server reads of what it refuses, and nothing that packing makes smaller.
+    let mut state = 1_u64;
+    let noise = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as u8
+    });
+    author.write("geo-1.0.0/data.bin", &noise.take(24 << 20).collect::<Vec<u8>>());
+    for _ in 0..5 {
+        author.pocket(&["plugin", "publish", "geo-1.0.0"]).failure(1, &["refused the publish", "token_needed"]);
+    }
+}

@@ -44,6 +44,11 @@ impl Author {
         self.sandbox.pocket_at_a_terminal(arguments, input)
     }
 
+    /// Writes a file of this person's project.
+    pub fn write(&self, name: &str, content: &[u8]) {
+        std::fs::write(self.sandbox.path(name), content).unwrap();
+    }
+
     /// Publishes a plugin with one node type that is named like it. `more` are further lines of its manifest.
     pub fn publish(&self, name: &str, version: &str, more: &str) {
         self.try_publish(name, version, more).success();
