@@ -7,6 +7,8 @@ use crate::name::PluginName;
 pub const CONFIG: &str = "config.json";
 /// One entry for each plugin, to search in; see [`crate::search`].
 pub const SEARCH: &str = "search.json";
+/// How often plugins were downloaded; see [`crate::stats`].
+pub const DOWNLOADS: &str = "stats/downloads.json";
 /// The newest signed tree head of the log; see [`crate::log::Checkpoint`].
 pub const CHECKPOINT: &str = "log/checkpoint";
 

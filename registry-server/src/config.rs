@@ -11,6 +11,8 @@ use pocket_index::record::MIN_RECOVERY_DELAY;
 use reqwest::Url;
 
 use crate::RegistryError;
+use crate::serve::TlsFiles;
+use crate::storage::BucketOptions;
 
 /// Where the registry's files are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +26,24 @@ pub enum Source {
         /// What a new registry starts with.
         seed: Seed,
     },
+    /// A bucket, which other servers may write to at the same time. An empty one becomes a new registry.
+    Bucket {
+        /// Where it is.
+        bucket: BucketOptions,
+        /// The file with the key that signs the log. Every server on the bucket has the same; a new registry makes it.
+        key: PathBuf,
+        /// What a new registry starts with.
+        seed: Seed,
+    },
+}
+
+impl Source {
+    pub(crate) fn seed(&self) -> Seed {
+        match self {
+            Self::Bundled => Seed::Bundled,
+            Self::Folder { seed, .. } | Self::Bucket { seed, .. } => *seed,
+        }
+    }
 }
 
 /// What a new registry starts with.
@@ -59,6 +79,60 @@ pub struct Options {
     pub recovery_delay: u64,
     /// Who cosigns its checkpoints.
     pub witnesses: Witnesses,
+    /// What it proves itself with; none for plain HTTP.
+    pub tls: Option<TlsFiles>,
+    /// How much of it anybody gets.
+    pub limits: Limits,
+}
+
+/// How much of a server anybody gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// The bytes of a publish.
+    pub body_bytes: u64,
+    /// The bytes a second that a sender must manage.
+    pub least_rate: u64,
+    /// How long a sender may be slower than that, a connection may be idle, and a reader may take nothing.
+    pub patience: Duration,
+    /// Publishes at once; each may hold one archive in memory.
+    pub publishes: usize,
+    /// Connections at once.
+    pub connections: usize,
+    /// Connections at once from one address; not of this machine itself.
+    pub connections_per_address: usize,
+    /// Requests a second from one address; not of this machine itself. 0 for any number.
+    pub requests_per_second: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            // 300 MiB, as the format says: archives for several targets; each is held to the archive limits besides.
+            body_bytes: 300 << 20,
+            // 16 KiB/s: a slow telephone. A full body then takes 5 hours.
+            least_rate: 16 << 10,
+            patience: Duration::from_secs(30),
+            publishes: 8,
+            connections: 4_096,
+            connections_per_address: 256,
+            requests_per_second: 200,
+        }
+    }
+}
+
+impl Options {
+    /// A server that only this machine reaches, with the defaults of everything.
+    pub fn local(source: Source, address: SocketAddr) -> Self {
+        Self {
+            source,
+            address,
+            exposure: Exposure::Loopback,
+            recovery_delay: DEFAULT_RECOVERY_DELAY,
+            witnesses: Witnesses::default(),
+            tls: None,
+            limits: Limits::default(),
+        }
+    }
 }
 
 /// 7 days: whoever looks at a plugin's warnings once a week sees a recovery before it counts.
@@ -151,7 +225,7 @@ impl FromStr for WitnessAt {
 impl Options {
     // Publishing over plain HTTP from another machine can be changed on the way.
     pub(crate) fn check_address(&self) -> Result<(), RegistryError> {
-        check_address(self.address, self.exposure)
+        if self.tls.is_some() { Ok(()) } else { check_address(self.address, self.exposure) }
     }
 }
 

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTimeError;
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use pocket_index::append::AppendError;
 use pocket_index::name::PluginName;
@@ -14,10 +15,40 @@ use serde::Serialize;
 
 use crate::collect::TooFewWitnesses;
 use crate::config::MAX_WITNESSES;
+use crate::storage::{Fault, StorageError};
 
 /// Why a registry cannot be opened, served or written to.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
+    /// Nobody said where the registry is.
+    #[error("name the registry: a folder with --dir, or a bucket with --bucket and --key")]
+    NoPlace,
+    /// A bucket's log needs a key that stands elsewhere.
+    #[error("the bucket `{bucket}` needs the key of its log: --key FILE")]
+    NoKey {
+        /// The bucket.
+        bucket: String,
+    },
+    /// A setting makes no sense.
+    #[error("{message}")]
+    Setting {
+        /// Why not.
+        message: String,
+    },
+    /// What is copied does not fit together.
+    #[error("`{path}` is not copied: {message}")]
+    NoCopy {
+        /// What.
+        path: String,
+        /// Why not.
+        message: String,
+    },
+    /// A file is there that would be overwritten.
+    #[error("`{}` exists already", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
     /// The operating system gives no threads.
     #[error("cannot start the server's threads")]
     Runtime {
@@ -37,6 +68,14 @@ pub enum RegistryError {
     Exposed {
         /// The address that was asked for.
         address: SocketAddr,
+    },
+    /// The server cannot prove who it is.
+    #[error("`{}` is of no use for TLS: {message}", path.display())]
+    Tls {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
     },
     /// No HTTP client could be made.
     #[error("cannot set up HTTP for asking witnesses")]
@@ -64,6 +103,21 @@ pub enum RegistryError {
         path: PathBuf,
         /// Why not.
         source: std::io::Error,
+    },
+    /// What was received cannot be read back.
+    #[error("cannot read back what was received")]
+    Spool {
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The place of the registry's files failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// Other servers on the same bucket were faster each time.
+    #[error("others wrote to the registry at each of {attempts} attempts")]
+    Busy {
+        /// How often it was tried.
+        attempts: u32,
     },
     /// Another server has the folder.
     #[error("another server uses `{}`", path.display())]
@@ -140,6 +194,8 @@ pub(crate) struct ApiError {
     status: StatusCode,
     code: &'static str,
     message: String,
+    /// After how many seconds it may help to try again.
+    retry_after: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -150,17 +206,65 @@ struct ErrorBody<'a> {
 
 impl ApiError {
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl ToString) -> Self {
-        Self { status, code, message: message.to_string() }
+        Self { status, code, message: message.to_string(), retry_after: None }
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    pub(crate) fn retry_after(self, seconds: u32) -> Self {
+        Self { retry_after: Some(seconds), ..self }
     }
 
     pub(crate) fn not_found(name: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no `{}`", name.escape_debug()))
+        // A sentence, not a page: a name may be as long as a request.
+        let shown: String = name.chars().take(200).collect();
+        Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no `{}`", shown.escape_debug()))
+    }
+
+    pub(crate) fn wrong_method(method: &Method) -> Self {
+        let shown: String = method.as_str().chars().take(20).collect();
+        let message = format!("`{}` is not answered here", shown.escape_debug());
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
     }
 
     /// The cause goes to the server's own log; a client learns no path.
     pub(crate) fn storage(cause: &dyn std::error::Error) -> Self {
-        eprintln!("storage failed: {}", chain(cause));
+        tracing::error!("storage failed: {}", chain(cause));
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "storage", "the registry cannot read or write its files")
+    }
+
+    pub(crate) fn of_storage(error: &StorageError) -> Self {
+        let told = match error.fault {
+            Fault::Broken => return Self::storage(error),
+            Fault::Full => Self::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "storage_full",
+                "the registry has no room left; nothing is lost",
+            ),
+            Fault::Unreachable => {
+                let message = "the registry cannot reach its files now";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "storage_unavailable", message).retry_after(5)
+            }
+        };
+        tracing::error!("storage failed: {}", chain(error));
+        told
+    }
+
+    /// The folder for what is being received.
+    pub(crate) fn spool(error: std::io::Error) -> Self {
+        Self::of_storage(&StorageError::of_io("receive an upload in", &std::env::temp_dir(), error))
+    }
+}
+
+impl From<StorageError> for ApiError {
+    fn from(error: StorageError) -> Self {
+        Self::of_storage(&error)
     }
 }
 
@@ -178,6 +282,11 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        (self.status, Json(ErrorBody { code: self.code, message: &self.message })).into_response()
+        let body = Json(ErrorBody { code: self.code, message: &self.message });
+        let mut response = (self.status, body).into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
     }
 }

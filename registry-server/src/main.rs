@@ -1,54 +1,57 @@
-//! The registry server as a program of its own; `pocket registry serve` is the same.
+//! The registry server as a program of its own; `pocket registry` is the same.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::io::Write as _;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use clap::Parser;
-use pocket_registry::{
-    Exposure, Options, PATIENCE, RegistryError, Seed, Source, WitnessAt, Witnesses, parse_recovery_delay,
-};
+use clap::{Parser, Subcommand, ValueEnum};
+use pocket_registry::arguments::ServeArguments;
+use pocket_registry::{Operation, RegistryError};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Serves a Pocket registry over HTTP.
+/// Serves a Pocket registry over HTTP, and looks after it. Without a command it serves.
 #[derive(Debug, Parser)]
-#[command(name = "pocket-registry", version)]
+#[command(name = "pocket-registry", version, args_conflicts_with_subcommands = true)]
 struct Arguments {
-    /// The registry's folder; an empty or missing one becomes a new registry [default: a copy of the bundled one that is gone
-    /// when the server stops]
-    #[arg(long, value_name = "FOLDER", env = "POCKET_REGISTRY_DIR")]
-    dir: Option<PathBuf>,
-    /// Start a new registry with the plugins of the bundled one
-    #[arg(long, requires = "dir")]
-    with_bundled: bool,
-    /// Where to listen; port 0 takes a free one
-    #[arg(
-        long,
-        alias = "address",
-        value_name = "ADDRESS:PORT",
-        default_value = "127.0.0.1:7878",
-        env = "POCKET_REGISTRY_ADDR"
-    )]
-    addr: SocketAddr,
-    /// Listen on an address that other machines reach: a proxy in front does TLS
-    #[arg(long)]
-    behind_proxy: bool,
-    /// How long a recovery that is sent here must wait at least before its owners count
-    #[arg(long, value_name = "DELAY", default_value = "7d", value_parser = parse_recovery_delay, env = "POCKET_RECOVERY_DELAY")]
-    recovery_delay: u64,
-    /// A witness that cosigns each checkpoint, and its key; may be given several times
-    #[arg(long, value_name = "URL=KEY")]
-    witness: Vec<WitnessAt>,
-    /// How many witnesses must have cosigned a checkpoint before anybody sees it
-    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
-    witness_quorum: usize,
-    /// How long witnesses are waited for
-    #[arg(long, value_name = "SECONDS", default_value_t = PATIENCE.as_secs(), value_parser = clap::value_parser!(u64).range(1..=600))]
-    witness_timeout: u64,
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeArguments,
+    /// What is told of how things happen: `info` has a line for each request
+    #[arg(long, global = true, value_name = "LEVEL", default_value = "warn", env = "POCKET_LOG_LEVEL")]
+    log_level: LevelFilter,
+    /// How it is told, on the standard error
+    #[arg(long, global = true, value_enum, default_value_t, env = "POCKET_LOG_FORMAT")]
+    log_format: LogFormat,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve a registry over HTTP
+    Serve(Box<ServeArguments>),
+    #[command(flatten)]
+    Operate(Box<Operation>),
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// A JSON object a line.
+    Json,
 }
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
+    let arguments = Arguments::parse();
+    log(arguments.log_level, arguments.log_format);
+    let done = match arguments.command {
+        None => serve(arguments.serve),
+        Some(Command::Serve(serve_arguments)) => serve(*serve_arguments),
+        Some(Command::Operate(operation)) => operate(*operation),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -62,16 +65,24 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments) -> Result<(), RegistryError> {
-    let seed = if arguments.with_bundled { Seed::Bundled } else { Seed::Empty };
-    let source = arguments.dir.clone().map_or(Source::Bundled, |path| Source::Folder { path, seed });
-    let exposure = if arguments.behind_proxy { Exposure::BehindProxy } else { Exposure::Loopback };
-    let witnesses = Witnesses {
-        asked: arguments.witness.clone(),
-        quorum: arguments.witness_quorum,
-        patience: Duration::from_secs(arguments.witness_timeout),
-    };
-    let recovery_delay = arguments.recovery_delay;
-    let options = Options { source, address: arguments.addr, exposure, recovery_delay, witnesses };
-    pocket_registry::serve_until_stopped(&options, |server| println!("serving {}", server.url()))
+fn log(level: LevelFilter, format: LogFormat) {
+    let filter = Targets::new().with_target("pocket_registry", level);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+    let registry = tracing_subscriber::registry().with(filter);
+    match format {
+        LogFormat::Text => registry.with(lines).init(),
+        LogFormat::Json => registry.with(lines.json().flatten_event(true)).init(),
+    }
+}
+
+fn serve(arguments: ServeArguments) -> Result<(), RegistryError> {
+    pocket_registry::serve_until_stopped(&arguments.options()?, |server| println!("serving {}", server.url()))
+}
+
+fn operate(operation: Operation) -> Result<(), RegistryError> {
+    let runtime = tokio::runtime::Runtime::new().map_err(|source| RegistryError::Runtime { source })?;
+    let done = runtime.block_on(operation.run())?;
+    // Whoever does not read it does not undo it.
+    let _ = std::io::stdout().write_all(done.told.as_bytes());
+    Ok(())
 }

@@ -1,14 +1,12 @@
 //! The operator names other owners for a plugin whose owners lost their keys. They count after a delay that everybody sees.
 
-use pocket_index::append::Submission;
 use pocket_index::name::PluginName;
 use pocket_index::publish::PublishReceipt;
 use pocket_index::record::{Event, MIN_RECOVERY_DELAY, OwnerRecovery, Recovery};
 use pocket_index::signature::PublicKey;
 
-use crate::RegistryError;
-use crate::publish::write_event;
-use crate::storage::Registry;
+use crate::writer::{Outcome, Proposal, Step};
+use crate::{Registry, RegistryError};
 
 /// Other owners for a plugin.
 #[derive(Debug, Clone)]
@@ -39,30 +37,30 @@ impl Registry {
     ///
     /// # Errors
     /// The delay is too short, the plugin is not there, or the event would not hold.
-    pub fn recover_owners(&self, new: &NewOwners) -> Result<Announced, RegistryError> {
+    pub async fn recover_owners(&self, new: &NewOwners) -> Result<Announced, RegistryError> {
         if new.delay < MIN_RECOVERY_DELAY {
             return Err(RegistryError::DelayTooShort { delay: new.delay, least: MIN_RECOVERY_DELAY });
         }
         let secret = self.event_key()?;
-        let writer = self.write();
-        writer.finish()?;
-        let history = writer.history(&new.name)?;
-        if history.is_empty() {
-            return Err(RegistryError::NoPlugin { name: new.name.clone() });
-        }
-        let at = writer.now()?.max(history.outline().last_at());
-        let event = Event::OwnerRecovery(OwnerRecovery {
-            name: new.name.clone(),
-            keys: new.keys.clone(),
-            threshold: new.threshold,
-            effective: at.saturating_add(new.delay),
-            reason: new.reason.clone(),
+        let writer = self.write().await;
+        let outcome = writer.add(&new.name, &[], |view| {
+            if view.history.is_empty() {
+                return Err(RegistryError::NoPlugin { name: new.name.clone() });
+            }
+            let at = view.at.max(view.history.outline().last_at());
+            let event = Event::OwnerRecovery(OwnerRecovery {
+                name: new.name.clone(),
+                keys: new.keys.clone(),
+                threshold: new.threshold,
+                effective: at.saturating_add(new.delay),
+                reason: new.reason.clone(),
+            });
+            let text = event.to_text();
+            let signatures = vec![secret.sign_event(event.kind(), &text)];
+            Ok(Step::Add(Proposal { event: text, signatures, at }))
         });
-        let text = event.to_text();
-        let signatures = vec![secret.sign_event(event.kind(), &text)];
-        let appended = write_event(&writer, Submission { name: &new.name, event: &text, signatures, at }, &[])?;
-        let recovery = appended.history.recoveries().last().expect("it was just added").clone();
-        let receipt = PublishReceipt { log: appended.line.log, digest: appended.line.digest };
-        Ok(Announced { recovery, receipt })
+        let Outcome::Added(added) = outcome.await? else { unreachable!("it is always added") };
+        let recovery = added.history.recoveries().last().expect("it was just added").clone();
+        Ok(Announced { recovery, receipt: added.receipt })
     }
 }

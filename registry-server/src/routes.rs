@@ -2,17 +2,73 @@
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, Method};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, put};
+use axum::{Router, extract::Request};
+use tokio::sync::Semaphore;
 
+use crate::config::Limits;
+use crate::error::ApiError;
+use crate::serve::Metrics;
+use crate::web::{self, Web};
 use crate::{Registry, files, publish};
 
-/// Everything the server answers: static files, `PUT /api/v1/publish`, `GET /healthz`.
-pub fn router(registry: Arc<Registry>) -> Router {
+/// What the routes that write and those about the server itself share.
+#[derive(Debug)]
+pub(crate) struct Service {
+    pub registry: Arc<Registry>,
+    pub limits: Limits,
+    pub metrics: Metrics,
+    /// As many publishes as memory is meant for.
+    pub publishing: Semaphore,
+    pub web: Arc<Web>,
+}
+
+impl Service {
+    pub fn new(registry: Arc<Registry>, limits: Limits) -> Self {
+        let publishing = Semaphore::new(limits.publishes.max(1));
+        let web = Arc::new(Web::new(Arc::clone(&registry)));
+        Self { registry, limits, metrics: Metrics::default(), publishing, web }
+    }
+}
+
+/// Everything the server answers: static files, pages, the API, `PUT /api/v1/publish`, and how the server is.
+pub(crate) fn router(service: Arc<Service>) -> Router {
+    let files = Router::new().fallback(files::serve).with_state(Arc::clone(&service.registry));
+    let files = files.layer(from_fn_with_state(Arc::clone(&service.web), count));
+    let pages_and_api = web::router(&service.web);
     Router::new()
         .route("/healthz", get(async || "ok\n"))
-        .route("/api/v1/publish", put(publish::publish).layer(DefaultBodyLimit::max(publish::MAX_BODY_BYTES)))
-        .fallback(get(files::serve))
-        .with_state(registry)
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/api/v1/publish", put(publish::publish))
+        .with_state(service)
+        .merge(pages_and_api)
+        .method_not_allowed_fallback(async |method: Method| ApiError::wrong_method(&method))
+        .fallback_service(files)
+}
+
+/// Counts downloads, of whomever.
+async fn count(State(web): State<Arc<Web>>, request: Request, next: Next) -> Response {
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let response = next.run(request).await;
+    web.counter.note(&method, uri.path(), response.status(), response.headers());
+    response
+}
+
+/// Whether the registry's files can be reached.
+async fn ready(State(service): State<Arc<Service>>, _: Request) -> Result<&'static str, ApiError> {
+    service.registry.answers().await?;
+    Ok("ready\n")
+}
+
+async fn metrics(State(service): State<Arc<Service>>) -> Response {
+    let mut response = service.metrics.to_text().into_response();
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
 }

@@ -1,5 +1,6 @@
 //! Everything that can be typed, with the help that explains it.
 
+mod find;
 mod key;
 mod owner;
 #[cfg(feature = "registry")]
@@ -19,6 +20,7 @@ use semver::Version;
 
 use crate::ops::Scope;
 
+pub use find::{PopularArguments, SearchArguments};
 pub use key::KeyCommand;
 #[cfg(feature = "registry")]
 pub use owner::RecoverArguments;
@@ -175,13 +177,15 @@ pub enum PluginCommand {
         #[command(flatten)]
         registry: RegistryArguments,
     },
-    /// Find plugins by name, node type, keyword or description
-    Search {
-        /// What to look for; all words must occur. Without one, everything is listed
-        words: Vec<String>,
+    /// Find plugins by name, keyword, node type, category or description
+    Search(SearchArguments),
+    /// List the categories that plugins stand in
+    Categories {
         #[command(flatten)]
         registry: RegistryArguments,
     },
+    /// List the plugins that are downloaded most
+    Popular(PopularArguments),
     /// Pack a folder into an archive, the same bytes on every machine
     Pack(PackArguments),
     /// Pack, sign and upload a plugin

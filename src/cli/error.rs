@@ -434,7 +434,13 @@ fn server_hint(error: &pocket_registry::RegistryError) -> Option<String> {
     use pocket_registry::RegistryError as Server;
     Some(match error {
         Server::Listen { .. } => "another program may listen there; `--addr 127.0.0.1:0` takes a free port".to_owned(),
-        Server::Exposed { .. } => "put a proxy with TLS in front of it and give --behind-proxy".to_owned(),
+        Server::Exposed { .. } => {
+            "give it --tls-cert and --tls-key, or put a proxy with TLS in front of it and give --behind-proxy"
+                .to_owned()
+        }
+        Server::Busy { .. } => "other servers write to the same bucket; try again".to_owned(),
+        Server::NoCopy { .. } => "nothing that was copied is used; report it to who runs that registry".to_owned(),
+        Server::Exists { .. } => "name another file".to_owned(),
         Server::Witnesses { .. } => "name each witness with --witness URL=KEY, or lower --witness-quorum".to_owned(),
         Server::InUse { .. } => {
             "stop that server, or name another folder; a running server signs its checkpoint anew by itself".to_owned()

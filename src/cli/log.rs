@@ -11,6 +11,8 @@ use crate::ops;
 use crate::project::LogLevel;
 
 const VARIABLE: &str = "POCKET_LOG_LEVEL";
+/// `json` for an object a line, with the time.
+const FORMAT: &str = "POCKET_LOG_FORMAT";
 
 /// The crates of this program; what libraries tell is told at the level `trace` only.
 const OURS: [&str; 2] = ["pocket", "pocket_registry"];
@@ -26,9 +28,14 @@ pub fn start(command: &Command, output: &Output) {
         Command::Run(arguments) if arguments.debug_plugins => wished.with_target(ops::trace::TARGET, Level::DEBUG),
         _ => wished,
     };
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false).without_time();
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+    let registry = tracing_subscriber::registry().with(filter);
     // Tests start the command line more than once in a process; the first one's wish counts.
-    let _ = tracing_subscriber::registry().with(lines).with(filter).try_init();
+    let _ = if std::env::var(FORMAT).is_ok_and(|format| format == "json") {
+        registry.with(lines.json().flatten_event(true)).try_init()
+    } else {
+        registry.with(lines.without_time()).try_init()
+    };
 }
 
 /// The environment's word, else the configuration's.

@@ -9,6 +9,7 @@ use pocket_index::archive::ArchiveError;
 use pocket_index::manifest::Runtime;
 use pocket_index::name::{PluginName, RegistryName, Target};
 use pocket_index::package::PackageError;
+use pocket_index::search::QueryError;
 use pocket_index::verify::VerifyError;
 use semver::Version;
 
@@ -37,6 +38,9 @@ pub enum OpsError {
     /// The user's folder.
     #[error(transparent)]
     Home(#[from] HomeError),
+    /// What is looked for.
+    #[error(transparent)]
+    Query(#[from] QueryError),
     /// `pocket.yaml`.
     #[error("`{}` cannot be used", path.display())]
     Project {

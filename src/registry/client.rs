@@ -10,6 +10,7 @@ use pocket_index::name::{PluginName, RegistryName, Target};
 use pocket_index::record::{ArchiveRecord, History, HistoryError, Outline, Policy};
 use pocket_index::search::{self, SearchEntry};
 use pocket_index::signature::PublicKey;
+use pocket_index::stats::Downloads;
 use pocket_index::verify::{VerifiedRelease, VerifyError};
 use semver::{Version, VersionReq};
 
@@ -267,6 +268,15 @@ impl Registry {
         let content = read.map_err(|source| self.transport_error(source))?;
         let text = str::from_utf8(&content).map_err(|error| self.refused(error))?;
         search::parse(text).map_err(|error| self.refused(error))
+    }
+
+    /// How often its plugins were downloaded; none if it does not count, or its counts cannot be read: only an order depends on it.
+    pub async fn downloads(&self) -> Result<Option<Downloads>, RegistryError> {
+        match self.transport.read(layout::DOWNLOADS, SEARCH_FILE, Freshness::Revalidate).await {
+            Ok(content) => Ok(str::from_utf8(&content).ok().and_then(|text| Downloads::parse(text).ok())),
+            Err(TransportError::NotFound { .. }) => Ok(None),
+            Err(source) => Err(self.transport_error(source)),
+        }
     }
 
     /// Sends a publish and returns the server's answer.

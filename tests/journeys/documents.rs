@@ -1,9 +1,9 @@
 //! `docs/json.md` is typed in, command by command, and each document has the fields of its example.
 
-use pocket_registry::{DEFAULT_RECOVERY_DELAY, Registry, Seed, Source};
+use pocket_registry::{Seed, Source};
 use serde_json::Value;
 
-use crate::support::{Sandbox, TestRegistry};
+use crate::support::{Sandbox, TestRegistry, make_registry};
 
 const PAGE: &str = include_str!("../../docs/json.md");
 
@@ -60,7 +60,7 @@ fn what_commands_print_for_programs_is_what_the_page_says() {
         "name: greeting\nvars: {name: Ada}\nnodes:\n  - {name: a, type: transform, config: {jq: '{name: \"Ada\"}'}}\n  - {name: b, type: my-plugin-greet}\nconnections: [{from: a, to: b}]\n",
     );
     let source = Source::Folder { path: sandbox.path("registry"), seed: Seed::Bundled };
-    drop(Registry::open(&source, DEFAULT_RECOVERY_DELAY).unwrap());
+    make_registry(&source);
     let examples = examples();
     assert!(examples.len() >= 25, "{} examples", examples.len());
     for (command, example) in examples {

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use pocket_registry::{DEFAULT_RECOVERY_DELAY, Registry, Seed, Source};
+use pocket_registry::{Seed, Source};
 
-use crate::support::{Author, HandMadeIndex, Nginx, Sandbox, TestRegistry, now};
+use crate::support::{Author, HandMadeIndex, Nginx, Sandbox, TestRegistry, make_registry, now};
 
 const DAY: u64 = 86_400;
 const OLD: &str = "its checkpoint was signed 9d ago, at ";
@@ -229,7 +229,7 @@ fn event_keys_that_change_with_the_log_are_told_loudly_and_once() {
 /// Makes a registry in a folder, and gives up the right to write to it.
 fn make(folder: &Path) {
     let source = Source::Folder { path: folder.to_owned(), seed: Seed::Bundled };
-    Registry::open(&source, DEFAULT_RECOVERY_DELAY).unwrap();
+    make_registry(&source);
 }
 
 #[test]

@@ -228,6 +228,25 @@ fn info_shows_nodes_settings_and_permissions() {
 }
 
 #[test]
+fn a_search_is_narrowed_down_sorted_and_cut() {
+    let sandbox = Sandbox::new();
+    let shown = |arguments: &[&str]| {
+        let output = sandbox.pocket(&[&["plugin", "search"], arguments].concat()).success().stdout;
+        let first = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
+        output.lines().skip(1).map(first).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(shown(&["--category", "data", "--sort", "name"]), "data-processor redis-cache");
+    assert_eq!(shown(&["--runtime", "wasm"]), "ml-analyzer");
+    assert_eq!(shown(&["--sort", "updated", "--limit", "1"]), "ml-analyzer 1");
+    sandbox.pocket(&["plugin", "search", "--runtime", "java"]).failure(2, &["expected `native`, `lua` or `wasm`"]);
+    sandbox.pocket(&["plugin", "search", "--sort", "best"]).failure(2, &["expected `relevance`"]);
+    let categories = sandbox.pocket(&["plugin", "categories"]).success().stdout;
+    assert!(categories.contains("data      2"), "{categories}");
+    let popular = sandbox.pocket(&["plugin", "popular", "--limit", "2"]).success().stdout;
+    assert!(popular.contains("2 of 3"), "{popular}");
+}
+
+#[test]
 fn info_of_a_published_plugin_shows_what_its_manifest_says() {
     let sandbox = Sandbox::new();
     let info = sandbox.pocket(&["plugin", "info", "redis-cache"]).success().stdout;
@@ -248,6 +267,8 @@ fn search_finds_by_name_node_and_description() {
     assert_eq!(names("process-data"), ["data-processor"]);
     assert_eq!(names("POSITIVE"), ["ml-analyzer"]);
     assert!(names("nothing-like-it").is_empty());
+    assert_eq!(names("sentimnt"), ["ml-analyzer"], "a typing error is forgiven");
+    sandbox.pocket(&["plugin", "search", "?!"]).failure(1, &["`?!` has no letter and no digit to look for"]);
     sandbox.pocket(&["plugin", "info", "redis-cahce"]).failure(1, &["did you mean `redis-cache`?"]);
 }
 

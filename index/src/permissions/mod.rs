@@ -2,6 +2,7 @@
 
 mod network;
 mod quantity;
+mod sentences;
 mod word;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use network::{Host, NetworkPattern, Port, ResolveError};
 pub use quantity::{parse_duration, parse_memory};
+pub use sentences::{Entry, entries, sentences};
 pub use word::Word;
 
 /// A manifest's `permissions`, and the same in a release event.

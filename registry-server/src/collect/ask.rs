@@ -2,12 +2,14 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use pocket_index::log::{Checkpoint, Cosignature, Missing, NoteKey, Recent, TileError, TileSource};
+use pocket_index::log::{Checkpoint, Cosignature, Missing, NoteKey, Recent, TileError};
 use pocket_index::time::CLOCK_DIFFERENCE;
 use pocket_index::witness::{ADD_CHECKPOINT, AddCheckpoint, AnswerError, MAX_ANSWER_BYTES, read_answer, read_size};
 use reqwest::{Client, Response, StatusCode};
 
+use super::tiles;
 use crate::config::WitnessAt;
+use crate::storage::Storage;
 
 /// The witness says what it saw, then hears the proof from there; once more, if somebody else was faster.
 const ATTEMPTS: usize = 3;
@@ -93,12 +95,12 @@ impl Question<'_> {
         &self,
         client: &Client,
         mut old: u64,
-        tiles: &impl TileSource,
+        storage: &dyn Storage,
     ) -> Result<Cosignature, AskError> {
         let size = self.checkpoint.size();
         for _ in 0..ATTEMPTS {
-            let request = AddCheckpoint::prove(self.checkpoint, old, tiles)?;
-            let body = request.ok_or(AskError::Ahead { seen: old, size })?.encode();
+            let request = tiles::with(storage, |tiles| AddCheckpoint::prove(self.checkpoint, old, tiles)).await;
+            let body = request?.ok_or(AskError::Ahead { seen: old, size })?.encode();
             let url = self.witness.url.join(ADD_CHECKPOINT).expect("the URL can be a base: it was checked");
             let response = client.post(url).body(body).send().await.map_err(AskError::Unreachable)?;
             let status = response.status();

@@ -4,21 +4,19 @@
 //! checkpoint publishes is on the disk before any witness hears of it.
 
 mod ask;
+mod tiles;
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, mpsc};
-use std::time::Duration;
 
 use futures_util::future;
-use pocket_index::log::{Checkpoint, Cosignature, NoteKey, TilePath, TileSource};
-use tokio::runtime::Runtime;
+use pocket_index::log::{Checkpoint, Cosignature, NoteKey};
 
 pub use ask::AskError;
 
 use crate::RegistryError;
 use crate::config::{WitnessAt, Witnesses};
 use crate::error::chain;
+use crate::storage::Storage;
 
 /// Asks witnesses.
 #[derive(Debug)]
@@ -27,13 +25,11 @@ pub(crate) struct Collector {
     asking: Option<Asking>,
 }
 
-/// A runtime of its own: a publish waits on a thread that may or may not belong to another one.
 #[derive(Debug)]
 struct Asking {
-    runtime: Option<Runtime>,
     client: reqwest::Client,
     /// For each witness the size of the log that it saw last, as far as this process knows.
-    seen: Vec<Arc<AtomicU64>>,
+    seen: Vec<AtomicU64>,
 }
 
 /// A checkpoint that fewer witnesses cosigned than must.
@@ -48,16 +44,6 @@ pub struct TooFewWitnesses {
     pub reasons: Vec<String>,
 }
 
-/// The tiles of the static tree.
-#[derive(Clone)]
-struct TreeTiles(PathBuf);
-
-impl TileSource for TreeTiles {
-    fn tile(&self, path: &TilePath) -> std::io::Result<Vec<u8>> {
-        std::fs::read(self.0.join(path.to_string()))
-    }
-}
-
 impl Collector {
     pub(crate) fn new(witnesses: &Witnesses) -> Result<Self, RegistryError> {
         witnesses.check()?;
@@ -65,18 +51,18 @@ impl Collector {
         Ok(Self { witnesses: witnesses.clone(), asking })
     }
 
-    /// The checkpoint with the cosignatures that came in time. The tiles of its tree are below `tree` already.
+    /// The checkpoint with the cosignatures that came in time. The tiles of its tree are in the storage already.
     ///
     /// # Errors
     /// Fewer came than must.
-    pub(crate) fn cosigned(
+    pub(crate) async fn cosigned(
         &self,
         checkpoint: &Checkpoint,
         log: &NoteKey,
-        tree: PathBuf,
+        storage: &dyn Storage,
     ) -> Result<Checkpoint, TooFewWitnesses> {
         let Some(asking) = &self.asking else { return Ok(checkpoint.clone()) };
-        let answers = asking.ask(&self.witnesses, checkpoint, log, TreeTiles(tree));
+        let answers = asking.ask(&self.witnesses, checkpoint, log, storage).await;
         let mut reasons = Vec::new();
         let mut found = Vec::new();
         for (witness, answer) in self.witnesses.asked.iter().zip(answers) {
@@ -84,7 +70,7 @@ impl Collector {
                 Ok(cosignature) => found.push((&witness.key, cosignature)),
                 Err(error) => {
                     let reason = format!("`{}` at {} did not: {}", witness.key.name(), witness.url, chain(&error));
-                    eprintln!("{reason}");
+                    tracing::warn!("{reason}");
                     reasons.push(reason);
                 }
             }
@@ -114,58 +100,27 @@ impl Collector {
 
 impl Asking {
     fn start(witnesses: &Witnesses) -> Result<Self, RegistryError> {
-        let mut builder = tokio::runtime::Builder::new_multi_thread();
-        let runtime = builder.worker_threads(1).thread_name("witnesses").enable_all().build();
-        let runtime = runtime.map_err(|source| RegistryError::Runtime { source })?;
         let client = ask::client(witnesses.patience).map_err(|source| RegistryError::Client { source })?;
-        let seen = witnesses.asked.iter().map(|_| Arc::default()).collect();
-        Ok(Self { runtime: Some(runtime), client, seen })
+        Ok(Self { client, seen: witnesses.asked.iter().map(|_| AtomicU64::default()).collect() })
     }
 
     /// Each witness's answer, in their order.
-    fn ask(
+    async fn ask(
         &self,
         witnesses: &Witnesses,
         checkpoint: &Checkpoint,
         log: &NoteKey,
-        tiles: TreeTiles,
+        storage: &dyn Storage,
     ) -> Vec<Result<Cosignature, AskError>> {
-        let asked = witnesses.asked.iter().zip(&self.seen).map(|(witness, seen)| {
-            let (client, witness, seen) = (self.client.clone(), witness.clone(), Arc::clone(seen));
-            let (checkpoint, log, tiles, patience) =
-                (checkpoint.clone(), log.clone(), tiles.clone(), witnesses.patience);
-            async move { one(&client, &witness, &seen, &checkpoint, &log, &tiles, patience).await }
+        let asked = witnesses.asked.iter().zip(&self.seen).map(async |(witness, seen)| {
+            let question = ask::Question { witness, checkpoint, log };
+            let patience = witnesses.patience;
+            let old = seen.load(Ordering::Relaxed);
+            let answer = tokio::time::timeout(patience, question.ask(&self.client, old, storage)).await;
+            let cosignature = answer.map_err(|_| AskError::TimedOut { patience })??;
+            seen.store(checkpoint.size(), Ordering::Relaxed);
+            Ok(cosignature)
         });
-        let all = future::join_all(asked.collect::<Vec<_>>());
-        let (answered, answers) = mpsc::channel();
-        let runtime = self.runtime.as_ref().expect("it is there until this is dropped");
-        runtime.spawn(async move { answered.send(all.await) });
-        answers.recv().expect("each witness is given up after a while")
-    }
-}
-
-async fn one(
-    client: &reqwest::Client,
-    witness: &WitnessAt,
-    seen: &AtomicU64,
-    checkpoint: &Checkpoint,
-    log: &NoteKey,
-    tiles: &TreeTiles,
-    patience: Duration,
-) -> Result<Cosignature, AskError> {
-    let old = seen.load(Ordering::Relaxed);
-    let question = ask::Question { witness, checkpoint, log };
-    let answer = tokio::time::timeout(patience, question.ask(client, old, tiles)).await;
-    let cosignature = answer.map_err(|_| AskError::TimedOut { patience })??;
-    seen.store(checkpoint.size(), Ordering::Relaxed);
-    Ok(cosignature)
-}
-
-impl Drop for Asking {
-    fn drop(&mut self) {
-        // A runtime must not be waited for on a thread of another one.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
+        future::join_all(asked).await
     }
 }

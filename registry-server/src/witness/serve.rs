@@ -16,7 +16,8 @@ use pocket_index::witness::{ADD_CHECKPOINT, AddCheckpoint, MAX_REQUEST_BYTES, SI
 use super::{Refusal, Way, Witness};
 use crate::config::Exposure;
 use crate::error::chain;
-use crate::{RegistryError, config, stop_signal};
+use crate::serve::stop_signal;
+use crate::{RegistryError, config};
 
 /// A witness that listens; it serves until it is dropped or told to stop.
 pub struct WitnessServer {

@@ -1,37 +1,20 @@
 //! What can be typed after `pocket registry`.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use pocket_registry::{PATIENCE, WitnessAt, Witnesses};
+use pocket_registry::arguments::ServeArguments;
+use pocket_registry::{Operation, PATIENCE, WitnessAt, Witnesses};
 
 use super::owner::RecoverArguments;
 
 #[derive(Debug, Subcommand)]
 pub enum RegistryCommand {
     /// Serve a registry over HTTP
-    Serve {
-        /// The registry's folder; an empty or missing one becomes a new registry [default: a copy of the bundled one that is
-        /// gone when the server stops]
-        #[arg(long, value_name = "FOLDER")]
-        dir: Option<PathBuf>,
-        /// Start a new registry with the plugins of the bundled one
-        #[arg(long, requires = "dir")]
-        with_bundled: bool,
-        /// Where to listen; port 0 takes a free one
-        #[arg(long, alias = "address", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7878")]
-        addr: SocketAddr,
-        /// Listen on an address that other machines reach: a proxy in front does TLS
-        #[arg(long)]
-        behind_proxy: bool,
-        /// How long a recovery that is sent to it must wait at least before its owners count
-        #[arg(long, value_name = "DELAY", default_value = "7d", value_parser = pocket_registry::parse_recovery_delay, env = "POCKET_RECOVERY_DELAY")]
-        recovery_delay: u64,
-        #[command(flatten)]
-        witnesses: WitnessArguments,
-    },
+    Serve(Box<ServeArguments>),
+    #[command(flatten)]
+    Operate(Box<Operation>),
     /// Sign a registry's checkpoint anew, so that clients see that it is alive: for one that no server runs on, from cron
     Refresh {
         /// The registry's folder, with `tree/` and `registry.key`

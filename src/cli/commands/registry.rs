@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use pocket_index::name::PluginName;
 use pocket_index::record::Recovery;
 use pocket_index::time::{Age, UtcTime};
-use pocket_registry::{Announced, Exposure, NewOwners, Options, Refreshed, Registry, Seed, Server, Source, Witnesses};
+use pocket_registry::{Announced, NewOwners, Operation, Options, Refreshed, Registry, Seed, Server, Source, Witnesses};
 use serde_json::{Value, json};
 
 use crate::cli::arguments::{RecoverArguments, RegistryCommand};
@@ -23,12 +23,8 @@ use super::block_on;
 
 pub fn run(command: RegistryCommand, output: &Output) -> Result<ExitCode, OpsError> {
     match command {
-        RegistryCommand::Serve { dir, with_bundled, addr: address, behind_proxy, recovery_delay, witnesses } => {
-            let seed = if with_bundled { Seed::Bundled } else { Seed::Empty };
-            let exposure = if behind_proxy { Exposure::BehindProxy } else { Exposure::Loopback };
-            let source = dir.map_or(Source::Bundled, |path| Source::Folder { path, seed });
-            serve(&Options { source, address, exposure, recovery_delay, witnesses: witnesses.into() }, output)
-        }
+        RegistryCommand::Serve(arguments) => serve(&arguments.options()?, output),
+        RegistryCommand::Operate(operation) => operate(*operation, output),
         RegistryCommand::Refresh { folder, witnesses } => refresh(&folder, &witnesses.into(), output),
         RegistryCommand::Recover { recovery, witnesses } => recover(&recovery, &witnesses.into(), output),
         RegistryCommand::Verify { registry, no_archives } => {
@@ -43,10 +39,19 @@ fn serve(options: &Options, output: &Output) -> Result<ExitCode, OpsError> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn operate(operation: Operation, output: &Output) -> Result<ExitCode, OpsError> {
+    let done = block_on(async { Ok(operation.run().await?) })?;
+    output.result(&done.document, || done.told);
+    Ok(ExitCode::SUCCESS)
+}
+
 fn recover(arguments: &RecoverArguments, witnesses: &Witnesses, output: &Output) -> Result<ExitCode, OpsError> {
     let RecoverArguments { name, owner, threshold, reason, dir, delay } = arguments.clone();
     let new = NewOwners { name, keys: owner, threshold, reason, delay };
-    let Announced { recovery, receipt } = Registry::open_existing(&dir, witnesses)?.recover_owners(&new)?;
+    let Announced { recovery, receipt } = block_on(async {
+        let registry = Registry::open_existing(&dir, witnesses).await?;
+        Ok(registry.recover_owners(&new).await?)
+    })?;
     let (old, next) = (fingerprints(&recovery.before), fingerprints(&recovery.after));
     let from = UtcTime(recovery.effective).to_string();
     output.step("Announced", format!("`{}` is signed by {next} instead of {old} from {from} on", new.name));
@@ -58,7 +63,9 @@ fn recover(arguments: &RecoverArguments, witnesses: &Witnesses, output: &Output)
 }
 
 fn refresh(folder: &Path, witnesses: &Witnesses, output: &Output) -> Result<ExitCode, OpsError> {
-    let Refreshed { events, signed } = pocket_registry::refresh(folder, witnesses)?;
+    let source = Source::Folder { path: folder.to_owned(), seed: Seed::Empty };
+    let refreshed = block_on(async { Ok(pocket_registry::refresh(&source, witnesses).await?) });
+    let Refreshed { events, signed } = refreshed?;
     let signed = UtcTime(signed).to_string();
     let document = json!({ "folder": folder, "leaves": events, "signed_at": signed });
     output.result(&document, || {
@@ -172,8 +179,8 @@ fn announce(server: &Server, options: &Options, output: &Output) {
         Source::Bundled => {
             output.step("Serving", "a copy of the bundled plugins; what is published is gone when it stops")
         }
-        Source::Folder { .. } => {
-            output.step("Serving", format!("`{}`; any web server can, too", server.registry().tree().display()))
+        Source::Folder { .. } | Source::Bucket { .. } => {
+            output.step("Serving", format!("`{}`; any web server can, too", server.registry().tree()))
         }
     }
 }

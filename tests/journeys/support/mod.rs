@@ -20,4 +20,4 @@ pub use redis::Redis;
 pub use sandbox::{Outcome, POCKET, Sandbox};
 pub use scripted::{Reply, Request, ScriptedServer};
 pub use served::Served;
-pub use server::TestRegistry;
+pub use server::{TestRegistry, make_registry};

@@ -6,10 +6,16 @@ use std::thread::JoinHandle;
 use pocket_index::config::{Config, LogRequirement};
 use pocket_index::layout;
 use pocket_index::log::NoteSigner;
-use pocket_registry::{DEFAULT_RECOVERY_DELAY, Exposure, Options, Seed, Server, Source, Witnesses};
+use pocket_registry::{DEFAULT_RECOVERY_DELAY, Options, Registry, Seed, Server, Source};
 use tokio::sync::oneshot;
 
 use super::index::sign_anew;
+
+/// Makes a registry, and gives up the right to write to it.
+pub fn make_registry(source: &Source) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(Registry::open(source, DEFAULT_RECOVERY_DELAY)).unwrap();
+}
 
 /// A running registry; stopped when dropped.
 pub struct TestRegistry {
@@ -38,15 +44,14 @@ impl TestRegistry {
     fn start_in(folder: tempfile::TempDir, address: &str, seed: Seed) -> Self {
         let source = Source::Folder { path: folder.path().join("registry"), seed };
         let address = address.parse().unwrap();
-        let (exposure, recovery_delay) = (Exposure::Loopback, DEFAULT_RECOVERY_DELAY);
-        let options = Options { source, address, exposure, recovery_delay, witnesses: Witnesses::default() };
+        let options = Options::local(source, address);
         let (ready, started) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
             runtime.block_on(async {
                 let server = Server::bind(&options).await.unwrap();
-                ready.send((server.url(), server.registry().tree())).unwrap();
+                ready.send((server.url(), server.registry().folder().unwrap().join("tree"))).unwrap();
                 server.serve(async { drop(stopped.await) }).await.unwrap();
             });
         });

@@ -5,7 +5,7 @@ use axum::http::header::{IF_RANGE, RANGE};
 
 /// What a request wants of a file, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
+pub(super) enum Part {
     /// All of it.
     Whole,
     /// From the first to the last byte, both included.
@@ -15,7 +15,7 @@ pub(crate) enum Part {
 }
 
 /// The part that the headers ask for. A range of another version of the file, or one that is not understood, means the whole.
-pub(crate) fn wanted(headers: &HeaderMap, etag: &str, length: u64) -> Part {
+pub(super) fn wanted(headers: &HeaderMap, etag: &str, length: u64) -> Part {
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
     // A weak tag or a date does not vouch for every byte.
     if header(IF_RANGE).is_some_and(|version| version.trim() != etag) {

@@ -1,6 +1,17 @@
 //! `search.json`: one entry for each plugin, so that a purely static index can be searched.
 //!
 //! It is derived from the index files and nothing in it is signed: it may help to find a plugin, never to install one.
+//!
+//! Who has the list goes through it once with [`scan()`]; a server that is asked again and again keeps a [`Finder`]. Both find the
+//! same in the same order.
+
+mod finder;
+#[cfg(test)]
+mod finding_tests;
+mod query;
+mod rank;
+mod scan;
+mod update;
 
 use semver::Version;
 use serde::{Deserialize, Serialize};
@@ -9,6 +20,12 @@ use crate::json::{check_strict, objects};
 use crate::manifest::Runtime;
 use crate::name::{NodeType, PluginName};
 use crate::record::{History, ReleaseEntry, Status};
+use crate::signature::PublicKey;
+
+pub use finder::Finder;
+pub use query::{MAX_LIMIT, MAX_OFFSET, MAX_QUERY_BYTES, MAX_QUERY_WORDS, Query, QueryError, Sort, UnknownSort};
+pub use scan::scan;
+pub use update::Changes;
 
 /// What is searched in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +44,24 @@ pub struct SearchEntry {
     pub categories: Vec<String>,
     /// Words to find it by.
     pub keywords: Vec<String>,
+    /// The plugins it needs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dependencies: Vec<PluginName>,
+    /// Who signed for it when its last line came. Older lists do not say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owners: Vec<PublicKey>,
+    /// When the version came out: seconds since 1970-01-01 UTC. Older lists do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated: Option<u64>,
+}
+
+/// A part of what was found, best first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// How many plugins were found in all.
+    pub total: usize,
+    /// Those that were asked for.
+    pub entries: Vec<SearchEntry>,
 }
 
 impl SearchEntry {
@@ -36,7 +71,9 @@ impl SearchEntry {
         let available = |entry: &&ReleaseEntry| *entry.status() == Status::Available;
         let mut stable =
             history.releases().rev().filter(available).filter(|entry| entry.release().version.pre.is_empty());
-        let release = stable.next().or_else(|| history.releases().rev().find(available))?.release();
+        let newest = stable.next().or_else(|| history.releases().rev().find(available))?;
+        let release = newest.release();
+        let owners = history.owners_at(history.outline().last_at());
         Some(Self {
             name: release.name.clone(),
             version: release.version.clone(),
@@ -45,15 +82,24 @@ impl SearchEntry {
             nodes: release.nodes.clone(),
             categories: release.categories.clone(),
             keywords: release.keywords.clone(),
+            dependencies: release.dependencies.keys().cloned().collect(),
+            owners: owners.map(|owners| owners.keys().copied().collect()).unwrap_or_default(),
+            updated: Some(newest.at()),
         })
+    }
+}
+
+impl SearchEntry {
+    /// The entry as it stands in the list.
+    pub fn to_line(&self) -> String {
+        serde_json::to_string(self).expect("an entry has text keys only")
     }
 }
 
 /// The text of `search.json`: sorted by name, one entry a line.
 pub fn write(mut entries: Vec<SearchEntry>) -> String {
     entries.sort_by(|a, b| a.name.cmp(&b.name));
-    let json = |entry| serde_json::to_string(entry).expect("an entry has text keys only");
-    let lines: Vec<_> = entries.iter().map(json).collect();
+    let lines: Vec<_> = entries.iter().map(SearchEntry::to_line).collect();
     format!("[{}]\n", lines.join(",\n"))
 }
 

@@ -1,0 +1,201 @@
+//! What is typed, set in the environment, or written in a configuration file to say where a registry is and how it is served.
+//!
+//! What is typed goes before the environment, the environment before the file.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use serde::Deserialize;
+
+use crate::config::{
+    DEFAULT_RECOVERY_DELAY, Exposure, Limits, Options, PATIENCE, Seed, Source, WitnessAt, WitnessAtError, Witnesses,
+    parse_recovery_delay,
+};
+use crate::error::io_error;
+use crate::{BucketOptions, RegistryError, TlsFiles};
+
+/// Where a server listens if nobody says.
+const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7878);
+
+/// Where a registry is.
+#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct PlaceArguments {
+    /// The registry's folder
+    #[arg(long, value_name = "FOLDER", env = "POCKET_REGISTRY_DIR", conflicts_with = "bucket")]
+    pub dir: Option<PathBuf>,
+    /// The registry's bucket on an S3-compatible service; its credentials come from AWS_ACCESS_KEY_ID and so on
+    #[arg(long, value_name = "NAME", env = "POCKET_REGISTRY_BUCKET", requires = "key")]
+    pub bucket: Option<String>,
+    /// What the names of the bucket's objects start with
+    #[arg(long, value_name = "PREFIX", env = "POCKET_REGISTRY_PREFIX")]
+    pub prefix: Option<String>,
+    /// The service's URL, if it is not Amazon's
+    #[arg(long, value_name = "URL", env = "POCKET_REGISTRY_ENDPOINT")]
+    pub endpoint: Option<String>,
+    /// The file with the key that signs the log of a bucket; a folder has its own
+    #[arg(long, value_name = "FILE", env = "POCKET_REGISTRY_KEY")]
+    pub key: Option<PathBuf>,
+}
+
+/// How a registry is served.
+#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ServeArguments {
+    /// A file in YAML with any of these options, named as here without the dashes
+    #[arg(long, value_name = "FILE", env = "POCKET_REGISTRY_CONFIG")]
+    #[serde(skip)]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    place: PlaceArguments,
+    /// Start a new registry with the plugins of the bundled one
+    #[arg(long)]
+    with_bundled: bool,
+    /// Where to listen; port 0 takes a free one [default: 127.0.0.1:7878]
+    #[arg(long, alias = "address", value_name = "ADDRESS:PORT", env = "POCKET_REGISTRY_ADDR")]
+    addr: Option<SocketAddr>,
+    /// Listen on an address that other machines reach: a proxy in front does TLS
+    #[arg(long, env = "POCKET_REGISTRY_BEHIND_PROXY")]
+    behind_proxy: bool,
+    /// The certificate that the server proves itself with, and those above it, in PEM
+    #[arg(long, value_name = "FILE", env = "POCKET_REGISTRY_TLS_CERT", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's private key, in PEM
+    #[arg(long, value_name = "FILE", env = "POCKET_REGISTRY_TLS_KEY", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// How long a recovery that is sent to it must wait at least before its owners count [default: 7d]
+    #[arg(long, value_name = "DELAY", value_parser = checked_delay, env = "POCKET_RECOVERY_DELAY")]
+    recovery_delay: Option<String>,
+    /// A witness that cosigns each checkpoint, and its key; may be given several times
+    #[arg(long, value_name = "URL=KEY", value_parser = checked_witness)]
+    witness: Vec<String>,
+    /// How many witnesses must have cosigned a checkpoint before anybody sees it [default: 0]
+    #[arg(long, value_name = "NUMBER")]
+    witness_quorum: Option<usize>,
+    /// How long witnesses are waited for [default: 5]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=600))]
+    witness_timeout: Option<u64>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    limits: LimitArguments,
+}
+
+/// How much of a server anybody gets.
+#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+struct LimitArguments {
+    /// The largest publish, in MiB [default: 300]
+    #[arg(long, value_name = "MIB", env = "POCKET_REGISTRY_MAX_BODY")]
+    max_body: Option<u64>,
+    /// How long a sender may be slow, a reader may take nothing and a connection may be idle [default: 30]
+    #[arg(long, value_name = "SECONDS", env = "POCKET_REGISTRY_PATIENCE")]
+    patience: Option<u64>,
+    /// Connections at once [default: 4096]
+    #[arg(long, value_name = "NUMBER", env = "POCKET_REGISTRY_MAX_CONNECTIONS")]
+    max_connections: Option<usize>,
+    /// Connections at once from one address [default: 256]
+    #[arg(long, value_name = "NUMBER", env = "POCKET_REGISTRY_MAX_CONNECTIONS_PER_ADDRESS")]
+    max_connections_per_address: Option<usize>,
+    /// Requests a second from one address; 0 for any number [default: 200]
+    #[arg(long, value_name = "NUMBER", env = "POCKET_REGISTRY_RATE")]
+    rate: Option<u32>,
+    /// Publishes at once [default: 8]
+    #[arg(long, value_name = "NUMBER", env = "POCKET_REGISTRY_MAX_PUBLISHES")]
+    max_publishes: Option<usize>,
+}
+
+fn checked_delay(text: &str) -> Result<String, String> {
+    parse_recovery_delay(text).map(|_| text.to_owned())
+}
+
+fn checked_witness(text: &str) -> Result<String, WitnessAtError> {
+    text.parse::<WitnessAt>().map(|_| text.to_owned())
+}
+
+impl PlaceArguments {
+    /// What they name; none if they name nothing.
+    ///
+    /// # Errors
+    /// A bucket without a key.
+    pub fn source(&self, seed: Seed) -> Result<Option<Source>, RegistryError> {
+        if let Some(path) = &self.dir {
+            return Ok(Some(Source::Folder { path: path.clone(), seed }));
+        }
+        let Some(bucket) = &self.bucket else { return Ok(None) };
+        let key = self.key.clone().ok_or_else(|| RegistryError::NoKey { bucket: bucket.clone() })?;
+        let prefix = self.prefix.clone().unwrap_or_default();
+        let bucket = BucketOptions { bucket: bucket.clone(), prefix, endpoint: self.endpoint.clone() };
+        Ok(Some(Source::Bucket { bucket, key, seed }))
+    }
+
+    fn or(self, file: Self) -> Self {
+        // A place is one thing: what is typed does not mix with what the file says.
+        if self.dir.is_some() || self.bucket.is_some() { self } else { file }
+    }
+}
+
+impl ServeArguments {
+    /// What a server is told: by these, else by the file that they name, else by default.
+    ///
+    /// # Errors
+    /// The file cannot be read, or something in it or here makes no sense.
+    pub fn options(self) -> Result<Options, RegistryError> {
+        let file = self.config.as_deref().map(read).transpose()?.unwrap_or_default();
+        let seed = if self.with_bundled || file.with_bundled { Seed::Bundled } else { Seed::Empty };
+        let place = self.place.or(file.place);
+        let witness = if self.witness.is_empty() { file.witness } else { self.witness };
+        let certificate = self.tls_cert.or(file.tls_cert);
+        let tls = certificate.zip(self.tls_key.or(file.tls_key));
+        let delay = self.recovery_delay.or(file.recovery_delay);
+        let wrong = |message| RegistryError::Setting { message };
+        let witnesses = Witnesses {
+            asked: witness
+                .iter()
+                .map(|text| text.parse::<WitnessAt>().map_err(|error| wrong(error.to_string())))
+                .collect::<Result<_, _>>()?,
+            quorum: self.witness_quorum.or(file.witness_quorum).unwrap_or_default(),
+            patience: self.witness_timeout.or(file.witness_timeout).map_or(PATIENCE, Duration::from_secs),
+        };
+        Ok(Options {
+            source: place.source(seed)?.unwrap_or(Source::Bundled),
+            address: self.addr.or(file.addr).unwrap_or(ADDRESS),
+            exposure: if self.behind_proxy || file.behind_proxy { Exposure::BehindProxy } else { Exposure::Loopback },
+            recovery_delay: delay
+                .map_or(Ok(DEFAULT_RECOVERY_DELAY), |delay| parse_recovery_delay(&delay).map_err(wrong))?,
+            witnesses,
+            tls: tls.map(|(certificate, key)| TlsFiles { certificate, key }),
+            limits: self.limits.or(file.limits),
+        })
+    }
+}
+
+impl LimitArguments {
+    fn or(self, file: Self) -> Limits {
+        let default = Limits::default();
+        Limits {
+            body_bytes: self.max_body.or(file.max_body).map_or(default.body_bytes, |mib| mib.saturating_mul(1 << 20)),
+            least_rate: default.least_rate,
+            patience: self.patience.or(file.patience).map_or(default.patience, Duration::from_secs),
+            publishes: self.max_publishes.or(file.max_publishes).unwrap_or(default.publishes),
+            connections: self.max_connections.or(file.max_connections).unwrap_or(default.connections),
+            connections_per_address: self
+                .max_connections_per_address
+                .or(file.max_connections_per_address)
+                .unwrap_or(default.connections_per_address),
+            requests_per_second: self.rate.or(file.rate).unwrap_or(default.requests_per_second),
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<ServeArguments, RegistryError> {
+    let text = std::fs::read_to_string(path).map_err(io_error("read", path))?;
+    let wrong = |message: String| RegistryError::Setting { message: format!("`{}`: {message}", path.display()) };
+    let arguments: ServeArguments = serde_saphyr::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    match (&arguments.tls_cert, &arguments.tls_key) {
+        (Some(_), None) | (None, Some(_)) => Err(wrong("`tls-cert` and `tls-key` go together".to_owned())),
+        _ => Ok(arguments),
+    }
+}

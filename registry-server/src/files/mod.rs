@@ -1,0 +1,220 @@
+//! `GET` and `HEAD` of the static files, with the cache rules of the format specification.
+
+mod cache;
+mod range;
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{
+    ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
+};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use pocket_index::digest::Digest;
+
+use crate::Registry;
+use crate::error::{ApiError, chain};
+use crate::storage::{Entry, in_tree};
+pub(crate) use cache::Cache;
+use cache::{Cached, MAX_FILE};
+use range::Part;
+
+/// An index file or a checkpoint may change at any moment: keep it, but ask.
+const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
+/// Archives are named by their digest and a tile by its place and width: the same name always has the same bytes.
+const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+
+/// What may be read; everything else in the storage is nobody's business.
+const PUBLIC_PREFIXES: [&str; 3] = ["index/", "log/", "a/"];
+const PUBLIC_FILES: [&str; 3] = ["config.json", "search.json", "stats/downloads.json"];
+
+pub(crate) async fn serve(State(registry): State<Arc<Registry>>, request: Request) -> Result<Response, ApiError> {
+    let name = request.uri().path().trim_start_matches('/');
+    if !is_public(name) {
+        return Err(ApiError::not_found(name));
+    }
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let mut response = ApiError::wrong_method(request.method()).into_response();
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return Ok(response);
+    }
+    let entry = registry.storage().entry(&in_tree(name)).await.map_err(ApiError::from)?;
+    let entry = entry.ok_or_else(|| ApiError::not_found(name))?;
+    let file = StaticFile::open(&registry, name, entry).await?;
+    let etag = file.etag.clone();
+    let mut response = if is_fresh(request.headers(), &etag) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else if *request.method() == Method::HEAD {
+        file.headers(name, file.entry.length)
+    } else {
+        match range::wanted(request.headers(), etag.to_str().unwrap_or_default(), file.entry.length) {
+            Part::Whole => file.whole_answer(&registry, name).await?,
+            Part::Between(first, last) => file.partial_answer(&registry, name, first, last).await?,
+            Part::Outside => file.no_answer(),
+        }
+    };
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, if is_immutable(name) { IMMUTABLE } else { REVALIDATE });
+    headers.insert(ETAG, etag);
+    Ok(response)
+}
+
+/// A file of the static tree: small ones with their bytes.
+struct StaticFile {
+    entry: Entry,
+    etag: HeaderValue,
+    content: Option<Cached>,
+}
+
+impl StaticFile {
+    async fn open(registry: &Registry, name: &str, entry: Entry) -> Result<Self, ApiError> {
+        if let Some(cached) = registry.cache().get(name, &entry.tag) {
+            return Ok(Self::of_cached(entry, cached));
+        }
+        if entry.length > MAX_FILE {
+            // An archive is tagged by its name, which is its digest; what else is as large, by what its place says of it.
+            let tag = if name.starts_with("a/") { name.to_owned() } else { Digest::of(entry.tag.0.as_bytes()).hex() };
+            return Ok(Self { entry, etag: quoted(&tag), content: None });
+        }
+        let stored = registry.storage().read(&entry.path).await.map_err(ApiError::from)?;
+        let stored = stored.ok_or_else(|| ApiError::not_found(name))?;
+        let tag = if name.starts_with("a/") { name.to_owned() } else { Digest::of(&stored.bytes).hex() };
+        let cached = Cached::new(stored.bytes, quoted(&tag), stored.tag);
+        registry.cache().put(name, cached.clone());
+        Ok(Self::of_cached(entry, cached))
+    }
+
+    fn of_cached(entry: Entry, cached: Cached) -> Self {
+        let entry = Entry { length: cached.bytes.len() as u64, ..entry };
+        Self { entry, etag: cached.etag.clone(), content: Some(cached) }
+    }
+
+    async fn whole_answer(self, registry: &Registry, name: &str) -> Result<Response, ApiError> {
+        let length = self.entry.length;
+        self.answer(registry, name, 0, length).await
+    }
+
+    async fn answer(self, registry: &Registry, name: &str, first: u64, count: u64) -> Result<Response, ApiError> {
+        let mut response = self.headers(name, count);
+        *response.body_mut() = self.body(registry, first, count).await?;
+        Ok(response)
+    }
+
+    fn headers(&self, name: &str, count: u64) -> Response {
+        let mut response = Response::new(Body::empty());
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(count));
+        headers.insert(CONTENT_TYPE, content_type(name));
+        headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        response
+    }
+
+    async fn partial_answer(
+        self,
+        registry: &Registry,
+        name: &str,
+        first: u64,
+        last: u64,
+    ) -> Result<Response, ApiError> {
+        let range = format!("bytes {first}-{last}/{}", self.entry.length);
+        let mut response = self.answer(registry, name, first, last - first + 1).await?;
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        response
+            .headers_mut()
+            .insert(CONTENT_RANGE, HeaderValue::from_str(&range).expect("numbers are a header value"));
+        Ok(response)
+    }
+
+    fn no_answer(&self) -> Response {
+        let length = format!("bytes */{}", self.entry.length);
+        let mut response = StatusCode::RANGE_NOT_SATISFIABLE.into_response();
+        response
+            .headers_mut()
+            .insert(CONTENT_RANGE, HeaderValue::from_str(&length).expect("a number is a header value"));
+        response
+    }
+
+    async fn body(self, registry: &Registry, first: u64, count: u64) -> Result<Body, ApiError> {
+        match self.content {
+            Some(cached) => {
+                let place = |offset| usize::try_from(offset).expect("what is in memory has a length of this type");
+                Ok(Body::from(cached.bytes.slice(place(first)..place(first + count))))
+            }
+            None => {
+                let pieces = registry.storage().pieces(&self.entry, first..first + count).await;
+                Ok(Body::from_stream(pieces.map_err(|error| {
+                    tracing::error!("{}", chain(&error));
+                    ApiError::from(error)
+                })?))
+            }
+        }
+    }
+}
+
+fn quoted(tag: &str) -> HeaderValue {
+    HeaderValue::from_str(&format!("\"{tag}\"")).expect("a name or a digest is a header value")
+}
+
+/// Whether clients may see what has this path. No `..`, no hidden part, nothing outside the public prefixes.
+fn is_public(name: &str) -> bool {
+    let is_public = PUBLIC_FILES.contains(&name) || PUBLIC_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    is_public
+        && name.split('/').all(|part| !part.is_empty() && !part.starts_with('.'))
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte))
+}
+
+fn is_fresh(headers: &HeaderMap, etag: &HeaderValue) -> bool {
+    let etag = etag.as_bytes();
+    let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    known
+        .flat_map(|value| value.split(','))
+        .map(|known| known.trim().trim_start_matches("W/"))
+        .any(|known| known == "*" || known.as_bytes() == etag)
+}
+
+fn is_immutable(name: &str) -> bool {
+    name.starts_with("a/") || name.starts_with("log/tile/")
+}
+
+fn content_type(name: &str) -> HeaderValue {
+    HeaderValue::from_static(if name.ends_with(".json") {
+        "application/json"
+    } else if name.ends_with(".tar.gz") {
+        "application/gzip"
+    } else if name.starts_with("index/") || name == "log/checkpoint" {
+        "text/plain; charset=utf-8"
+    } else {
+        "application/octet-stream"
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_static_tree_can_be_read() {
+        for good in
+            ["config.json", "index/re/di/redis-cache", "log/checkpoint", "log/tile/0/x001/000.p/7", "a/ab/abc.tar.gz"]
+        {
+            assert!(is_public(good), "{good}");
+        }
+        for bad in [
+            "",
+            "head.json",
+            "registry.key",
+            "../registry.key",
+            "index/../../registry.key",
+            "index//x",
+            "index/.hidden",
+            "index/%2e%2e/x",
+            "index/a\\..\\b",
+            "a/",
+            "a/\0",
+        ] {
+            assert!(!is_public(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! What an operator does to a registry besides serving it, as a command: `pocket-registry` and `pocket registry` have the same.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use pocket_index::log::NoteKey;
+use pocket_index::name::PluginName;
+use reqwest::Url;
+use serde_json::{Value, json};
+
+use crate::arguments::PlaceArguments;
+use crate::config::{DEFAULT_RECOVERY_DELAY, Seed};
+use crate::copy::{self, Copied, Wanted};
+use crate::gc::{self, Removed};
+use crate::{Registry, RegistryError};
+
+/// A command.
+#[derive(Debug, Subcommand)]
+pub enum Operation {
+    /// Make a new registry, and its key
+    Init(InitArguments),
+    /// Copy a registry into a folder that a web server can serve, all of it or some plugins, with every proof; again to bring it up to
+    /// date
+    Mirror(MirrorArguments),
+    /// Copy a registry into one file, to be carried where there is no network
+    Export(ExportArguments),
+    /// Unpack what `export` wrote into a folder that a web server can serve, and check all of it
+    Import(ImportArguments),
+    /// Copy a registry, while it is served, into a folder from which it can be served again; of a folder with its private key
+    Backup(BackupArguments),
+    /// Remove what nothing names any more: archives of publishes that failed, begun tiles that are full by now. Nothing younger than
+    /// a day is touched, and the registry may be served meanwhile
+    Gc(GcArguments),
+}
+
+/// What [`Operation::Init`] is told.
+#[derive(Debug, Args)]
+pub struct InitArguments {
+    #[command(flatten)]
+    place: PlaceArguments,
+    /// Start with the plugins of the bundled registry
+    #[arg(long)]
+    with_bundled: bool,
+}
+
+/// What [`Operation::Mirror`] is told.
+#[derive(Debug, Args)]
+pub struct MirrorArguments {
+    #[command(flatten)]
+    from: FromArguments,
+    /// The folder; what an earlier copy left there must be the beginning of the same log
+    #[arg(value_name = "FOLDER")]
+    to: PathBuf,
+    /// Only this plugin; may be given several times
+    #[arg(long, value_name = "NAME")]
+    plugin: Vec<PluginName>,
+    /// The key that the log must have
+    #[arg(long, value_name = "KEY")]
+    log_key: Option<NoteKey>,
+}
+
+/// What [`Operation::Export`] is told.
+#[derive(Debug, Args)]
+pub struct ExportArguments {
+    #[command(flatten)]
+    from: FromArguments,
+    /// The file; it must not exist
+    #[arg(value_name = "FILE")]
+    to: PathBuf,
+    /// Only this plugin; may be given several times
+    #[arg(long, value_name = "NAME")]
+    plugin: Vec<PluginName>,
+}
+
+/// What [`Operation::Import`] is told.
+#[derive(Debug, Args)]
+pub struct ImportArguments {
+    /// The file
+    #[arg(value_name = "FILE")]
+    from: PathBuf,
+    /// The folder
+    #[arg(value_name = "FOLDER")]
+    to: PathBuf,
+    /// The key that the log must have
+    #[arg(long, value_name = "KEY")]
+    log_key: Option<NoteKey>,
+}
+
+/// What [`Operation::Backup`] is told.
+#[derive(Debug, Args)]
+pub struct BackupArguments {
+    #[command(flatten)]
+    place: PlaceArguments,
+    /// The folder
+    #[arg(value_name = "FOLDER")]
+    to: PathBuf,
+}
+
+/// What [`Operation::Gc`] is told.
+#[derive(Debug, Args)]
+pub struct GcArguments {
+    #[command(flatten)]
+    place: PlaceArguments,
+    /// Only tell
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// What is copied.
+#[derive(Debug, Args)]
+pub struct FromArguments {
+    /// A registry or copy that a web server serves
+    #[arg(long, value_name = "URL", conflicts_with_all = ["dir", "bucket"])]
+    from: Option<Url>,
+    #[command(flatten)]
+    place: PlaceArguments,
+}
+
+/// What was done: for people and for programs.
+#[derive(Debug)]
+pub struct Done {
+    /// A sentence.
+    pub told: String,
+    /// The same as JSON.
+    pub document: Value,
+}
+
+impl Operation {
+    /// Does it.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn run(self) -> Result<Done, RegistryError> {
+        match self {
+            Self::Init(InitArguments { place, with_bundled }) => {
+                init(&place, if with_bundled { Seed::Bundled } else { Seed::Empty }).await
+            }
+            Self::Mirror(MirrorArguments { from, to, plugin, log_key }) => {
+                copied("copied", &to, &copy::mirror(&from.from()?, &to, &wanted(plugin), log_key.as_ref()).await?)
+            }
+            Self::Export(ExportArguments { from, to, plugin }) => {
+                copied("exported", &to, &copy::export(&from.from()?, &to, &wanted(plugin)).await?)
+            }
+            Self::Import(ImportArguments { from, to, log_key }) => {
+                copied("imported", &to, &copy::import(&from, &to, log_key.as_ref()).await?)
+            }
+            Self::Backup(BackupArguments { place, to }) => {
+                copied("copied", &to, &copy::backup(&source(&place)?, &to).await?)
+            }
+            Self::Gc(GcArguments { place, dry_run }) => {
+                let mode = if dry_run { gc::Mode::Tell } else { gc::Mode::Remove };
+                Ok(removed(&gc::collect(&source(&place)?, mode).await?, mode))
+            }
+        }
+    }
+}
+
+async fn init(place: &PlaceArguments, seed: Seed) -> Result<Done, RegistryError> {
+    let source = place.source(seed)?.ok_or(RegistryError::NoPlace)?;
+    let registry = Registry::open(&source, DEFAULT_RECOVERY_DELAY).await?;
+    let (place, key) = (registry.place(), registry.key());
+    let fingerprint = key.public().fingerprint().to_string();
+    Ok(Done {
+        told: format!("the registry at {place} is signed by {key}, fingerprint {fingerprint}\n"),
+        document: json!({ "place": place, "key": key.to_string(), "fingerprint": fingerprint }),
+    })
+}
+
+impl FromArguments {
+    fn from(self) -> Result<copy::From, RegistryError> {
+        match self.from {
+            Some(url) => Ok(copy::From::Url(url)),
+            None => source(&self.place).map(copy::From::Place),
+        }
+    }
+}
+
+fn source(place: &PlaceArguments) -> Result<crate::Source, RegistryError> {
+    place.source(Seed::Empty)?.ok_or(RegistryError::NoPlace)
+}
+
+fn wanted(plugins: Vec<PluginName>) -> Wanted {
+    if plugins.is_empty() { Wanted::All } else { Wanted::Named(plugins) }
+}
+
+fn copied(verb: &str, to: &std::path::Path, copied: &Copied) -> Result<Done, RegistryError> {
+    let Copied { events, plugins, archives, bytes, key } = copied;
+    Ok(Done {
+        told: format!(
+            "{verb} to {}: a log of {events} events, {plugins} plugins, {archives} new archives of {bytes} bytes, signed by {key}\n",
+            to.display()
+        ),
+        document: json!({
+            "to": to, "events": events, "plugins": plugins, "archives": archives, "bytes": bytes, "key": key.to_string(),
+        }),
+    })
+}
+
+fn removed(removed: &Removed, mode: gc::Mode) -> Done {
+    let Removed { archives, tiles, temporary, bytes } = removed;
+    let verb = if mode == gc::Mode::Tell { "would remove" } else { "removed" };
+    Done {
+        told: format!(
+            "{verb} {archives} archives, {tiles} begun tiles and bundles, {temporary} temporary files: {bytes} bytes\n"
+        ),
+        document: json!({ "archives": archives, "tiles": tiles, "temporary": temporary, "bytes": bytes }),
+    }
+}

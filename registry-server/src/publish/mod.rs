@@ -1,0 +1,246 @@
+//! `PUT /api/v1/publish`: a signed event and its archives come in; everything is checked with the code that clients
+//! use; the archives are stored, then the event is added (`writer`).
+
+mod receive;
+
+use std::fs::File;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use axum::Json;
+use axum::body::BodyDataStream;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use futures_util::StreamExt as _;
+use pocket_index::append::AppendError;
+use pocket_index::layout;
+use pocket_index::limits::Limits;
+use pocket_index::publish::PublishReceipt;
+use pocket_index::record::{Event, OwnerRecovery, Release};
+use pocket_index::verify::check_submission;
+
+use crate::access::{self, Action};
+use crate::error::{ApiError, RegistryError, chain};
+use crate::routes::Service;
+use crate::storage::{Condition, Storage, in_tree};
+use crate::writer::{Outcome, Proposal, Step, View};
+use receive::Received;
+
+/// An archive that is there already is written once more after this: whoever removes what nobody names waits longer.
+const FRESH: Duration = Duration::from_secs(3_600);
+/// What is read of a body that is refused, so that its sender hears why.
+const DRAINED: usize = 4 << 20;
+/// How long it is read.
+const DRAINING: Duration = Duration::from_secs(2);
+
+/// Archives in the order of an event, one behind the other in one file.
+pub(crate) struct Upload {
+    path: String,
+    file: Arc<File>,
+    at: u64,
+    size: u64,
+}
+
+pub(crate) async fn publish(
+    State(service): State<Arc<Service>>,
+    request: Request,
+) -> Result<(StatusCode, Json<PublishReceipt>), ApiError> {
+    let (parts, body) = request.into_parts();
+    let caller = access::authorise(&service.registry, &parts.headers, Action::Publish).await?;
+    // As many as memory is meant for; others wait before their bodies are read.
+    let _turn = service.publishing.acquire().await;
+    let mut body = body.into_data_stream();
+    let received = receive::receive(&parts.headers, &mut body, &service.limits).await;
+    let received = match received {
+        Ok(received) => received,
+        Err(error) => {
+            drain(body).await;
+            return Err(error);
+        }
+    };
+    access::may_write(&caller, received.event.name())?;
+    accept(&service, received).await.map(|(status, receipt)| (status, Json(receipt)))
+}
+
+/// A sender that is not heard out may not hear the answer either.
+async fn drain(mut pieces: BodyDataStream) {
+    let mut left = DRAINED;
+    let drained = async {
+        while let Some(Ok(piece)) = pieces.next().await {
+            left = left.saturating_sub(piece.len());
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(DRAINING, drained).await;
+}
+
+async fn accept(service: &Service, received: Received) -> Result<(StatusCode, PublishReceipt), ApiError> {
+    let Received { header, event, archives } = received;
+    let event = Arc::new(event);
+    // Unpacking and digests take long: not on the threads that answer readers.
+    let checked = tokio::task::spawn_blocking({
+        let event = Arc::clone(&event);
+        move || check_archives(&event, &archives)
+    });
+    let uploads = checked.await.map_err(|error| ApiError::storage(&error))??;
+    let registry = &service.registry;
+    let writer = registry.write().await;
+    let outcome = writer.add::<ApiError>(event.name(), &uploads, |view| {
+        if let Event::Release(release) = &*event
+            && let Some(receipt) = already_there(view, release, &header.event)?
+        {
+            return Ok(Step::There(receipt));
+        }
+        let at = view.at;
+        if let Event::OwnerRecovery(recovery) = &*event {
+            check_delay(recovery, at.max(view.history.outline().last_at()), registry.recovery_delay())?;
+        }
+        Ok(Step::Add(Proposal { event: header.event.clone(), signatures: header.signatures.clone(), at }))
+    });
+    match outcome.await? {
+        Outcome::There(receipt) => Ok((StatusCode::OK, receipt)),
+        Outcome::Added(added) => Ok((StatusCode::CREATED, added.receipt)),
+    }
+}
+
+/// Checks each archive by what the event says of it. One of them is in memory at a time.
+fn check_archives(event: &Event, file: &Arc<File>) -> Result<Vec<Upload>, ApiError> {
+    let Event::Release(release) = event else { return Ok(Vec::new()) };
+    let mut uploads = Vec::new();
+    let mut at = 0;
+    for record in &release.archives {
+        let bytes = receive::read_part(file, at, record.size).map_err(ApiError::spool)?;
+        check_submission(release, record, &bytes, &Limits::default())
+            .map_err(|error| refused("archive", &chain(&error)))?;
+        let (path, file, size) = (layout::archive(&record.sha256), Arc::clone(file), record.size);
+        uploads.push(Upload { path, file, at, size });
+        at += record.size;
+    }
+    Ok(uploads)
+}
+
+impl Upload {
+    /// Puts the archive into the tree. Its name is its digest, so what is there is the same.
+    pub async fn store(&self, storage: &dyn Storage) -> Result<(), RegistryError> {
+        let path = in_tree(&self.path);
+        let condition = match storage.entry(&path).await? {
+            Some(there) if there.length == self.size && is_fresh(there.modified) => return Ok(()),
+            Some(_) => Condition::Always,
+            None => Condition::Absent,
+        };
+        let (file, at, size) = (Arc::clone(&self.file), self.at, self.size);
+        let bytes = tokio::task::spawn_blocking(move || receive::read_part(&file, at, size)).await;
+        let bytes = bytes.map_err(std::io::Error::other).and_then(|read| read);
+        let bytes = bytes.map_err(|source| RegistryError::Spool { source })?;
+        storage.put(&path, bytes.into(), condition).await?;
+        Ok(())
+    }
+}
+
+fn is_fresh(modified: SystemTime) -> bool {
+    SystemTime::now().duration_since(modified).is_ok_and(|age| age < FRESH)
+}
+
+/// A repeated upload of the same release is no error: the first answer may have been lost.
+fn already_there(view: &View, release: &Release, event: &str) -> Result<Option<PublishReceipt>, ApiError> {
+    let Some(entry) = view.history.release(&release.version) else { return Ok(None) };
+    let line = view.line(entry.seq());
+    if line.is_some_and(|line| line.contains(&format!("\"event\":{event},\"signatures\":"))) {
+        return Ok(Some(PublishReceipt { log: entry.log(), digest: entry.line() }));
+    }
+    let digests = |release: &Release| {
+        release.archives.iter().map(|archive| archive.sha256.to_string()).collect::<Vec<_>>().join(", ")
+    };
+    let message = format!(
+        "`{}` {} is published already with {}, this publish has {}; a version never changes",
+        release.name,
+        release.version,
+        digests(entry.release()),
+        digests(release),
+    );
+    Err(ApiError::new(StatusCode::CONFLICT, "version_exists", message))
+}
+
+/// Clients know the format's least delay; that of this registry is longer, and it keeps to it whoever holds its key.
+fn check_delay(recovery: &OwnerRecovery, at: u64, least: u64) -> Result<(), ApiError> {
+    let effective = recovery.effective;
+    if effective >= at.saturating_add(least) {
+        return Ok(());
+    }
+    let message = format!("`effective` is {effective}, expected {least} seconds after {at} at least");
+    Err(refused("recovery_too_soon", &message))
+}
+
+/// Without its witnesses a line stays where it is, and comes out before anything else does.
+impl From<RegistryError> for ApiError {
+    fn from(error: RegistryError) -> Self {
+        match &error {
+            RegistryError::Event { source } => match &**source {
+                AppendError::History(_) => Self::new(StatusCode::FORBIDDEN, "not_allowed", chain(source)),
+                AppendError::Line(_) | AppendError::UnknownKind { .. } => malformed(source),
+                source => Self::storage(source),
+            },
+            RegistryError::TooFewWitnesses(error) => {
+                let message = format!("{error}; what waits comes out as soon as they answer: publish again to try now");
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "witnesses", message)
+            }
+            RegistryError::Busy { .. } => Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", &error).retry_after(1),
+            RegistryError::Storage(error) => Self::of_storage(error),
+            error => Self::storage(error),
+        }
+    }
+}
+
+fn malformed(error: &dyn std::error::Error) -> ApiError {
+    ApiError::new(StatusCode::BAD_REQUEST, "malformed", chain(error))
+}
+
+fn refused(code: &'static str, message: &str) -> ApiError {
+    ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, code, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderMap;
+    use pocket_index::name::PluginName;
+    use pocket_index::publish::PublishHeader;
+    use pocket_index::signature::SecretKey;
+
+    use super::*;
+    use crate::config::{self, DEFAULT_RECOVERY_DELAY, Source};
+    use crate::{Registry, checkpoint};
+
+    /// What a server answers to a recovery of a bundled plugin after this delay, signed by this key.
+    async fn answer(service: &Service, delay: u64, secret: &SecretKey) -> Result<StatusCode, String> {
+        let name: PluginName = "redis-cache".parse().expect("a name");
+        let event = Event::OwnerRecovery(OwnerRecovery {
+            name,
+            keys: vec![SecretKey::from_seed(&[2; 32]).public()],
+            threshold: 1,
+            effective: checkpoint::now().expect("a clock") + delay,
+            reason: String::new(),
+        });
+        let text = event.to_text();
+        let signatures = vec![secret.sign_event(event.kind(), &text)];
+        let body = axum::body::Body::from(PublishHeader { event: text, signatures }.encode());
+        let mut body = body.into_data_stream();
+        let received = receive::receive(&HeaderMap::new(), &mut body, &service.limits).await.expect("well-formed");
+        let answer = accept(service, received).await;
+        answer.map(|(status, _)| status).map_err(|error| format!("{error:?}"))
+    }
+
+    #[tokio::test]
+    async fn a_recovery_that_is_sent_waits_as_long_as_this_registry_says() {
+        let registry = Registry::open(&Source::Bundled, DEFAULT_RECOVERY_DELAY).await.expect("a new registry");
+        let secret = registry.event_key().expect("a new registry has one");
+        let service = Service::new(Arc::new(registry), config::Limits::default());
+        let early = answer(&service, DEFAULT_RECOVERY_DELAY - 60, &secret).await.expect_err("too soon");
+        assert!(early.contains("recovery_too_soon"), "{early}");
+        let stranger = SecretKey::from_seed(&[2; 32]);
+        let refused = answer(&service, DEFAULT_RECOVERY_DELAY + 60, &stranger).await.expect_err("a stranger's");
+        assert!(refused.contains("not_allowed") && refused.contains("none of the registry's keys"), "{refused}");
+        assert_eq!(answer(&service, DEFAULT_RECOVERY_DELAY + 60, &secret).await, Ok(StatusCode::CREATED));
+    }
+}

@@ -1,0 +1,302 @@
+//! The server: connections come in, each under limits, and requests are answered until it is told to stop.
+
+mod guard;
+mod metrics;
+mod rate;
+mod tls;
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt as _;
+
+use crate::config::{Exposure, Limits, Options};
+use crate::error::{ApiError, chain};
+use crate::routes::{Service, router};
+use crate::{Registry, RegistryError, checkpoint, stats};
+use guard::Guarded;
+use metrics::Kind;
+pub(crate) use metrics::Metrics;
+use rate::Rate;
+pub use tls::TlsFiles;
+
+/// No route has a longer path and query.
+const MAX_URI: usize = 8 << 10;
+/// How long a stopping server waits for the requests under way.
+const PARTING: Duration = Duration::from_secs(30);
+/// Where too many files are open, the next connection is tried a little later.
+const BREATH: Duration = Duration::from_millis(50);
+/// What a connection beyond the limits hears.
+const BEYOND: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\n\
+Connection: close\r\nContent-Length: 61\r\n\r\n{\"code\":\"busy\",\"message\":\"too many connections are open now\"}";
+
+/// A registry that listens; it serves until it is dropped or told to stop.
+pub struct Server {
+    address: SocketAddr,
+    listener: TcpListener,
+    registry: Arc<Registry>,
+    tls: Option<TlsAcceptor>,
+    exposure: Exposure,
+    limits: Limits,
+}
+
+/// What every connection shares.
+struct Shared {
+    service: Arc<Service>,
+    router: Router,
+    rate: Rate,
+    exposure: Exposure,
+    /// How many connections each address has.
+    addresses: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// A connection's place among those of its address; given up when dropped.
+struct Seat(Arc<Shared>, IpAddr);
+
+impl Server {
+    /// Opens the registry and the port. Port 0 takes a free one; [`Server::address`] tells which.
+    pub async fn bind(options: &Options) -> Result<Self, RegistryError> {
+        options.check_address()?;
+        let tls = options.tls.as_ref().map(TlsFiles::acceptor).transpose()?;
+        let Options { source, recovery_delay, witnesses, .. } = options;
+        let registry = Arc::new(Registry::open_witnessed(source, *recovery_delay, witnesses).await?);
+        let address = options.address;
+        let failed = |source| RegistryError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let (exposure, limits) = (options.exposure, options.limits.clone());
+        Ok(Self { address, listener, registry, tls, exposure, limits })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The URL that clients use.
+    pub fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}/", self.address)
+    }
+
+    /// The registry behind it.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Serves until `stop` is ready, then finishes the requests under way. Meanwhile the checkpoint never gets older than a day.
+    pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), RegistryError> {
+        let _refreshing = checkpoint::keep_fresh(&self.registry);
+        let connections = self.limits.connections;
+        let service = Arc::new(Service::new(self.registry, self.limits));
+        let (web, registry) = (Arc::clone(&service.web), Arc::clone(&service.registry));
+        web.begin().await;
+        let _counting = stats::keep_counting(&web.counter, &registry);
+        let rate = Rate::new(service.limits.requests_per_second);
+        let router = router(Arc::clone(&service));
+        let exposure = self.exposure;
+        let shared = Arc::new(Shared { service, router, rate, exposure, addresses: Mutex::default() });
+        let graceful = GracefulShutdown::new();
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                () = &mut stop => break,
+            };
+            let Ok((stream, peer)) = accepted else {
+                tokio::time::sleep(BREATH).await;
+                continue;
+            };
+            match Seat::take(&shared, peer.ip(), graceful.count() >= connections) {
+                Some(seat) => {
+                    let (tls, watcher) = (self.tls.clone(), graceful.watcher());
+                    tokio::spawn(seat.serve(stream, peer, tls, watcher));
+                }
+                None => drop(tokio::spawn(refuse(stream))),
+            }
+        }
+        drop(self.listener);
+        if tokio::time::timeout(PARTING, graceful.shutdown()).await.is_err() {
+            tracing::warn!("some requests were not finished within {} s", PARTING.as_secs());
+        }
+        if let Err(error) = web.counter.flush(&registry).await {
+            tracing::warn!("the last downloads were not written: {}", chain(&error));
+        }
+        Ok(())
+    }
+}
+
+async fn refuse(mut stream: TcpStream) {
+    // Whoever does not hear it is refused all the same.
+    let _ = tokio::time::timeout(Duration::from_secs(1), stream.write_all(BEYOND)).await;
+}
+
+impl Seat {
+    fn take(shared: &Arc<Shared>, address: IpAddr, full: bool) -> Option<Self> {
+        let address = rate::network(address);
+        let most = shared.service.limits.connections_per_address;
+        let mut addresses = shared.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = addresses.entry(address).or_default();
+        // A proxy on this machine speaks for everybody.
+        if full || (*taken >= most && !address.is_loopback()) {
+            shared.service.metrics.refused();
+            return None;
+        }
+        *taken += 1;
+        shared.service.metrics.connected(1);
+        Some(Self(Arc::clone(shared), address))
+    }
+
+    async fn serve(
+        self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        tls: Option<TlsAcceptor>,
+        watcher: hyper_util::server::graceful::Watcher,
+    ) {
+        let _ = stream.set_nodelay(true);
+        let patience = self.0.service.limits.patience;
+        match tls {
+            None => self.answer(stream, peer, watcher).await,
+            Some(tls) => match tokio::time::timeout(patience, tls.accept(stream)).await {
+                Ok(Ok(stream)) => self.answer(stream, peer, watcher).await,
+                Ok(Err(error)) => tracing::debug!("no TLS with {peer}: {error}"),
+                Err(_) => tracing::debug!("no TLS with {peer}: it took too long"),
+            },
+        }
+    }
+
+    async fn answer<S>(&self, stream: S, peer: SocketAddr, watcher: hyper_util::server::graceful::Watcher)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let shared = Arc::clone(&self.0);
+        let patience = shared.service.limits.patience;
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(patience);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .keep_alive_interval(patience)
+            .keep_alive_timeout(patience)
+            .max_concurrent_streams(128);
+        let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+            let shared = Arc::clone(&shared);
+            async move { Ok::<_, Infallible>(shared.answer(peer.ip(), request.map(Body::new)).await) }
+        });
+        let connection = builder.serve_connection(TokioIo::new(Guarded::new(stream, patience)), service).into_owned();
+        if let Err(error) = watcher.watch(connection).await {
+            tracing::debug!("the connection with {peer} broke: {error}");
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.service.metrics.connected(-1);
+        let mut addresses = self.0.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(taken) = addresses.get_mut(&self.1) {
+            *taken -= 1;
+            if *taken == 0 {
+                addresses.remove(&self.1);
+            }
+        }
+    }
+}
+
+impl Shared {
+    async fn answer(&self, peer: IpAddr, request: Request) -> Response {
+        let begun = Instant::now();
+        let kind = Kind::of(request.uri().path());
+        let told = tracing::enabled!(target: "pocket_registry::access", tracing::Level::INFO)
+            .then(|| (request.method().clone(), request.uri().path().to_owned()));
+        let client = self.client(peer, &request);
+        let response = if request.uri().path_and_query().is_some_and(|path| path.as_str().len() > MAX_URI) {
+            let message = format!("a path and its query have at most {MAX_URI} bytes");
+            ApiError::new(StatusCode::URI_TOO_LONG, "uri_too_long", message).into_response()
+        } else if !client.is_loopback() && !self.rate.allows(client, begun) {
+            self.service.metrics.limited();
+            let message = "this address asks too often; wait a second";
+            ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message).retry_after(1).into_response()
+        } else {
+            match self.router.clone().oneshot(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            }
+        };
+        let took = begun.elapsed();
+        self.service.metrics.answered(kind, response.status(), took);
+        if let Some((method, path)) = told {
+            let (status, microseconds) = (response.status().as_u16(), took.as_micros());
+            tracing::info!(target: "pocket_registry::access", %method, path, status, microseconds, %client, "answered");
+        }
+        response
+    }
+
+    /// Who asks: behind a proxy, whom the proxy says. What stands further left in its header anybody may have written.
+    fn client(&self, peer: IpAddr, request: &Request) -> IpAddr {
+        if self.exposure != Exposure::BehindProxy {
+            return peer;
+        }
+        let header = request.headers().get_all("x-forwarded-for").iter().next_back();
+        let last = header.and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
+        last.unwrap_or(peer)
+    }
+}
+
+/// Serves on a runtime of its own until the process is told to stop (Ctrl-C, SIGTERM). `ready` hears when it listens.
+pub fn serve_until_stopped(options: &Options, ready: impl FnOnce(&Server)) -> Result<(), RegistryError> {
+    let runtime = tokio::runtime::Runtime::new().map_err(|source| RegistryError::Runtime { source })?;
+    allow_many_files();
+    runtime.block_on(async {
+        let server = Server::bind(options).await?;
+        ready(&server);
+        server.serve(stop_signal()).await
+    })
+}
+
+/// As many open files as the system lets a process have: each connection is one.
+fn allow_many_files() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{Resource, getrlimit, setrlimit};
+        let limit = getrlimit(Resource::Nofile);
+        if let Err(error) = setrlimit(Resource::Nofile, rustix::process::Rlimit { current: limit.maximum, ..limit }) {
+            tracing::debug!("the limit of open files stays as it is: {error}");
+        }
+    }
+}
+
+pub(crate) async fn stop_signal() {
+    let interrupted = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = interrupted => {}
+                _ = terminated.recv() => {}
+            }
+            return;
+        }
+    }
+    // Where signals cannot be heard, the server runs until it is killed.
+    if interrupted.await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
