@@ -179,7 +179,7 @@ impl Document {
         let tree = value::parse(&source).map_err(|problem| Problems::new(vec![*problem]))?;
         let mut problems = Problems::default();
         value::repeated_keys(&tree, &source, &mut problems);
-        Ok(Reading::new(source, problems).document(&tree, folder.into()))
+        Ok(Reading::new(source, problems).document(tree, folder.into()))
     }
 
     /// The `plugins:` block: settings by plugin, to be merged over those of `pocket.yaml`. `${NAME}` is left as written.
@@ -208,35 +208,30 @@ impl Document {
 
     /// Every node type it uses, so that only the plugins that provide them need loading.
     pub fn node_types(&self) -> BTreeSet<&str> {
-        self.entries().flat_map(|node| nested_types(&node.node_type.value, &node.config)).collect()
+        let mut types = BTreeSet::new();
+        self.entries().for_each(|node| add_types(&node.node_type.value, &node.config, &mut types));
+        types
     }
 }
 
-/// A node's type and those of the nodes that it runs itself.
-fn nested_types<'a>(node_type: &'a str, config: &'a Yaml) -> Vec<&'a str> {
-    let text = |value: Option<&'a Yaml>| match value.map(|value| &value.kind) {
-        Some(value::Kind::Text(text)) => Some(text.as_str()),
-        _ => None,
-    };
+/// Adds a node's type and those of the nodes that it runs itself.
+fn add_types<'a>(node_type: &'a str, config: &'a Yaml, types: &mut BTreeSet<&'a str>) {
+    types.insert(node_type);
     let (list, key) = match node_type {
         "parallel" => ("tasks", "node"),
         "foreach" => ("body", "type"),
-        _ => return vec![node_type],
+        _ => return,
     };
     let inner = match config.get(list) {
         Some(Yaml { kind: value::Kind::List(nodes), .. }) => nodes.as_slice(),
         Some(node) => std::slice::from_ref(node),
         None => &[],
     };
-    let mut types = vec![node_type];
     for node in inner {
-        types.extend(
-            text(node.get(key))
-                .map(|node_type| nested_types(node_type, node.get("config").unwrap_or(node)))
-                .unwrap_or_default(),
-        );
+        if let Some(value::Kind::Text(node_type)) = node.get(key).map(|value| &value.kind) {
+            add_types(node_type, node.get("config").unwrap_or(node), types);
+        }
     }
-    types
 }
 
 /// Why a workflow file gives no document.

@@ -138,8 +138,8 @@ impl<'a> Planner<'a> {
             if self.problems.errors() == before { self.prepare(entry, &found, &config.written)? } else { return None };
         let planned = PlannedNode {
             name: entry.name.value.as_str().into(),
-            description: entry.description.clone().unwrap_or_else(|| found.description.clone()),
-            node_type: found.node_type.clone(),
+            description: entry.description.as_deref().map_or_else(|| Arc::clone(&found.description), Arc::from),
+            node_type: Arc::clone(&found.node_type),
             plugin: found.plugin.clone(),
             permissions: found.permissions.clone(),
             timeout: entry.timeout,

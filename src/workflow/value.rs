@@ -1,5 +1,6 @@
 //! A YAML document as a tree in which every value knows its place in the file.
 
+mod plain;
 mod refused;
 mod repeated;
 
@@ -73,6 +74,11 @@ pub fn parse(source: &Arc<SourceText>) -> Result<Yaml, Box<Problem>> {
         let message = format!("the file has {} bytes, a workflow has at most {MAX_BYTES}", text.len());
         return Err(Box::new(Problem::new(Severity::Error, source, 0..0, message)));
     }
+    plain::read(text).map_or_else(|| parse_in_full(source), Ok)
+}
+
+/// Reads any document, and says what is wrong with one.
+fn parse_in_full(source: &Arc<SourceText>) -> Result<Yaml, Box<Problem>> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_depth: MAX_DEPTH,
@@ -93,7 +99,7 @@ pub fn parse(source: &Arc<SourceText>) -> Result<Yaml, Box<Problem>> {
         strict_booleans: true,
         with_snippet: false,
     };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+    serde_saphyr::from_str_with_options(source.text(), options).map_err(|error| {
         let start = error.location().map_or(0, |place| {
             place
                 .span()
@@ -130,6 +136,17 @@ impl Yaml {
     pub fn get(&self, key: &str) -> Option<&Self> {
         match &self.kind {
             Kind::Map(entries) => entries.iter().find(|(found, _)| found.text == key).map(|(_, value)| value),
+            _ => None,
+        }
+    }
+
+    /// Takes the value under a mapping's key out of it; nothing stands there then.
+    pub fn take(&mut self, key: &str) -> Option<Self> {
+        match &mut self.kind {
+            Kind::Map(entries) => {
+                let (_, value) = entries.iter_mut().find(|(found, _)| found.text == key)?;
+                Some(Self { span: value.span.clone(), kind: std::mem::replace(&mut value.kind, Kind::Null) })
+            }
             _ => None,
         }
     }

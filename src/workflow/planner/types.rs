@@ -14,9 +14,9 @@ use crate::workflow::schema::Checker;
 
 /// A node type that was found.
 pub(super) struct Resolved {
-    pub node_type: String,
+    pub node_type: Arc<str>,
     pub plugin: Option<String>,
-    pub description: String,
+    pub description: Arc<str>,
     pub permissions: Vec<String>,
     pub schema: Option<Value>,
     pub checker: Option<Arc<Checker>>,
@@ -68,9 +68,9 @@ impl Planner<'_> {
         if let Some(found) = built_in(wanted) {
             let schema = (found.schema)();
             return Ok(Resolved {
-                node_type: found.node_type.to_owned(),
+                node_type: found.node_type.into(),
                 plugin: None,
-                description: found.description.to_owned(),
+                description: found.description.into(),
                 permissions: Vec::new(),
                 checker: Some(Arc::new(
                     Checker::of_built_in(schema.clone()).map_err(|reason| broken(wanted, &reason))?,
@@ -111,9 +111,9 @@ fn of_plugin(wanted: &str, found: PluginNode) -> Result<Resolved, Refusal> {
     let node = promised(&found).map_err(|message| (message, Some(MANIFEST.to_owned())))?;
     let checker = found.schema.clone().map(Checker::new).transpose().map_err(|reason| broken(wanted, &reason))?;
     Ok(Resolved {
-        node_type: found.node_type,
+        node_type: found.node_type.into(),
         plugin: Some(found.plugin),
-        description: found.description,
+        description: found.description.into(),
         permissions: found.permissions,
         schema: found.schema,
         checker: checker.map(Arc::new),

@@ -7,6 +7,9 @@ use super::{Kind, Yaml};
 use crate::workflow::problem::{Problem, Problems, Severity};
 use crate::workflow::source::SourceText;
 
+/// Up to so many keys are compared with each other sooner than they are hashed.
+const FEW: usize = 16;
+
 /// Every key that its mapping has already.
 pub fn repeated_keys(tree: &Yaml, source: &Arc<SourceText>, problems: &mut Problems) {
     let mut told = HashSet::new();
@@ -15,10 +18,19 @@ pub fn repeated_keys(tree: &Yaml, source: &Arc<SourceText>, problems: &mut Probl
         match &value.kind {
             Kind::List(items) => open.extend(items),
             Kind::Map(entries) => {
-                let mut seen = HashMap::with_capacity(entries.len());
-                for (key, value) in entries {
+                let mut seen = HashMap::new();
+                for (index, (key, value)) in entries.iter().enumerate() {
                     open.push(value);
-                    let first = *seen.entry(key.text.as_str()).or_insert(key.span.start);
+                    let first = if entries.len() <= FEW {
+                        entries[..index]
+                            .iter()
+                            .find(|(other, _)| other.text == key.text)
+                            .map_or(key, |(other, _)| other)
+                            .span
+                            .start
+                    } else {
+                        *seen.entry(key.text.as_str()).or_insert(key.span.start)
+                    };
                     // What an alias repeats stands in the file once.
                     if first != key.span.start && told.insert(key.span.start) {
                         let line = source.position(first).line;
