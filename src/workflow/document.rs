@@ -182,6 +182,11 @@ impl Document {
         Ok(Reading::new(source, problems).document(tree, folder.into()))
     }
 
+    /// A part of a document's text as a document.
+    pub(super) fn of_tree(source: &Arc<SourceText>, tree: Yaml, folder: &Path) -> Self {
+        Reading::new(Arc::clone(source), Problems::default()).document(tree, folder.to_owned())
+    }
+
     /// The `plugins:` block: settings by plugin, to be merged over those of `pocket.yaml`. `${NAME}` is left as written.
     pub fn plugin_settings(&self) -> impl Iterator<Item = (&str, &Map<String, Value>)> {
         self.plugins.iter().map(|block| (block.name.value.as_str(), &block.values))

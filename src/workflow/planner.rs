@@ -20,7 +20,7 @@ use super::near::{Names, nearest};
 use super::nested::{Ancestry, Nested};
 use super::plan::{Plan, PlannedNode};
 use super::problem::{Problem, Problems, Severity};
-use super::schema::{Checker, Stage};
+use super::schema::{Refusal, Stage};
 use super::value::Kind;
 use crate::nodes::{ConfigProblem, Prepared, Setup, not_allowed};
 use references::Use;
@@ -42,6 +42,8 @@ pub(super) struct Planner<'a> {
     uses: Vec<Use>,
     /// Of the documents that nodes run.
     digests: RefCell<Vec<Digest>>,
+    /// What is wrong with nodes that stand in configs.
+    inside: RefCell<Problems>,
 }
 
 impl<'a> Planner<'a> {
@@ -57,6 +59,7 @@ impl<'a> Planner<'a> {
             types: HashMap::new(),
             uses: Vec::new(),
             digests: RefCell::default(),
+            inside: RefCell::default(),
         }
     }
 
@@ -68,14 +71,16 @@ impl<'a> Planner<'a> {
     pub fn plan(mut self) -> Result<Plan, Problems> {
         let document = self.document;
         self.index_names();
-        let planned: Vec<Option<(PlannedNode, Option<Vec<String>>)>> =
-            document.entries().enumerate().map(|(index, entry)| self.node(index, entry)).collect();
-        let actions: Vec<Option<&[String]>> =
-            planned.iter().map(|node| node.as_ref().and_then(|(_, actions)| actions.as_deref())).collect();
+        let count = document.nodes.len() + document.finally.len();
+        let (mut nodes, mut actions) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        for (index, entry) in document.entries().enumerate() {
+            let (node, its_actions) = self.node(index, entry).unzip();
+            nodes.extend(node);
+            actions.push(its_actions.flatten());
+        }
         let graph = self.graph(&actions);
         self.check_uses(&graph);
         self.check_plugin_names();
-        let mut nodes: Vec<PlannedNode> = planned.into_iter().flatten().map(|(node, _)| node).collect();
         let problems = self.problems.sorted();
         if problems.has_errors() {
             return Err(problems);
@@ -129,13 +134,24 @@ impl<'a> Planner<'a> {
             self.error(&span, format!("template: {message}"), None);
         }
         let found = found?;
-        let before = self.problems.errors();
-        if let Some(checker) = &found.checker {
-            self.check_config(entry, checker, &config.written);
-        }
-        // What a node finds in a config that its schema refuses would only repeat it.
-        let prepared =
-            if self.problems.errors() == before { self.prepare(entry, &found, &config.written)? } else { return None };
+        let refusals =
+            found.checker.as_ref().map(|checker| checker.check(&config.written, Stage::Plan)).unwrap_or_default();
+        let prepared = self.prepare(entry, &found, &config.written);
+        let inside = self.inside.take();
+        self.refuse_config(entry, &refusals, &inside);
+        self.problems.extend(inside);
+        let prepared = match prepared {
+            // What a node finds in a config that its schema refuses would only repeat it.
+            _ if !refusals.is_empty() => return None,
+            Ok(prepared) => prepared,
+            Err(problems) => {
+                for problem in problems {
+                    let span = self.place_of(entry, &problem);
+                    self.error(&span, problem.message, problem.help);
+                }
+                return None;
+            }
+        };
         let planned = PlannedNode {
             name: entry.name.value.as_str().into(),
             description: entry.description.as_deref().map_or_else(|| Arc::clone(&found.description), Arc::from),
@@ -151,35 +167,38 @@ impl<'a> Planner<'a> {
         Some((planned, prepared.actions))
     }
 
-    fn check_config(&mut self, entry: &NodeEntry, checker: &Checker, config: &Value) {
-        for refusal in checker.check(config, Stage::Plan) {
-            let is_absent = matches!(entry.config.kind, Kind::Null);
+    /// Tells what a schema refuses, unless the nodes that stand in the config say it better.
+    fn refuse_config(&mut self, entry: &NodeEntry, refusals: &[Refusal], inside: &Problems) {
+        let is_absent = matches!(entry.config.kind, Kind::Null);
+        for refusal in refusals {
             let span = match &refusal.key {
                 Some(key) => entry.config.key_place(&refusal.pointer, key),
                 None if is_absent => entry.name.span.clone(),
                 None => entry.config.deepest(&refusal.pointer).head(),
             };
-            self.error(&span, refusal.message, refusal.help);
+            let is_told = inside.has_errors()
+                && (refusal.is_vague || inside.iter().any(|problem| problem.span.start == span.start));
+            if !is_told {
+                self.error(&span, refusal.message.clone(), refusal.help.clone());
+            }
         }
     }
 
-    fn prepare(&mut self, entry: &NodeEntry, found: &Resolved, config: &Value) -> Option<Prepared> {
+    fn prepare(&self, entry: &NodeEntry, found: &Resolved, config: &Value) -> Result<Prepared, Vec<ConfigProblem>> {
         let built_in = match &found.maker {
-            Maker::Plugin(node) => return Some(Prepared { node: Arc::clone(node), actions: None }),
+            Maker::Plugin(node) => return Ok(Prepared { node: Arc::clone(node), actions: None }),
             Maker::BuiltIn(built_in) => built_in,
         };
-        let host = Nested { catalog: self.catalog, ancestry: &self.ancestry, vars: self.vars, digests: &self.digests };
-        let setup = Setup { config, folder: &self.document.folder, host: &host };
-        match (built_in.prepare)(&setup) {
-            Ok(prepared) => Some(prepared),
-            Err(problems) => {
-                for problem in problems {
-                    let span = self.place_of(entry, &problem);
-                    self.error(&span, problem.message, problem.help);
-                }
-                None
-            }
-        }
+        let host = Nested {
+            catalog: self.catalog,
+            ancestry: &self.ancestry,
+            document: self.document,
+            vars: self.vars,
+            config: &entry.config,
+            digests: &self.digests,
+            problems: &self.inside,
+        };
+        (built_in.prepare)(&Setup { config, folder: &self.document.folder, host: &host })
     }
 
     fn place_of(&self, entry: &NodeEntry, problem: &ConfigProblem) -> Range<usize> {
@@ -252,7 +271,7 @@ impl<'a> Planner<'a> {
 
 /// The digest of a document and of those that its nodes run.
 fn digest(document: &Document, inner: &[Digest]) -> Digest {
-    let mut text = Digest::of(document.source.text().as_bytes()).to_string();
+    let mut text = document.source.digest().to_string();
     inner.iter().for_each(|digest| text.push_str(&digest.to_string()));
     Digest::of(text.as_bytes())
 }

@@ -33,6 +33,8 @@ pub(super) struct Refusal {
     pub message: String,
     /// What to do next.
     pub help: Option<String>,
+    /// Whether it only says that something in the value is wrong.
+    pub is_vague: bool,
 }
 
 impl Checker {
@@ -82,10 +84,15 @@ impl Checker {
                         None if known.is_empty() => "it has no keys".to_owned(),
                         None => format!("known keys: {}", known.join(", ")),
                     }),
+                    is_vague: false,
                 };
                 unexpected.iter().map(refuse).collect()
             }
-            kind => vec![Refusal { pointer, key: None, message: sentence(&name, kind, error), help: None }],
+            kind => {
+                let is_vague =
+                    matches!(kind, ValidationErrorKind::OneOfNotValid { .. } | ValidationErrorKind::AnyOf { .. });
+                vec![Refusal { pointer, key: None, message: sentence(&name, kind, error), help: None, is_vague }]
+            }
         }
     }
 

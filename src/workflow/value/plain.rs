@@ -64,7 +64,13 @@ impl Tree {
                 let Open { span, parts } = self.open.pop()?;
                 self.add(match parts {
                     Parts::List(items) => Yaml { span, kind: Kind::List(items) },
-                    Parts::Map(entries, _) => Yaml { span, kind: Kind::Map(entries) },
+                    Parts::Map(mut entries, _) => {
+                        // Most have one or two; room for four was made.
+                        if entries.len() * 2 <= entries.capacity() {
+                            entries.shrink_to_fit();
+                        }
+                        Yaml { span, kind: Kind::Map(entries) }
+                    }
                 })
             }
             _ => None,
