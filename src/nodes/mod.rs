@@ -37,7 +37,7 @@ pub use contract::{
     ConfigProblem, Host, Node, NodeCall, Outcome, Placement, Prepared, RunView, Setup, Spelling, Told, failed, invalid,
     is_template,
 };
-pub use json::{Unreadable, read as read_json};
+pub use json::{MAX_DEPTH, Unreadable, read as read_json};
 pub use lineage::Lineage;
 pub use stop::Stop;
 

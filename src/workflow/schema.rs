@@ -71,7 +71,7 @@ impl Checker {
 
     fn refusals(&self, error: &ValidationError<'_>) -> Vec<Refusal> {
         let pointer = error.instance_path().to_string();
-        let name = pointer.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("config").to_owned();
+        let name = name_of(&pointer);
         match error.kind() {
             ValidationErrorKind::AdditionalProperties { unexpected } => {
                 let known = self.known_keys(error);
@@ -102,6 +102,17 @@ impl Checker {
         let around = path.rsplit_once('/').map_or("", |(around, _)| around);
         let fields = self.schema.pointer(around).and_then(|schema| schema.get("properties")?.as_object());
         fields.map(|fields| fields.keys().cloned().collect()).unwrap_or_default()
+    }
+}
+
+/// What a message calls the value of a pointer: `url`, `tasks[2]`.
+fn name_of(pointer: &str) -> String {
+    match pointer.rsplit_once('/') {
+        Some((around, index)) if !around.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit()) => {
+            format!("{}[{index}]", name_of(around))
+        }
+        Some((_, name)) if !name.is_empty() => name.to_owned(),
+        _ => "config".to_owned(),
     }
 }
 

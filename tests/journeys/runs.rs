@@ -138,7 +138,7 @@ nodes:
 "#,
     );
     let first = sandbox.pocket(&["run", "w.yaml", "--journal", "j"]).success();
-    for node in ["say", "pass"] {
+    for node in ["pass", "say"] {
         let again = sandbox.pocket(&["run", "--resume", "latest", "--journal", "j", "--from", node]).success();
         assert_eq!((first.stdout.as_str(), again.stdout.as_str()), ("by heart, by heart\n", "by heart, by heart\n"));
     }

@@ -410,7 +410,7 @@ fn nodes_inside_of_nodes_tell_all_that_is_wrong_with_them() {
     17 |           config: {body: {type: echo, config: {message: 'é {{nope .}}'}}}
        |                                                              ^
 
-    error: a node needs `type`
+    error: `tasks[2]` needs `node`
       --> workflow.yaml:18:12
        |
     18 |         - {name: c}
