@@ -161,13 +161,14 @@ impl Document {
         if length > value::MAX_BYTES as u64 {
             return Err(DocumentError::TooLarge { path: path.to_owned(), length });
         }
-        let mut text = String::new();
+        let mut bytes = Vec::new();
         // What is no regular file tells no length: one byte more than may be shows that there is too much.
         let mut file = std::fs::File::open(path).map_err(unreadable)?.take(value::MAX_BYTES as u64 + 1);
-        file.read_to_string(&mut text).map_err(unreadable)?;
-        if text.len() > value::MAX_BYTES {
-            return Err(DocumentError::TooLarge { path: path.to_owned(), length: text.len() as u64 });
+        file.read_to_end(&mut bytes).map_err(unreadable)?;
+        if bytes.len() > value::MAX_BYTES {
+            return Err(DocumentError::TooLarge { path: path.to_owned(), length: bytes.len() as u64 });
         }
+        let text = String::from_utf8(bytes).map_err(|error| no_text(path, &error))?;
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         let document = Self::parse(SourceText::new(path.display().to_string(), text), folder)?;
         Ok(Self { path: Some(path.to_owned()), ..document })
@@ -178,7 +179,7 @@ impl Document {
         let source = Arc::new(source);
         let tree = value::parse(&source).map_err(|problem| Problems::new(vec![*problem]))?;
         let mut problems = Problems::default();
-        value::repeated_keys(&tree, &source, &mut problems);
+        value::suspicious(&tree, &source, &mut problems);
         Ok(Reading::new(source, problems).document(tree, folder.into()))
     }
 
@@ -217,6 +218,16 @@ impl Document {
         self.entries().for_each(|node| add_types(&node.node_type.value, &node.config, &mut types));
         types
     }
+}
+
+/// What is wrong with a file whose bytes are no text, at the first that is none.
+fn no_text(path: &Path, error: &std::string::FromUtf8Error) -> Problems {
+    let at = error.utf8_error().valid_up_to();
+    let text = String::from_utf8_lossy(error.as_bytes());
+    let source = Arc::new(SourceText::new(path.display().to_string(), text));
+    let message = format!("the file is not UTF-8: byte 0x{:02x} begins no character", error.as_bytes()[at]);
+    let problem = Problem::new(Severity::Error, &source, at..at + 1, message);
+    Problems::new(vec![problem.help(Some("save it as UTF-8"))])
 }
 
 /// Adds a node's type and those of the nodes that it runs itself.
@@ -291,6 +302,17 @@ mod tests {
         assert_eq!(document.nodes[0].fallback, Some(Fallback::Value(Value::Null)));
         assert_eq!(document.nodes[0].retry.as_ref().unwrap().max_attempts, 5);
         assert_eq!(document.connections[0].action.as_ref().unwrap().value, "found");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_told_where_they_stand() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("w.yaml");
+        std::fs::write(&path, b"nodes:\n- {name: a\xff, type: echo}\n").unwrap();
+        let Err(DocumentError::Invalid(problems)) = Document::read(&path) else { panic!("it is refused") };
+        let problem = problems.iter().next().unwrap();
+        assert_eq!((problem.line, problem.column), (2, 11));
+        assert_eq!(problem.message, "the file is not UTF-8: byte 0xff begins no character");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::catalog::NodeCatalog;
 use super::document::{Document, DocumentError};
 use super::observe::Unobserved;
 use super::plan::Plan;
-use super::planner::Planner;
+use super::planner::{Planner, Types};
 use super::problem::Problems;
 use super::report::{RunError, RunErrorKind};
 use super::run::{Inside, RunOptions, Threads, run_inside};
@@ -98,6 +98,8 @@ pub(super) struct Nested<'a> {
     pub config: &'a Yaml,
     /// Takes what is wrong with them.
     pub problems: &'a RefCell<Problems>,
+    /// The node types that are known.
+    pub types: &'a Types,
     /// Takes the digests of the documents that are read.
     pub digests: &'a RefCell<Vec<Digest>>,
 }
@@ -164,7 +166,7 @@ impl Host for Nested<'_> {
         let tree = body_tree(self.config, nodes, spelling).ok_or(Told)?;
         let document = Document::of_tree(&self.document.source, tree, &self.document.folder);
         // A body stands in this workflow's file, and so do its values.
-        let planner = Planner::new(&document, self.catalog, self.ancestry.clone()).with_vars(self.vars);
+        let planner = Planner::new(&document, self.catalog, self.ancestry.clone()).part_of(self.vars, self.types);
         let told = |problems: Problems| self.problems.borrow_mut().extend(problems);
         let mut plan = planner.plan().map_err(|problems| {
             told(problems);

@@ -26,6 +26,8 @@ use crate::nodes::{ConfigProblem, Prepared, Setup, not_allowed};
 use references::Use;
 use types::{Maker, Resolved};
 
+pub(super) use types::Types;
+
 pub(super) struct Planner<'a> {
     document: &'a Document,
     catalog: &'a dyn NodeCatalog,
@@ -36,8 +38,7 @@ pub(super) struct Planner<'a> {
     problems: Problems,
     index: HashMap<Arc<str>, usize>,
     names: Names,
-    /// The node types that were asked for; none for those that nobody has.
-    types: HashMap<String, Option<Arc<Resolved>>>,
+    types: Types,
     /// The outputs that templates read.
     uses: Vec<Use>,
     /// Of the documents that nodes run.
@@ -56,16 +57,16 @@ impl<'a> Planner<'a> {
             problems: document.problems.clone(),
             index: HashMap::new(),
             names: Names::default(),
-            types: HashMap::new(),
+            types: Types::default(),
             uses: Vec::new(),
             digests: RefCell::default(),
             inside: RefCell::default(),
         }
     }
 
-    /// The same for a part of a workflow whose file gives these values.
-    pub fn with_vars(self, vars: &'a Map<String, Value>) -> Self {
-        Self { vars, ..self }
+    /// The same for a part of a workflow whose file gives these values, and whose node types may be known already.
+    pub fn part_of(self, vars: &'a Map<String, Value>, types: &Types) -> Self {
+        Self { vars, types: types.clone(), ..self }
     }
 
     pub fn plan(mut self) -> Result<Plan, Problems> {
@@ -196,6 +197,7 @@ impl<'a> Planner<'a> {
             vars: self.vars,
             config: &entry.config,
             digests: &self.digests,
+            types: &self.types,
             problems: &self.inside,
         };
         (built_in.prepare)(&Setup { config, folder: &self.document.folder, host: &host })
@@ -223,7 +225,7 @@ impl<'a> Planner<'a> {
 
     /// Settings of a plugin that nothing here uses are probably meant for another.
     fn check_plugin_names(&mut self) {
-        self.ancestry.note_plugins(self.types.values().flatten().filter_map(|found| found.plugin.clone()));
+        self.ancestry.note_plugins(self.types.plugins().into_iter());
         let document = self.document;
         if document.plugins.is_empty() || self.problems.has_errors() {
             return;

@@ -1,5 +1,8 @@
 //! Node types: who provides them, each looked up once however many nodes are of it.
 
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -11,6 +14,17 @@ use crate::workflow::document::At;
 use crate::workflow::near::nearest;
 use crate::workflow::promised::promised;
 use crate::workflow::schema::Checker;
+
+/// The node types that were asked for in a document; none for those that nobody has. Its bodies know them too.
+#[derive(Clone, Default)]
+pub(in crate::workflow) struct Types(Rc<RefCell<HashMap<String, Option<Arc<Resolved>>>>>);
+
+impl Types {
+    /// The plugins that provide them.
+    pub(super) fn plugins(&self) -> BTreeSet<String> {
+        self.0.borrow().values().flatten().filter_map(|found| found.plugin.clone()).collect()
+    }
+}
 
 /// A node type that was found.
 pub(super) struct Resolved {
@@ -37,8 +51,8 @@ const MANIFEST: &str = "this is a mistake in the plugin's manifest";
 
 impl Planner<'_> {
     pub(super) fn resolve(&mut self, wanted: &At<String>) -> Option<Arc<Resolved>> {
-        if let Some(known) = self.types.get(&wanted.value) {
-            let known = known.clone();
+        let known = self.types.0.borrow().get(&wanted.value).cloned();
+        if let Some(known) = known {
             if known.is_none() {
                 self.refuse(wanted);
             }
@@ -51,7 +65,7 @@ impl Planner<'_> {
                 None
             }
         };
-        self.types.insert(wanted.value.clone(), found.clone());
+        self.types.0.borrow_mut().insert(wanted.value.clone(), found.clone());
         found
     }
 

@@ -149,16 +149,14 @@ fn number(text: &str) -> Option<Kind> {
 mod tests {
     use std::sync::Arc;
 
-    use super::super::{parse_in_full, repeated_keys};
+    use super::super::parse_in_full;
     use super::*;
-    use crate::workflow::problem::Problems;
     use crate::workflow::source::SourceText;
 
     /// What both ways make of a text; nothing where the short one leaves it alone.
     fn both(text: &str) -> Option<(String, String)> {
         let source = Arc::new(SourceText::new("w.yaml", text));
         let short = read(text)?;
-        repeated_keys(&short, &source, &mut Problems::default());
         let long = parse_in_full(&source)
             .unwrap_or_else(|problem| panic!("the long way refuses {text:?}: {}", problem.message));
         Some((format!("{short:?}"), format!("{long:?}")))

@@ -1,4 +1,4 @@
-//! Keys that a mapping has twice: all of them, where the reader would stop at the first.
+//! What the reader takes and a workflow must not have: keys that a mapping has twice, and whole numbers that do not fit.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -10,8 +10,9 @@ use crate::workflow::source::SourceText;
 /// Up to so many keys are compared with each other sooner than they are hashed.
 const FEW: usize = 16;
 
-/// Every key that its mapping has already.
-pub fn repeated_keys(tree: &Yaml, source: &Arc<SourceText>, problems: &mut Problems) {
+/// Every key that its mapping has already, and every whole number that was read as a fraction because it has more than 64 bits: its
+/// digits would change without a word.
+pub fn suspicious(tree: &Yaml, source: &Arc<SourceText>, problems: &mut Problems) {
     let mut told = HashSet::new();
     let mut open = vec![tree];
     while let Some(value) = open.pop() {
@@ -41,6 +42,20 @@ pub fn repeated_keys(tree: &Yaml, source: &Arc<SourceText>, problems: &mut Probl
                     }
                 }
             }
+            Kind::Number(number) if number.is_f64() => {
+                let text = source.text().get(value.span.clone()).unwrap_or_default();
+                let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+                if digits.len() > 18
+                    && digits.bytes().all(|byte| byte.is_ascii_digit())
+                    && told.insert(value.span.start)
+                {
+                    let message = format!("the whole number `{:.40}` has more than 64 bits", text);
+                    let help = Some("write it as a text, in quotes");
+                    problems.add(Severity::Error, || {
+                        Problem::new(Severity::Error, source, value.span.clone(), message).help(help)
+                    });
+                }
+            }
             _ => {}
         }
     }
@@ -56,10 +71,20 @@ mod tests {
         let source = SourceText::new("w.yaml", "a: 1\nb: &b {x: 1, y: 2, x: 3}\na: 3\nc: *b\nd: {<<: {x: 1}, x: 2}\n");
         let source = Arc::new(source);
         let mut problems = Problems::default();
-        repeated_keys(&parse(&source).unwrap(), &source, &mut problems);
+        suspicious(&parse(&source).unwrap(), &source, &mut problems);
         let found: Vec<_> =
             problems.sorted().iter().map(|found| (found.line, found.column, found.message.clone())).collect();
         let twice = |key: &str| format!("the key `{key}` is there twice");
         assert_eq!(found, [(2, 20, twice("x")), (3, 1, twice("a"))]);
+    }
+
+    #[test]
+    fn a_whole_number_that_would_be_rounded_is_refused() {
+        let text = "a: 18446744073709551615\nb: [-9223372036854775808, 1e30, 1234567890.5]\nc: 18446744073709551616\nd: \"99999999999999999999\"\n";
+        let source = Arc::new(SourceText::new("w.yaml", text));
+        let mut problems = Problems::default();
+        suspicious(&parse(&source).unwrap(), &source, &mut problems);
+        let found: Vec<_> = problems.iter().map(|found| (found.line, found.message.as_str())).collect();
+        assert_eq!(found, [(3, "the whole number `18446744073709551616` has more than 64 bits")]);
     }
 }
