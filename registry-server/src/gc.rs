@@ -1,5 +1,5 @@
-//! What nothing names any more is removed: archives that no line has, begun tiles whose full one is there, and what a crash left
-//! half-written.
+//! What nothing names any more is removed: archives that no line has, begun tiles whose full one is there, releases that waited too
+//! long for signatures, and what a crash left half-written.
 //!
 //! Writers go on meanwhile. What is younger than a day is left alone, and a publish writes an archive anew that is older than an
 //! hour; so nothing is removed that a line is about to name.
@@ -12,6 +12,7 @@ use pocket_index::record::{Event, Line};
 
 use crate::RegistryError;
 use crate::config::Source;
+use crate::publish::staged::{self, STAGED};
 use crate::storage::{Entry, Storage, TREE, in_tree};
 use crate::writer::decided_line;
 
@@ -33,6 +34,8 @@ pub(crate) struct Removed {
     pub archives: usize,
     pub tiles: usize,
     pub temporary: usize,
+    /// Of releases that waited too long for signatures.
+    pub staged: usize,
     pub bytes: u64,
 }
 
@@ -59,6 +62,12 @@ async fn collect_in(storage: &dyn Storage, mode: Mode, now: SystemTime) -> Resul
     let paths: BTreeSet<_> = tiles.iter().map(|entry| entry.path.as_str()).collect();
     for entry in tiles.iter().filter(|entry| is_old(entry) && is_superseded(&entry.path, &paths)) {
         removed.tiles += 1;
+        removed.take(storage, entry, mode).await?;
+    }
+    let seconds = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let abandoned = staged::abandoned(storage, seconds).await?;
+    for entry in storage.list(STAGED).await?.iter().filter(|entry| is_old(entry) && abandoned.contains(&entry.path)) {
+        removed.staged += 1;
         removed.take(storage, entry, mode).await?;
     }
     for entry in storage.temporary().await?.iter().filter(|entry| is_old(entry)) {
@@ -131,6 +140,17 @@ mod tests {
         for path in ["tree/a/00/00.tar.gz", "tree/log/tile/0/000", "tree/log/tile/entries/000.p/9"] {
             storage.put(path, "x".into(), Condition::Always).await.expect("it is written");
         }
+        // One waits, one waited too long, and of one the record is gone.
+        let waits = |since: u64| format!(r#"{{"event":"","signatures":[],"by":null,"staged":{since}}}"#);
+        for (path, content) in [
+            ("staged/geo/1.0.0.json", waits(u64::MAX)),
+            ("staged/geo/1.0.0/00.tar.gz", "x".to_owned()),
+            ("staged/geo/1.1.0.json", waits(1)),
+            ("staged/geo/1.1.0/00.tar.gz", "x".to_owned()),
+            ("staged/geo/1.0.0-a/00.tar.gz", "x".to_owned()),
+        ] {
+            storage.put(path, content.into(), Condition::Always).await.expect("it is written");
+        }
         let now = SystemTime::now();
         let young = collect_in(&storage, Mode::Remove, now).await.expect("it is looked at");
         assert_eq!(young, Removed::default());
@@ -138,7 +158,8 @@ mod tests {
         let told = collect_in(&storage, Mode::Tell, later).await.expect("it is looked at");
         assert_eq!(collect_in(&storage, Mode::Remove, later).await.expect("it is removed"), told);
         // Of the bundled registry, every tile of hashes as it grew.
-        assert_eq!((told.archives, told.tiles), (1, 8));
-        assert_eq!(storage.list("").await.expect("it is listed").len(), all + 3 - 9);
+        assert_eq!((told.archives, told.tiles, told.staged), (1, 8, 3));
+        assert!(storage.read("staged/geo/1.0.0/00.tar.gz").await.expect("it is read").is_some());
+        assert_eq!(storage.list("").await.expect("it is listed").len(), all + 8 - 12);
     }
 }

@@ -25,7 +25,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
-use crate::config::{Exposure, Limits, Options};
+use crate::config::{Exposure, Limits, Options, Tokens};
 use crate::error::{ApiError, chain};
 use crate::routes::{Service, router};
 use crate::{Registry, RegistryError, checkpoint, stats};
@@ -52,6 +52,7 @@ pub struct Server {
     registry: Arc<Registry>,
     tls: Option<TlsAcceptor>,
     exposure: Exposure,
+    tokens: Tokens,
     limits: Limits,
 }
 
@@ -79,8 +80,8 @@ impl Server {
         let failed = |source| RegistryError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let (exposure, limits) = (options.exposure, options.limits.clone());
-        Ok(Self { address, listener, registry, tls, exposure, limits })
+        let (exposure, tokens, limits) = (options.exposure, options.tokens, options.limits.clone());
+        Ok(Self { address, listener, registry, tls, exposure, tokens, limits })
     }
 
     /// Where it listens.
@@ -103,7 +104,7 @@ impl Server {
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), RegistryError> {
         let _refreshing = checkpoint::keep_fresh(&self.registry);
         let connections = self.limits.connections;
-        let service = Arc::new(Service::new(self.registry, self.limits));
+        let service = Arc::new(Service::new(self.registry, self.limits).asking_for(self.tokens));
         let (web, registry) = (Arc::clone(&service.web), Arc::clone(&service.registry));
         web.begin().await;
         let _counting = stats::keep_counting(&web.counter, &registry);

@@ -7,6 +7,7 @@ mod plugin;
 #[path = "../support/tree.rs"]
 mod tree;
 
+mod accounts;
 mod bucket;
 mod copies;
 mod crashes;
@@ -14,6 +15,8 @@ mod hosting;
 mod http;
 mod limits;
 mod operating;
+mod owners;
 mod program;
 mod publishing;
 mod reading;
+mod staging;
