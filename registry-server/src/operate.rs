@@ -9,9 +9,10 @@ use reqwest::Url;
 use serde_json::{Value, json};
 
 use crate::arguments::PlaceArguments;
-use crate::config::{DEFAULT_RECOVERY_DELAY, Seed};
+use crate::config::{DEFAULT_RECOVERY_DELAY, Seed, Witnesses};
 use crate::copy::{self, Copied, Wanted};
 use crate::gc::{self, Removed};
+use crate::writer::Relisted;
 use crate::{Registry, RegistryError};
 
 /// A command.
@@ -31,6 +32,8 @@ pub enum Operation {
     /// Remove what nothing names any more: archives of publishes that failed, begun tiles that are full by now. Nothing younger than
     /// a day is touched, and the registry may be served meanwhile
     Gc(GcArguments),
+    /// Make the search list anew from the plugins' files; no server may use the folder meanwhile
+    Relist(RelistArguments),
 }
 
 /// What [`Operation::Init`] is told.
@@ -106,6 +109,13 @@ pub struct GcArguments {
     dry_run: bool,
 }
 
+/// What [`Operation::Relist`] is told.
+#[derive(Debug, Args)]
+pub struct RelistArguments {
+    #[command(flatten)]
+    place: PlaceArguments,
+}
+
 /// What is copied.
 #[derive(Debug, Args)]
 pub struct FromArguments {
@@ -151,6 +161,7 @@ impl Operation {
                 let mode = if dry_run { gc::Mode::Tell } else { gc::Mode::Remove };
                 Ok(removed(&gc::collect(&source(&place)?, mode).await?, mode))
             }
+            Self::Relist(RelistArguments { place }) => relist(&source(&place)?).await,
         }
     }
 }
@@ -163,6 +174,15 @@ async fn init(place: &PlaceArguments, seed: Seed) -> Result<Done, RegistryError>
     Ok(Done {
         told: format!("the registry at {place} is signed by {key}, fingerprint {fingerprint}\n"),
         document: json!({ "place": place, "key": key.to_string(), "fingerprint": fingerprint }),
+    })
+}
+
+async fn relist(source: &crate::Source) -> Result<Done, RegistryError> {
+    let registry = Registry::open_existing_at(source, &Witnesses::default()).await?;
+    let Relisted { listed, unreadable } = registry.write().await.relist().await?;
+    Ok(Done {
+        told: format!("the search list has {listed} plugins; the files of {unreadable} cannot be read\n"),
+        document: json!({ "listed": listed, "unreadable": unreadable }),
     })
 }
 

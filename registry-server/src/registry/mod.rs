@@ -155,7 +155,11 @@ impl Registry {
             Err(RegistryError::TooFewWitnesses(_)) => return Ok(()),
             settled => writer.finish_unfinished(settled?).await?,
         }
-        writer.list_newest().await
+        // Nothing is installed by the search list, and most of it is there.
+        if let Err(error) = writer.list_newest().await {
+            tracing::error!("the search list was not repaired: {}", chain(&error));
+        }
+        Ok(())
     }
 
     /// Where the static files are, for messages. Any web server can serve them.
