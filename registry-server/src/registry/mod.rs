@@ -269,6 +269,18 @@ impl Registry {
     }
 }
 
+/// The key of the log of a registry that is only looked at.
+pub(crate) async fn log_key(storage: &dyn Storage) -> Result<NoteKey, RegistryError> {
+    if storage.entry(&in_tree(layout::CONFIG)).await?.is_none() {
+        return Err(RegistryError::NoRegistry { path: storage.place().into() });
+    }
+    let missing = || RegistryError::Damaged {
+        path: Path::new(&storage.place()).join(in_tree(layout::CONFIG)),
+        message: "it has no log key".to_owned(),
+    };
+    read_config(storage).await?.log.ok_or_else(missing)
+}
+
 async fn read_config(storage: &dyn Storage) -> Result<Config, RegistryError> {
     let path = in_tree(layout::CONFIG);
     let stored = storage.read(&path).await?;

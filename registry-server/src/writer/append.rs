@@ -93,7 +93,12 @@ impl Writer<'_> {
             return Ok(Some(Outcome::Added(Box::new(Added { history: view.history, receipt }))));
         }
         let proposal = match make(&view)? {
-            Step::There(receipt) => return Ok(Some(Outcome::There(receipt))),
+            Step::There(receipt) => {
+                for upload in uploads {
+                    upload.store_missing(self.registry.storage()).await?;
+                }
+                return Ok(Some(Outcome::There(receipt)));
+            }
             Step::Add(proposal) => proposal,
         };
         let Some(appended) = self.appended(&view, name, proposal).await? else { return Ok(None) };

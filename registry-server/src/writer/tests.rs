@@ -288,6 +288,19 @@ async fn who_signs_anew_lists_what_a_server_that_died_did_not() {
 }
 
 #[tokio::test]
+async fn an_archive_that_got_lost_comes_back_when_it_is_published_again() {
+    let ground = Ground::memory();
+    let registry = Arc::new(ground.open().await);
+    let body = release("greeting", "1.0.0", "return 1", &author(1));
+    send(&registry, body.clone()).await;
+    let archive = ground.storage.list("tree/a/").await.expect("it is listed").remove(0);
+    ground.storage.remove(&archive.path).await.expect("it is removed");
+    let (status, text) = send(&registry, body).await;
+    assert_eq!(status, StatusCode::OK, "{text}");
+    assert_eq!(ground.published(registry.key()).await.len(), 1);
+}
+
+#[tokio::test]
 async fn a_line_that_an_older_program_left_without_a_checkpoint_is_finished() {
     let ground = Ground::memory();
     let registry = Arc::new(ground.open().await);
