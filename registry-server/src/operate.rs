@@ -204,14 +204,15 @@ fn wanted(plugins: Vec<PluginName>) -> Wanted {
 }
 
 fn copied(verb: &str, to: &std::path::Path, copied: &Copied) -> Result<Done, RegistryError> {
-    let Copied { events, plugins, archives, bytes, key } = copied;
+    let Copied { events, plugins, of, archives, bytes, key } = copied;
     Ok(Done {
         told: format!(
-            "{verb} to {}: a log of {events} events, {plugins} plugins, {archives} new archives of {bytes} bytes, signed by {key}\n",
+            "{verb} to {}: a log of {events} events, {plugins} of its {of} plugins, {archives} new archives of {bytes} bytes, signed by {key}\n",
             to.display()
         ),
         document: json!({
-            "to": to, "events": events, "plugins": plugins, "archives": archives, "bytes": bytes, "key": key.to_string(),
+            "to": to, "events": events, "plugins": plugins, "of": of, "archives": archives, "bytes": bytes,
+            "key": key.to_string(),
         }),
     })
 }
