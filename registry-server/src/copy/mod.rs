@@ -21,6 +21,7 @@ use pocket_index::log::{Checkpoint, NoteKey};
 use pocket_index::name::PluginName;
 use pocket_index::record::Policy;
 use pocket_index::search;
+use pocket_index::stats::Downloads;
 
 use crate::RegistryError;
 use crate::config::Source;
@@ -104,7 +105,9 @@ pub async fn import(from: &Path, to: &Path, key: Option<&NoteKey>) -> Result<Cop
 pub async fn backup(from: &Source, to: &Path) -> Result<Copied, RegistryError> {
     let storage = crate::registry::storage_to_read(from)?;
     let folder = Folder::plain(to.to_owned());
-    let copied = Copy { from: &*storage, to: &folder, below: TREE }.with_api().run(&Wanted::All, None).await?;
+    let copy = Copy { from: &*storage, to: &folder, below: TREE };
+    copy.put_downloads().await?;
+    let copied = copy.with_api().run(&Wanted::All, None).await?;
     crate::registry::copy_key(from, to)?;
     Ok(copied)
 }
@@ -232,6 +235,16 @@ impl<'a> Copy<'a> {
     async fn put_log(&self, log: &Log) -> Result<(), RegistryError> {
         let writes = log.files.iter().map(async |(path, bytes)| self.put_once(path, bytes).await);
         stream::iter(writes).buffer_unordered(AT_ONCE).try_collect().await
+    }
+
+    /// What was counted, which is of no event: the copy goes on from there.
+    async fn put_downloads(&self) -> Result<(), RegistryError> {
+        let Some(stored) = self.from.read(&in_tree(layout::DOWNLOADS)).await? else { return Ok(()) };
+        if let Err(error) = Downloads::parse(&String::from_utf8_lossy(&stored.bytes)) {
+            tracing::warn!("`{}` cannot be read, and is not copied: {error}", layout::DOWNLOADS);
+            return Ok(());
+        }
+        self.put(layout::DOWNLOADS, stored.bytes.to_vec(), Condition::Always).await
     }
 
     /// Where a file of the tree stands in the copy.

@@ -110,7 +110,11 @@ fn a_backup_of_a_running_registry_is_served_again() {
     let folder = tempfile::tempdir().unwrap();
     let server = served(&folder.path().join("registry"));
     let to = folder.path().join("backup");
+    let counts = "[{\"name\":\"greeting\",\"total\":3,\"days\":{}}]\n";
+    std::fs::create_dir_all(folder.path().join("registry/tree/stats")).unwrap();
+    std::fs::write(folder.path().join("registry/tree/stats/downloads.json"), counts).unwrap();
     done(&["backup", "--dir", folder.path().join("registry").to_str().unwrap(), to.to_str().unwrap()]);
+    assert_eq!(std::fs::read_to_string(to.join("tree/stats/downloads.json")).unwrap(), counts);
     drop(server);
     let restored = Program::on_folder(&to, &[]);
     assert_eq!(publish(restored.address, &release("third", "1.0.0", "return 3", &author(3))).status, 201);
