@@ -7,6 +7,7 @@ mod check;
 mod http;
 mod pack;
 mod plugin;
+mod retry;
 #[cfg(test)]
 mod tests;
 
@@ -115,7 +116,7 @@ pub async fn backup(from: &Source, to: &Path) -> Result<Copied, RegistryError> {
 fn open(from: &From) -> Result<Box<dyn Storage>, RegistryError> {
     match from {
         From::Place(source) => crate::registry::storage_to_read(source),
-        From::Url(url) => Ok(Box::new(Remote::new(url.clone())?)),
+        From::Url(url) => Ok(Box::new(Remote::new(url.clone())?.patient())),
     }
 }
 
