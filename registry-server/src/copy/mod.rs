@@ -6,6 +6,7 @@
 mod check;
 mod http;
 mod pack;
+mod packed;
 mod plugin;
 mod retry;
 #[cfg(test)]
