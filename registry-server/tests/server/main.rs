@@ -10,6 +10,7 @@ mod tree;
 mod bucket;
 mod copies;
 mod crashes;
+mod durable;
 mod hosting;
 mod http;
 mod limits;
