@@ -25,7 +25,7 @@ use crate::collect::Collector;
 use crate::config::{DEFAULT_RECOVERY_DELAY, Seed, Source, Witnesses};
 use crate::error::chain;
 use crate::files::Cache;
-use crate::storage::{Fault, Storage, StorageError, in_tree};
+use crate::storage::{Fault, Storage, StorageError, in_tree, probe};
 use crate::{RegistryError, checkpoint};
 
 use place::Place;
@@ -113,6 +113,9 @@ impl Registry {
     async fn open_place(place: Place, absent: Absent, witnesses: &Witnesses) -> Result<Self, RegistryError> {
         let collector = Collector::new(witnesses)?;
         let Place { storage, folder, key, temporary } = place;
+        if folder.is_none() {
+            probe(&*storage).await?;
+        }
         if storage.entry(&in_tree(layout::CONFIG)).await?.is_none() {
             match absent {
                 Absent::Found(seed) => found::found(&*storage, &key, seed).await?,
