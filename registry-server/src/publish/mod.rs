@@ -206,8 +206,8 @@ impl From<RegistryError> for ApiError {
         match &error {
             RegistryError::Event { source } => match &**source {
                 AppendError::History(_) => Self::new(StatusCode::FORBIDDEN, "not_allowed", chain(source)),
-                AppendError::FileFull { .. } => refused("file_full", &chain(source)),
                 AppendError::Line(_) | AppendError::UnknownKind { .. } => malformed(source),
+                AppendError::FileFull { .. } => refused("file_full", &chain(source)),
                 source => Self::storage(source),
             },
             RegistryError::TooFewWitnesses(error) => {

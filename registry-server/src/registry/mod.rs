@@ -25,7 +25,7 @@ use crate::collect::Collector;
 use crate::config::{DEFAULT_RECOVERY_DELAY, Seed, Source, Witnesses};
 use crate::error::chain;
 use crate::files::Cache;
-use crate::storage::{Condition, Fault, Put, Storage, StorageError, in_tree, probe};
+use crate::storage::{Condition, Fault, Put, Storage, StorageError, in_tree};
 use crate::{RegistryError, checkpoint};
 
 use place::Place;
@@ -116,7 +116,7 @@ impl Registry {
         let collector = Collector::new(witnesses)?;
         let Place { storage, folder, key, temporary } = place;
         if folder.is_none() {
-            probe(&*storage).await?;
+            crate::storage::probe::probe(&*storage).await?;
         }
         if storage.entry(&in_tree(layout::CONFIG)).await?.is_none() {
             match absent {

@@ -14,7 +14,8 @@ use object_store::{
     RetryConfig, UpdateVersion,
 };
 
-use super::{Condition, Entry, Fault, PROBES, Pieces, Put, Storage, StorageError, Stored, Tag};
+use super::probe::PROBES;
+use super::{Condition, Entry, Fault, Pieces, Put, Storage, StorageError, Stored, Tag};
 
 /// How long a bucket that does not answer is tried again.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -8,7 +8,7 @@ mod error;
 #[cfg(test)]
 mod faulty;
 mod folder;
-mod probe;
+pub(crate) mod probe;
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -24,7 +24,6 @@ pub use error::{Fault, StorageError};
 #[cfg(test)]
 pub(crate) use faulty::{Faulty, When};
 pub(crate) use folder::{Folder, make_durable};
-pub(crate) use probe::{PROBES, probe};
 
 /// The static files that everybody may read stand below this.
 pub(crate) const TREE: &str = "tree/";
