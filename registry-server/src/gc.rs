@@ -2,19 +2,24 @@
 //! long for signatures, and what a crash left half-written.
 //!
 //! Writers go on meanwhile. What is younger than a day is left alone, and a publish writes an archive anew that is older than an
-//! hour; so nothing is removed that a line is about to name.
+//! hour; so nothing is removed that a line is about to name. And nothing is removed unless every event of the log was read: of lines
+//! that are not there, nobody knows what they name.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use pocket_index::layout;
-use pocket_index::record::{Event, Line};
+use pocket_index::log::Checkpoint;
+use pocket_index::record::{Event, Line, LineError};
 
 use crate::RegistryError;
 use crate::config::Source;
+use crate::error::chain;
 use crate::publish::staged::{self, STAGED};
+use crate::registry::log_key;
 use crate::storage::{Entry, Storage, TREE, in_tree};
-use crate::writer::decided_line;
+use crate::writer::{HEAD, decided_line};
 
 /// A day.
 const GRACE: Duration = Duration::from_secs(86_400);
@@ -51,9 +56,9 @@ async fn collect_in(storage: &dyn Storage, mode: Mode, now: SystemTime) -> Resul
     let archives = storage.list("tree/a/").await?;
     let named = named(storage).await?;
     for entry in archives.iter().filter(|entry| is_old(entry) && !named.contains(&entry.path)) {
-        // It may have been written anew for a publish that is under way.
+        // It may have been written anew for a publish that is under way; a bucket's tag is the same then, for so are the bytes.
         let again = storage.entry(&entry.path).await?;
-        if again.is_some_and(|again| again.tag == entry.tag) {
+        if again.is_some_and(|again| again.tag == entry.tag && is_old(&again)) {
             removed.archives += 1;
             removed.take(storage, entry, mode).await?;
         }
@@ -94,31 +99,78 @@ fn is_superseded(path: &str, paths: &BTreeSet<&str>) -> bool {
 
 /// The archives that lines name, published or about to be.
 async fn named(storage: &dyn Storage) -> Result<BTreeSet<String>, RegistryError> {
-    let mut named = BTreeSet::new();
-    let mut name = |line: &str| {
-        // What cannot be read is not judged: the whole run ends, and nothing is removed.
-        let line = Line::parse(line)?;
-        if let Some(Event::Release(release)) = &line.event {
-            named.extend(release.archives.iter().map(|record| in_tree(&layout::archive(&record.sha256))));
-        }
-        Ok::<_, pocket_index::record::LineError>(())
-    };
-    let decided = decided_line(storage).await?;
-    let damaged = |path: &str, message: String| RegistryError::Damaged {
-        path: std::path::Path::new(&storage.place()).join(path),
-        message,
-    };
-    if let Some(line) = decided {
-        name(&line).map_err(|error| damaged("head.json", error.to_string()))?;
-    }
+    // Before the files: each line of a checkpoint that is there is in its file.
+    let events = events(storage).await?;
+    let mut named = Named { archives: BTreeSet::new(), seen: vec![false; events] };
+    named.take_decided(storage).await?;
     for entry in storage.list(&format!("{TREE}index/")).await? {
+        let damaged = |message: String| damaged(storage, &entry.path, message);
         let stored = storage.read(&entry.path).await?;
-        let bytes = stored.map(|stored| stored.bytes).unwrap_or_default();
-        let text = str::from_utf8(&bytes).map_err(|error| damaged(&entry.path, error.to_string()))?;
-        text.lines().try_for_each(&mut name).map_err(|error| damaged(&entry.path, error.to_string()))?;
+        let stored = stored.ok_or_else(|| damaged("it was there a moment ago".to_owned()))?;
+        let text = str::from_utf8(&stored.bytes).map_err(|error| damaged(error.to_string()))?;
+        for line in text.lines() {
+            named.take_published(line).map_err(|error| damaged(chain(&error)))?;
+        }
     }
-    Ok(named)
+    // A line that was decided meanwhile may have come too late for its file.
+    named.take_decided(storage).await?;
+    let seen = named.seen.iter().filter(|seen| **seen).count();
+    if seen < events {
+        let message = format!("the log has {events} events, the files here have {seen} of them; nothing is removed");
+        return Err(damaged(storage, &in_tree("index"), message));
+    }
+    Ok(named.archives)
 }
+
+/// How many events the log has.
+async fn events(storage: &dyn Storage) -> Result<usize, RegistryError> {
+    let key = log_key(storage).await?;
+    let path = in_tree(layout::CHECKPOINT);
+    let damaged = |message: String| damaged(storage, &path, message);
+    let stored = storage.read(&path).await?.ok_or_else(|| damaged("it is missing".to_owned()))?;
+    let checkpoint = Checkpoint::open(&stored.bytes, &key).map_err(|error| damaged(chain(&error)))?;
+    usize::try_from(checkpoint.size()).map_err(|error| damaged(error.to_string()))
+}
+
+fn damaged(storage: &dyn Storage, path: &str, message: String) -> RegistryError {
+    RegistryError::Damaged { path: Path::new(&storage.place()).join(path), message }
+}
+
+/// What lines say.
+struct Named {
+    archives: BTreeSet<String>,
+    /// The events of the log that were read.
+    seen: Vec<bool>,
+}
+
+impl Named {
+    async fn take_decided(&mut self, storage: &dyn Storage) -> Result<(), RegistryError> {
+        if let Some(line) = decided_line(storage).await? {
+            let line = Line::parse(&line).map_err(|error| damaged(storage, HEAD, chain(&error)))?;
+            self.take(&line);
+        }
+        Ok(())
+    }
+
+    /// What cannot be read is not judged: the whole run ends, and nothing is removed.
+    fn take_published(&mut self, line: &str) -> Result<(), LineError> {
+        let line = Line::parse(line)?;
+        if let Some(seen) = usize::try_from(line.log).ok().and_then(|log| self.seen.get_mut(log)) {
+            *seen = true;
+        }
+        self.take(&line);
+        Ok(())
+    }
+
+    fn take(&mut self, line: &Line) {
+        if let Some(Event::Release(release)) = &line.event {
+            self.archives.extend(release.archives.iter().map(|record| in_tree(&layout::archive(&record.sha256))));
+        }
+    }
+}
+
+#[cfg(test)]
+mod meanwhile;
 
 #[cfg(test)]
 mod tests {

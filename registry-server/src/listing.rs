@@ -3,21 +3,34 @@
 use pocket_index::record::History;
 use pocket_index::search::{self, SearchEntry};
 
-/// The list with this plugin as it is now; none if it says so already.
-pub(crate) fn with(list: &[u8], history: &History) -> Option<String> {
+/// What becomes of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Changed {
+    /// It says all of it already.
+    Same,
+    /// This is the new one.
+    List(String),
+    /// It is not a list: what it said of the other plugins stands in their files alone.
+    Unreadable,
+}
+
+/// Whether a list can be read.
+pub(crate) fn is_readable(list: &[u8]) -> bool {
+    str::from_utf8(list).ok().and_then(lines).is_some()
+}
+
+/// The list with this plugin as it is now.
+pub(crate) fn with(list: &[u8], history: &History) -> Changed {
     let entry = SearchEntry::of(history);
     let (name, line) = (history.name().as_str(), entry.as_ref().map(line_of));
-    let Some(lines) = str::from_utf8(list).ok().and_then(lines) else {
-        // A damaged list is made anew from what is published next; nothing is installed by it.
-        return Some(search::write(entry.into_iter().collect()));
-    };
+    let Some(lines) = str::from_utf8(list).ok().and_then(lines) else { return Changed::Unreadable };
     let place = lines.binary_search_by(|line| name_of(line).cmp(name));
     let (before, there, after) = match place {
         Ok(at) => (&lines[..at], Some(lines[at]), &lines[at + 1..]),
         Err(at) => (&lines[..at], None, &lines[at..]),
     };
     if there == line.as_deref() {
-        return None;
+        return Changed::Same;
     }
     let mut text = String::with_capacity(list.len() + line.as_ref().map_or(0, String::len) + 2);
     for (number, line) in before.iter().copied().chain(line.as_deref()).chain(after.iter().copied()).enumerate() {
@@ -25,7 +38,7 @@ pub(crate) fn with(list: &[u8], history: &History) -> Option<String> {
         text.push_str(line);
     }
     text.push_str(if text.is_empty() { "[]\n" } else { "]\n" });
-    Some(text)
+    Changed::List(text)
 }
 
 fn line_of(entry: &SearchEntry) -> String {
@@ -65,19 +78,21 @@ mod tests {
 
     #[test]
     fn a_plugin_without_releases_leaves_the_list_and_the_others_stay_as_they_are() {
-        let without = with(LIST.as_bytes(), &empty("a")).expect("it changes");
+        let Changed::List(without) = with(LIST.as_bytes(), &empty("a")) else { panic!("it changes") };
         assert_eq!(search::parse(&without).expect("it is a list").len(), 1);
         assert!(without.starts_with("[{\"name\":\"c\"") && LIST.ends_with(&without[1..]));
-        let none = with(without.as_bytes(), &empty("c")).expect("it changes");
-        assert_eq!(none, "[]\n");
-        assert_eq!(with(none.as_bytes(), &empty("c")), None);
-        assert_eq!(with(LIST.as_bytes(), &empty("b")), None);
+        let none = with(without.as_bytes(), &empty("c"));
+        assert_eq!(none, Changed::List("[]\n".to_owned()));
+        assert_eq!(with(b"[]\n", &empty("c")), Changed::Same);
+        assert_eq!(with(LIST.as_bytes(), &empty("b")), Changed::Same);
     }
 
     #[test]
-    fn a_damaged_list_is_made_anew() {
+    fn a_damaged_list_is_told_from_an_empty_one() {
+        assert!(is_readable(LIST.as_bytes()) && is_readable(b"[]\n"));
         for damaged in ["", "[", "[x]\n", "{}", "[{\"name\":\"b\"},\n{\"name\":\"a\"}]\n"] {
-            assert_eq!(with(damaged.as_bytes(), &empty("a")).as_deref(), Some("[]\n"), "{damaged}");
+            assert_eq!(with(damaged.as_bytes(), &empty("a")), Changed::Unreadable, "{damaged}");
+            assert!(!is_readable(damaged.as_bytes()), "{damaged}");
         }
     }
 }

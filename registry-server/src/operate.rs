@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 
 use crate::accounts::{self, TokenCommand};
 use crate::arguments::PlaceArguments;
-use crate::config::{DEFAULT_RECOVERY_DELAY, Seed};
+use crate::config::{DEFAULT_RECOVERY_DELAY, Seed, Witnesses};
 use crate::copy::{self, Copied, Secret, Wanted};
 use crate::gc::{self, Removed};
+use crate::writer::Relisted;
 use crate::{Registry, RegistryError};
 
 /// A command.
@@ -36,6 +37,8 @@ pub enum Operation {
     /// Make, list and revoke the tokens that a server asks for
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Make the search list anew from the plugins' files; no server may use the folder meanwhile
+    Relist(RelistArguments),
 }
 
 /// What [`Operation::Init`] is told.
@@ -114,6 +117,13 @@ pub struct GcArguments {
     dry_run: bool,
 }
 
+/// What [`Operation::Relist`] is told.
+#[derive(Debug, Args)]
+pub struct RelistArguments {
+    #[command(flatten)]
+    place: PlaceArguments,
+}
+
 /// What is copied.
 #[derive(Debug, Args)]
 pub struct FromArguments {
@@ -161,6 +171,7 @@ impl Operation {
                 let mode = if dry_run { gc::Mode::Tell } else { gc::Mode::Remove };
                 Ok(removed(&gc::collect(&source(&place)?, mode).await?, mode))
             }
+            Self::Relist(RelistArguments { place }) => relist(&source(&place)?).await,
         }
     }
 }
@@ -185,6 +196,15 @@ async fn init(place: &PlaceArguments, seed: Seed, readers: Readers) -> Result<Do
     Ok(Done {
         told: format!("the registry at {place} is signed by {key}, fingerprint {fingerprint}\n"),
         document: json!({ "place": place, "key": key.to_string(), "fingerprint": fingerprint }),
+    })
+}
+
+async fn relist(source: &crate::Source) -> Result<Done, RegistryError> {
+    let registry = Registry::open_existing_at(source, &Witnesses::default()).await?;
+    let Relisted { listed, unreadable } = registry.write().await.relist().await?;
+    Ok(Done {
+        told: format!("the search list has {listed} plugins; the files of {unreadable} cannot be read\n"),
+        document: json!({ "listed": listed, "unreadable": unreadable }),
     })
 }
 
@@ -213,14 +233,15 @@ fn wanted(plugins: Vec<PluginName>) -> Wanted {
 }
 
 fn copied(verb: &str, to: &std::path::Path, copied: &Copied) -> Result<Done, RegistryError> {
-    let Copied { events, plugins, archives, bytes, key } = copied;
+    let Copied { events, plugins, of, archives, bytes, key } = copied;
     Ok(Done {
         told: format!(
-            "{verb} to {}: a log of {events} events, {plugins} plugins, {archives} new archives of {bytes} bytes, signed by {key}\n",
+            "{verb} to {}: a log of {events} events, {plugins} of its {of} plugins, {archives} new archives of {bytes} bytes, signed by {key}\n",
             to.display()
         ),
         document: json!({
-            "to": to, "events": events, "plugins": plugins, "archives": archives, "bytes": bytes, "key": key.to_string(),
+            "to": to, "events": events, "plugins": plugins, "of": of, "archives": archives, "bytes": bytes,
+            "key": key.to_string(),
         }),
     })
 }

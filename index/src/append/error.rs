@@ -63,6 +63,22 @@ pub enum AppendError {
     /// The event does not hold after the lines there.
     #[error(transparent)]
     History(#[from] HistoryError),
+    /// With the line, no reader would take the plugin's file any more.
+    #[error(
+        "the index file of `{name}` has {bytes} bytes and would have {more}; events of kind `{kind}` are taken up to {most}"
+    )]
+    FileFull {
+        /// Whose file.
+        name: PluginName,
+        /// The event's kind.
+        kind: String,
+        /// Its length now.
+        bytes: usize,
+        /// Its length with the line.
+        more: usize,
+        /// Its greatest length with such a line.
+        most: usize,
+    },
     /// A crash left a line without a checkpoint.
     #[error("line {seq} of `{name}` waits for its checkpoint since a write was cut off; recover first")]
     Unfinished {

@@ -15,17 +15,21 @@ mod error;
 mod tiles;
 
 use std::io;
+use std::ops::Range;
 
 use crate::layout;
 use crate::log::{
     Checkpoint, EntriesPath, Leaf, NodeHash, NoteSigner, TilePath, decode_entries, encode_entry, next_time, tree_root,
 };
 use crate::name::PluginName;
-use crate::record::{History, Line, Place, Policy};
+use crate::record::{Event, History, Line, MAX_FILE_BYTES, Place, Policy};
 use crate::signature::Signature;
 
 pub use error::AppendError;
 use tiles::Overlay;
+
+/// 1 MiB of a plugin's file, four of the longest lines: for what withdraws a version or names other owners, when the file is full.
+const KEPT_FREE: usize = 1 << 20;
 
 /// The files of an index, by their paths relative to its root.
 pub trait Files {
@@ -132,8 +136,10 @@ impl<'a, F: Files> Appender<'a, F> {
             return Err(AppendError::UnknownKind { kind: line.kind });
         }
         history.push(&line)?;
+        let bytes = text.len();
         text.push_str(&line.to_text());
         text.push('\n');
+        check_room(submission.name, &line, bytes..text.len())?;
 
         let leaf = leaf_of(submission.name, &line);
         let mut writes = vec![self.bundle(size, &leaf)?];
@@ -229,6 +235,17 @@ impl<'a, F: Files> Appender<'a, F> {
     fn read(&self, path: &str) -> Result<Option<Vec<u8>>, AppendError> {
         self.files.read(path).map_err(|source| AppendError::Read { path: path.to_owned(), source })
     }
+}
+
+/// Refuses what would make a file longer than readers take, and a while before that what the file can do without.
+fn check_room(name: &PluginName, line: &Line, grows: Range<usize>) -> Result<(), AppendError> {
+    let most = match &line.event {
+        Some(Event::Yank(_) | Event::Revoke(_) | Event::OwnerKeys(_) | Event::OwnerRecovery(_)) => MAX_FILE_BYTES,
+        _ => MAX_FILE_BYTES - KEPT_FREE,
+    };
+    let Range { start: bytes, end: more } = grows;
+    let full = || AppendError::FileFull { name: name.clone(), kind: line.kind.clone(), bytes, more, most };
+    if more > most { Err(full()) } else { Ok(()) }
 }
 
 fn leaf_of(name: &PluginName, line: &Line) -> Leaf {

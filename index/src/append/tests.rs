@@ -2,7 +2,8 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::log::{LogError, TreeHead, check_consistency, check_inclusion, leaf_hash};
-use crate::record::Event;
+use crate::manifest::Dependency;
+use crate::record::{Event, Release};
 use crate::testing::{AT, TestIndex, key, name, owner_keys, release, withdrawal};
 
 const PLUGINS: [&str; 20] =
@@ -179,4 +180,43 @@ fn an_append_states_when_it_was_made_and_never_an_earlier_time_than_before() {
     let error = append("1.2.0", AT - 900).expect_err("the clock is wrong");
     assert!(matches!(error, AppendError::Clock(behind) if behind.signed == AT + 100), "{error}");
     assert_eq!(index.checkpoint().keys(), index.policy.keys_digest());
+}
+
+/// A release whose line is almost as long as a line may be.
+fn long_release(minor: usize) -> Event {
+    let any = Dependency { version: ">=1.0.0".parse().expect("a range"), registry: None, optional: false };
+    let names = (0..2_000).map(|number| name(&format!("{}-{number}", "x".repeat(50))));
+    let dependencies = names.map(|name| (name, any.clone())).collect();
+    Event::from(Release { dependencies, ..release("redis", &format!("1.{minor}.0")) })
+}
+
+#[test]
+fn a_file_does_not_grow_beyond_what_readers_take_and_keeps_room_to_withdraw_a_version() {
+    let index = TestIndex::new();
+    let mut text = String::new();
+    let mut prev = None;
+    for minor in 0.. {
+        // The log is as long as the numbers in the lines say.
+        index.append(Event::from(release("other", &format!("1.{minor}.0"))), &[&key(2)]);
+        let event = long_release(minor).to_text();
+        let (seq, signatures) = (minor as u64, vec![key(1).sign_event("release", &event)]);
+        let line = Line::frame(Place { seq, prev, log: seq, at: AT }, &event, signatures).expect("a line");
+        let grown = text.len() + line.to_text().len() + 1;
+        if grown > MAX_FILE_BYTES - KEPT_FREE {
+            break;
+        }
+        prev = Some(line.digest);
+        text.push_str(&line.to_text());
+        text.push('\n');
+    }
+    let path = layout::index_file(&name("redis"));
+    index.files.write(&[Write { path, bytes: text.into_bytes() }]);
+    let before = index.checkpoint();
+    let error = index.try_append(&long_release(999), &[&key(1)]).expect_err("it is too long");
+    let AppendError::FileFull { kind, bytes, more, most, .. } = &error else { panic!("{error}") };
+    assert_eq!((kind.as_str(), *bytes, *most), ("release", index.text("redis").len(), MAX_FILE_BYTES - KEPT_FREE));
+    assert!(more > most, "{error}");
+    assert_eq!(index.checkpoint(), before);
+    index.append(Event::Revoke(withdrawal("redis", "1.0.0")), &[&key(1)]);
+    History::replay(&name("redis"), &index.text("redis"), &index.policy).expect("readers take it");
 }

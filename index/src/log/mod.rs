@@ -33,14 +33,16 @@ pub use leaf::{Leaf, LeafError};
 pub use merkle::{NodeHash, NodeHashError, leaf_hash, node_hash};
 pub use note::{NoteError, NoteKey, NoteSigner};
 pub use proof::{prove_consistency, prove_inclusion};
-pub use tiles::{EntriesError, EntriesPath, TILE_WIDTH, TileError, TilePath, TileSource, Tiles, decode_entries};
+pub use tiles::{
+    EntriesError, EntriesPath, TILE_WIDTH, TileError, TilePath, TileSource, Tiles, decode_entries, encode_entry,
+};
 pub use times::{ClockBehind, LineTimeError, LogTimes, SeenCheckpoint, next_time};
 pub use vkey::NoteKeyError;
 pub use witnesses::{
     ClaimedCosignature, Missing, MissingWitness, Recent, WitnessDemand, WitnessDemandError, WitnessError, Witnessed,
 };
 
-pub(crate) use tiles::{encode_entry, tree_root};
+pub(crate) use tiles::tree_root;
 
 #[cfg(test)]
 mod tests;

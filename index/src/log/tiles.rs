@@ -167,7 +167,7 @@ pub fn decode_entries(mut bytes: &[u8], width: u16) -> Result<Vec<Leaf>, Entries
 }
 
 /// One leaf as it stands in a bundle.
-pub(crate) fn encode_entry(leaf: &Leaf) -> Vec<u8> {
+pub fn encode_entry(leaf: &Leaf) -> Vec<u8> {
     let text = leaf.to_string();
     let length = u16::try_from(text.len()).expect("a leaf has at most 64 + 20 + 71 bytes and its words");
     [&length.to_be_bytes(), text.as_bytes()].concat()

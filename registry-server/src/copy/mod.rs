@@ -6,6 +6,11 @@
 mod check;
 mod http;
 mod pack;
+mod packed;
+mod plugin;
+mod retry;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,20 +18,21 @@ use std::path::Path;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use pocket_index::bundled;
 use pocket_index::config::{Config, LogRequirement};
-use pocket_index::digest::Digest;
 use pocket_index::layout;
 use pocket_index::log::{Checkpoint, NoteKey};
 use pocket_index::name::PluginName;
-use pocket_index::record::{Event, History, Line, Policy};
-use pocket_index::search::{self, SearchEntry};
+use pocket_index::record::Policy;
+use pocket_index::search;
+use pocket_index::stats::Downloads;
 
 use crate::RegistryError;
 use crate::config::Source;
 use crate::error::chain;
-use crate::storage::{Condition, Folder, Storage, in_tree};
-use check::{Log, read_log};
+use crate::storage::{Condition, Folder, Storage, TREE, in_tree};
+use check::{Lines, Log, read_log};
 use http::Remote;
 pub(crate) use http::Secret;
+use plugin::Plugin;
 
 /// How many files are fetched at once.
 const AT_ONCE: usize = 16;
@@ -44,7 +50,7 @@ pub enum Wanted {
 /// Where a copy is taken from.
 #[derive(Debug, Clone)]
 pub enum From {
-    /// A registry of one's own, or a copy in a folder.
+    /// A registry of one's own, or a backup of it.
     Place(Source),
     /// A registry or a static tree that a web server serves, and the token for a private one.
     Url(reqwest::Url, Option<Secret>),
@@ -57,6 +63,8 @@ pub struct Copied {
     pub events: u64,
     /// Plugins whose files were copied.
     pub plugins: usize,
+    /// Plugins that the log has.
+    pub of: usize,
     /// Archives that were not there before.
     pub archives: usize,
     /// Their bytes.
@@ -66,7 +74,8 @@ pub struct Copied {
 }
 
 /// Copies a registry's static tree into `to`, a folder that a web server can serve: `to` is the tree itself. What is there of an
-/// earlier copy is kept, and must be the beginning of the same log. With `key`, the log must be this one's.
+/// earlier copy is checked and kept, must be the beginning of the same log, and all its plugins are brought up to date. With `key`, the
+/// log must be this one's.
 ///
 /// # Errors
 /// Something does not fit together, or cannot be read or written.
@@ -100,7 +109,9 @@ pub async fn import(from: &Path, to: &Path, key: Option<&NoteKey>) -> Result<Cop
 pub async fn backup(from: &Source, to: &Path) -> Result<Copied, RegistryError> {
     let storage = crate::registry::storage_to_read(from)?;
     let folder = Folder::plain(to.to_owned());
-    let copied = Copy { from: &*storage, to: &folder, below: "tree/" }.with_api().run(&Wanted::All, None).await?;
+    let copy = Copy { from: &*storage, to: &folder, below: TREE };
+    copy.put_downloads().await?;
+    let copied = copy.with_api().run(&Wanted::All, None).await?;
     crate::accounts::copy(&*storage, &folder).await?;
     crate::registry::copy_key(from, to)?;
     Ok(copied)
@@ -109,7 +120,7 @@ pub async fn backup(from: &Source, to: &Path) -> Result<Copied, RegistryError> {
 fn open(from: &From) -> Result<Box<dyn Storage>, RegistryError> {
     match from {
         From::Place(source) => crate::registry::storage_to_read(source),
-        From::Url(url, token) => Ok(Box::new(Remote::new(url.clone(), token.as_ref())?)),
+        From::Url(url, token) => Ok(Box::new(Remote::new(url.clone(), token.as_ref())?.patient())),
     }
 }
 
@@ -153,8 +164,9 @@ impl<'a> Copy<'a> {
         config.check_keys(&checkpoint).map_err(|error| self.wrong(layout::CONFIG, chain(&error)))?;
         let earlier = self.earlier(&log_key).await?;
         let log = read_log(self, &checkpoint, earlier.as_ref()).await?;
+        let checkpoint = self.newer(&checkpoint, earlier.as_ref(), &config, &log_key)?;
         self.put_log(&log).await?;
-        let plugins = log.plugins(wanted).map_err(|name| RegistryError::NoPlugin { name })?;
+        let plugins = self.plugins(&log, wanted).await?;
         let policy = Policy::new(config.keys.iter().copied()).with_development_lines(bundled::line_digests());
         let copies = plugins.iter().map(|(name, lines)| self.plugin(name, lines, &policy));
         let done: Vec<_> = stream::iter(copies).buffered(AT_ONCE).try_collect().await?;
@@ -162,10 +174,11 @@ impl<'a> Copy<'a> {
         self.put(layout::SEARCH, search::write(entries).into_bytes(), Condition::Always).await?;
         let config = Config { api: config.api.filter(|_| api == Api::Kept), ..config };
         self.put(layout::CONFIG, config.to_text().into_bytes(), Condition::Always).await?;
-        self.put(layout::CHECKPOINT, note, Condition::Always).await?;
+        self.put(layout::CHECKPOINT, checkpoint.note().as_bytes().to_vec(), Condition::Always).await?;
         Ok(Copied {
             events: checkpoint.size(),
             plugins: done.len(),
+            of: log.count(),
             archives: done.iter().map(|done| done.archives).sum(),
             bytes: done.iter().map(|done| done.bytes).sum(),
             key: log_key,
@@ -174,86 +187,87 @@ impl<'a> Copy<'a> {
 
     /// The checkpoint of the copy that is there.
     async fn earlier(&self, key: &NoteKey) -> Result<Option<Checkpoint>, RegistryError> {
-        let path = format!("{}{}", self.below, layout::CHECKPOINT);
+        let path = self.there(layout::CHECKPOINT);
         let Some(stored) = self.to.read(&path).await? else { return Ok(None) };
         let place = || Path::new(&self.to.place()).join(&path);
         let opened = Checkpoint::open(&stored.bytes, key);
         opened.map(Some).map_err(|error| RegistryError::Damaged { path: place(), message: chain(&error) })
     }
 
+    /// Of two checkpoints of one tree, the one that was signed later: a cache on the way may be older than the copy.
+    fn newer<'c>(
+        &self,
+        read: &'c Checkpoint,
+        earlier: Option<&'c Checkpoint>,
+        config: &Config,
+        key: &NoteKey,
+    ) -> Result<&'c Checkpoint, RegistryError> {
+        let wrong = |message: String| self.wrong(layout::CHECKPOINT, message);
+        let signed = |checkpoint: &Checkpoint| checkpoint.signed_at(key).map_err(|error| wrong(chain(&error)));
+        let Some(earlier) = earlier.filter(|earlier| earlier.size() == read.size()) else { return Ok(read) };
+        let (old, new) = (signed(earlier)?, signed(read)?);
+        if old <= new {
+            return Ok(read);
+        }
+        let other = |error| {
+            let (old, new) = (old.unwrap_or_default(), new.unwrap_or_default());
+            wrong(format!("it was signed at {new}, the copy that is there at {old}, for other keys: {}", chain(&error)))
+        };
+        config.check_keys(earlier).map_err(other)?;
+        Ok(earlier)
+    }
+
+    /// The wanted plugins, and those that an earlier copy left in the same place: no old file may stand beside a new checkpoint, which
+    /// would vouch for it.
+    async fn plugins<'l>(
+        &self,
+        log: &'l Log,
+        wanted: &Wanted,
+    ) -> Result<BTreeMap<&'l PluginName, &'l Lines>, RegistryError> {
+        let mut plugins = log.plugins(wanted).map_err(|name| RegistryError::NoPlugin { name })?;
+        for entry in self.to.list(&self.there("index/")).await? {
+            let name = entry.path.rsplit('/').next().and_then(|name| name.parse::<PluginName>().ok());
+            let known = name.as_ref().and_then(|name| log.plugin(name));
+            let (name, lines) = known.ok_or_else(|| RegistryError::Damaged {
+                path: Path::new(&self.to.place()).join(&entry.path),
+                message: "it is of no plugin that the log has".to_owned(),
+            })?;
+            plugins.insert(name, lines);
+        }
+        Ok(plugins)
+    }
+
     async fn put_log(&self, log: &Log) -> Result<(), RegistryError> {
-        let writes = log.files.iter().map(async |(path, bytes)| {
-            // A full tile that is there is the one that was checked then; a partial one has its width in its name.
-            self.put(path, bytes.clone(), Condition::Absent).await
-        });
+        let writes = log.files.iter().map(async |(path, bytes)| self.put_once(path, bytes).await);
         stream::iter(writes).buffer_unordered(AT_ONCE).try_collect().await
     }
 
-    /// A plugin's lines up to the checkpoint, and the archives of its releases.
-    async fn plugin(
-        &self,
-        name: &PluginName,
-        leaves: &BTreeMap<u64, Digest>,
-        policy: &Policy,
-    ) -> Result<Plugin, RegistryError> {
-        let path = layout::index_file(name);
-        let text = self.text(&path).await?;
-        let wrong = |message: String| self.wrong(&path, message);
-        let mut kept = String::new();
-        let mut events = Vec::new();
-        for (line, (seq, digest)) in text.lines().zip(leaves) {
-            let line = Line::parse(line).map_err(|error| wrong(chain(&error)))?;
-            if line.digest != *digest {
-                return Err(wrong(format!("line {} has the digest {}, the log says {digest}", seq + 1, line.digest)));
-            }
-            kept.push_str(&line.to_text());
-            kept.push('\n');
-            events.extend(line.event);
+    /// What was counted, which is of no event: the copy goes on from there.
+    async fn put_downloads(&self) -> Result<(), RegistryError> {
+        let Some(stored) = self.from.read(&in_tree(layout::DOWNLOADS)).await? else { return Ok(()) };
+        if let Err(error) = Downloads::parse(&String::from_utf8_lossy(&stored.bytes)) {
+            tracing::warn!("`{}` cannot be read, and is not copied: {error}", layout::DOWNLOADS);
+            return Ok(());
         }
-        let found = kept.lines().count();
-        if found != leaves.len() {
-            return Err(wrong(format!("it has {found} lines, the log {} of them", leaves.len())));
-        }
-        let history = History::replay(name, &kept, policy).map_err(|error| wrong(chain(&error)))?;
-        let mut done = Plugin { entry: SearchEntry::of(&history), archives: 0, bytes: 0 };
-        for event in &events {
-            let Event::Release(release) = event else { continue };
-            for record in &release.archives {
-                if self.archive(&record.sha256, record.size).await? {
-                    done.archives += 1;
-                    done.bytes += record.size;
-                }
-            }
-        }
-        self.put(&path, kept.into_bytes(), Condition::Always).await?;
-        Ok(done)
+        self.put(layout::DOWNLOADS, stored.bytes.to_vec(), Condition::Always).await
     }
 
-    /// Copies an archive, unless it is there.
-    async fn archive(&self, digest: &Digest, size: u64) -> Result<bool, RegistryError> {
-        let path = layout::archive(digest);
-        let there = self.to.entry(&format!("{}{path}", self.below)).await?;
-        if there.is_some_and(|there| there.length == size) {
-            return Ok(false);
-        }
-        let bytes = self.read(&path).await?;
-        let found = Digest::of(&bytes);
-        if found != *digest {
-            return Err(self.wrong(&path, format!("its digest is {found}, the index says {digest}")));
-        }
-        self.put(&path, bytes, Condition::Always).await?;
-        Ok(true)
+    /// Where a file of the tree stands in the copy.
+    fn there(&self, path: &str) -> String {
+        format!("{}{path}", self.below)
     }
 
     async fn put(&self, path: &str, bytes: Vec<u8>, condition: Condition) -> Result<(), RegistryError> {
-        self.to.put(&format!("{}{path}", self.below), bytes.into(), condition).await?;
+        self.to.put(&self.there(path), bytes.into(), condition).await?;
         Ok(())
     }
 
+    async fn find(&self, path: &str) -> Result<Option<Vec<u8>>, RegistryError> {
+        Ok(self.from.read(&in_tree(path)).await?.map(|stored| stored.bytes.to_vec()))
+    }
+
     async fn read(&self, path: &str) -> Result<Vec<u8>, RegistryError> {
-        let stored = self.from.read(&in_tree(path)).await?;
-        let stored = stored.ok_or_else(|| self.wrong(path, "it is missing".to_owned()))?;
-        Ok(stored.bytes.to_vec())
+        self.find(path).await?.ok_or_else(|| self.wrong(path, "it is missing".to_owned()))
     }
 
     async fn text(&self, path: &str) -> Result<String, RegistryError> {
@@ -269,11 +283,4 @@ impl WithApi<'_> {
     async fn run(&self, wanted: &Wanted, key: Option<&NoteKey>) -> Result<Copied, RegistryError> {
         self.0.copy(wanted, key, Api::Kept).await
     }
-}
-
-/// A plugin that was copied.
-struct Plugin {
-    entry: Option<SearchEntry>,
-    archives: usize,
-    bytes: u64,
 }

@@ -144,11 +144,24 @@ impl Upload {
             Some(_) => Condition::Always,
             None => Condition::Absent,
         };
+        self.put(storage, condition).await
+    }
+
+    /// Puts the archive into the tree if it got lost there.
+    pub async fn store_missing(&self, storage: &dyn Storage) -> Result<(), RegistryError> {
+        match storage.entry(&in_tree(&self.path)).await? {
+            Some(there) if there.length == self.size => Ok(()),
+            Some(_) => self.put(storage, Condition::Always).await,
+            None => self.put(storage, Condition::Absent).await,
+        }
+    }
+
+    async fn put(&self, storage: &dyn Storage, condition: Condition) -> Result<(), RegistryError> {
         let (file, at, size) = (Arc::clone(&self.file), self.at, self.size);
         let bytes = tokio::task::spawn_blocking(move || receive::read_part(&file, at, size)).await;
         let bytes = bytes.map_err(std::io::Error::other).and_then(|read| read);
         let bytes = bytes.map_err(|source| RegistryError::Spool { source })?;
-        storage.put(&path, bytes.into(), condition).await?;
+        storage.put(&in_tree(&self.path), bytes.into(), condition).await?;
         Ok(())
     }
 }
@@ -194,6 +207,7 @@ impl From<RegistryError> for ApiError {
             RegistryError::Event { source } => match &**source {
                 AppendError::History(_) => Self::new(StatusCode::FORBIDDEN, "not_allowed", chain(source)),
                 AppendError::Line(_) | AppendError::UnknownKind { .. } => malformed(source),
+                AppendError::FileFull { .. } => refused("file_full", &chain(source)),
                 source => Self::storage(source),
             },
             RegistryError::TooFewWitnesses(error) => {

@@ -115,6 +115,9 @@ impl Registry {
     async fn open_place(place: Place, absent: Absent, witnesses: &Witnesses) -> Result<Self, RegistryError> {
         let collector = Collector::new(witnesses)?;
         let Place { storage, folder, key, temporary } = place;
+        if folder.is_none() {
+            crate::storage::probe::probe(&*storage).await?;
+        }
         if storage.entry(&in_tree(layout::CONFIG)).await?.is_none() {
             match absent {
                 Absent::Found(seed) => found::found(&*storage, &key, seed).await?,
@@ -158,7 +161,11 @@ impl Registry {
             Err(RegistryError::TooFewWitnesses(_)) => return Ok(()),
             settled => writer.finish_unfinished(settled?).await?,
         }
-        writer.list_newest().await
+        // Nothing is installed by the search list, and most of it is there.
+        if let Err(error) = writer.list_newest().await {
+            tracing::error!("the search list was not repaired: {}", chain(&error));
+        }
+        Ok(())
     }
 
     /// Where the static files are, for messages. Any web server can serve them.
@@ -284,6 +291,18 @@ impl Registry {
     pub(crate) fn damaged_file(&self, path: &str, message: String) -> RegistryError {
         self.damaged(&in_tree(path), message)
     }
+}
+
+/// The key of the log of a registry that is only looked at.
+pub(crate) async fn log_key(storage: &dyn Storage) -> Result<NoteKey, RegistryError> {
+    if storage.entry(&in_tree(layout::CONFIG)).await?.is_none() {
+        return Err(RegistryError::NoRegistry { path: storage.place().into() });
+    }
+    let missing = || RegistryError::Damaged {
+        path: Path::new(&storage.place()).join(in_tree(layout::CONFIG)),
+        message: "it has no log key".to_owned(),
+    };
+    read_config(storage).await?.log.ok_or_else(missing)
 }
 
 async fn read_config(storage: &dyn Storage) -> Result<Config, RegistryError> {

@@ -14,6 +14,7 @@ use object_store::{
     RetryConfig, UpdateVersion,
 };
 
+use super::probe::PROBES;
 use super::{Condition, Entry, Fault, Pieces, Put, Storage, StorageError, Stored, Tag};
 
 /// How long a bucket that does not answer is tried again.
@@ -144,6 +145,11 @@ impl Storage for Bucket {
             self.entry_of(path, meta)
         });
         entries.collect()
+    }
+
+    /// What a start that was cut off tried out.
+    async fn temporary(&self) -> Result<Vec<Entry>, StorageError> {
+        self.list(PROBES).await
     }
 
     async fn remove(&self, path: &str) -> Result<(), StorageError> {

@@ -8,6 +8,7 @@ mod error;
 #[cfg(test)]
 mod faulty;
 mod folder;
+pub(crate) mod probe;
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -22,7 +23,7 @@ pub use bucket::BucketOptions;
 pub use error::{Fault, StorageError};
 #[cfg(test)]
 pub(crate) use faulty::{Faulty, When};
-pub(crate) use folder::Folder;
+pub(crate) use folder::{Folder, make_durable};
 
 /// The static files that everybody may read stand below this.
 pub(crate) const TREE: &str = "tree/";

@@ -15,6 +15,7 @@ use pocket_index::signature::SecretKey;
 use super::error::{WitnessFolderError, io_error};
 use super::state;
 use crate::error::chain;
+use crate::storage::make_durable;
 
 const KEY: &str = "witness.key";
 const VKEY: &str = "witness.vkey";
@@ -131,7 +132,7 @@ pub(super) fn lock(root: &Path, name: &str) -> Result<File, WitnessFolderError> 
 /// the new ones.
 pub(super) fn write(path: &Path, text: &str) -> Result<(), WitnessFolderError> {
     let folder = path.parent().expect("a file of a witness stands in its folder");
-    fs::create_dir_all(folder).map_err(io_error("create", folder))?;
+    make_durable(folder).map_err(io_error("create", folder))?;
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io_error("write in", folder))?;
     file.write_all(text.as_bytes()).map_err(io_error("write", path))?;
     file.as_file().sync_all().map_err(io_error("write", path))?;

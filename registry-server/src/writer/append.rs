@@ -93,7 +93,12 @@ impl Writer<'_> {
             return Ok(Some(Outcome::Added(Box::new(Added { history: view.history, receipt }))));
         }
         let proposal = match make(&view)? {
-            Step::There(receipt) => return Ok(Some(Outcome::There(receipt))),
+            Step::There(receipt) => {
+                for upload in uploads {
+                    upload.store_missing(self.registry.storage()).await?;
+                }
+                return Ok(Some(Outcome::There(receipt)));
+            }
             Step::Add(proposal) => proposal,
         };
         let Some(appended) = self.appended(&view, name, proposal).await? else { return Ok(None) };
@@ -156,14 +161,10 @@ impl Writer<'_> {
         if !self.decide(settled, &head).await? {
             return Ok(false);
         }
-        // Whoever decided before may have died before the search list.
-        if let Some(before) = settled.plugin.as_ref().filter(|before| **before != *appended.history.name())
-            && !self.registry.is_listed(settled.generation - 1)
-        {
-            self.list(before, None).await?;
+        if settled.plugin.as_ref() != Some(appended.history.name()) {
+            self.list_before(settled).await;
         }
         self.put_into_tree(&head, Some(&appended.history)).await?;
-        self.registry.listed(settled.generation);
         Ok(true)
     }
 }

@@ -6,6 +6,7 @@
 
 mod append;
 mod head;
+mod relist;
 mod settle;
 mod snapshot;
 #[cfg(test)]
@@ -24,6 +25,7 @@ use tokio::sync::MutexGuard;
 pub(crate) use append::{Outcome, Proposal, Step};
 pub(crate) use head::HEAD;
 use head::Head;
+pub(crate) use relist::Relisted;
 use snapshot::Snapshot;
 
 use crate::error::chain;
@@ -136,6 +138,7 @@ impl Writer<'_> {
         if !self.decide(settled, &head).await? {
             return Ok(false);
         }
+        self.list_before(settled).await;
         self.put_into_tree(&head, None).await?;
         Ok(true)
     }

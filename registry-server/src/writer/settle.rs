@@ -8,8 +8,10 @@ use pocket_index::record::History;
 
 use super::head::{Change, HEAD, Head};
 use super::{ATTEMPTS, Settled, Writer, back_off};
+use crate::RegistryError;
+use crate::error::chain;
+use crate::listing::{self, Changed};
 use crate::storage::{Condition, Put, in_tree};
-use crate::{RegistryError, listing};
 
 impl Writer<'_> {
     /// Puts what was decided into the tree, if a crash or witnesses that did not answer kept it out, and tells where the log is.
@@ -51,10 +53,10 @@ impl Writer<'_> {
             tokio::try_join!(line, try_join_all(files))?;
         }
         self.publish(head).await?;
-        match &head.change {
-            Some(change) => self.list(&change.plugin, history).await,
-            None => Ok(()),
+        if let Some(change) = &head.change {
+            self.list_or_tell(&change.plugin, history, head.generation).await;
         }
+        Ok(())
     }
 
     /// Adds the line to its file, unless it is there.
@@ -116,8 +118,25 @@ impl Writer<'_> {
         Err(RegistryError::Busy { attempts: ATTEMPTS })
     }
 
-    /// Puts a plugin into the search list as it is now. The list helps to find a plugin and is not part of what was decided.
-    pub(super) async fn list(&self, plugin: &PluginName, history: Option<&History>) -> Result<(), RegistryError> {
+    /// Puts a plugin into the search list as it is now. The list helps to find a plugin and is not part of what was decided: what was
+    /// decided holds without it, and who decides next tries again.
+    pub(super) async fn list_or_tell(&self, plugin: &PluginName, history: Option<&History>, generation: u64) {
+        match self.list(plugin, history).await {
+            Ok(()) => self.registry.listed(generation),
+            Err(error) => tracing::error!("`{plugin}` is not in the search list as it is: {}", chain(&error)),
+        }
+    }
+
+    /// Whoever decided before may have died before the search list.
+    pub(super) async fn list_before(&self, settled: &Settled) {
+        let before = settled.generation.saturating_sub(1);
+        if let Some(plugin) = settled.plugin.as_ref().filter(|_| !self.registry.is_listed(before)) {
+            self.list_or_tell(plugin, None, before).await;
+        }
+    }
+
+    /// Puts a plugin into the search list as it is now.
+    async fn list(&self, plugin: &PluginName, history: Option<&History>) -> Result<(), RegistryError> {
         let history = match history {
             Some(history) => history.clone(),
             None => {
@@ -128,7 +147,11 @@ impl Writer<'_> {
         for attempt in 0..ATTEMPTS {
             let stored = self.read(layout::SEARCH).await?;
             let content = stored.as_ref().map(|stored| stored.bytes.clone()).unwrap_or_default();
-            let Some(changed) = listing::with(&content, &history) else { return Ok(()) };
+            let changed = match listing::with(&content, &history) {
+                Changed::Same => return Ok(()),
+                Changed::List(changed) => changed,
+                Changed::Unreadable => return self.relist().await.map(drop),
+            };
             let condition = Condition::as_read(stored.as_ref());
             match self.storage().put(&in_tree(layout::SEARCH), changed.into(), condition).await? {
                 Put::Done(_) => return Ok(()),
@@ -138,13 +161,17 @@ impl Writer<'_> {
         Err(RegistryError::Busy { attempts: ATTEMPTS })
     }
 
-    /// Repairs what a crash between the checkpoint and the search list left.
+    /// Repairs what a crash between the checkpoint and the search list left, and a list that cannot be read.
     pub async fn list_newest(&self) -> Result<(), RegistryError> {
-        let Some(stored) = self.storage().read(HEAD).await? else { return Ok(()) };
-        let head = Head::parse(&stored.bytes).map_err(|message| self.registry.damaged(HEAD, message))?;
-        match &head.change {
-            Some(change) => self.list(&change.plugin, None).await,
-            None => Ok(()),
+        let stored = self.storage().read(HEAD).await?;
+        let head = stored.map(|stored| Head::parse(&stored.bytes)).transpose();
+        let head = head.map_err(|message| self.registry.damaged(HEAD, message))?;
+        if let Some(change) = head.and_then(|head| head.change) {
+            return self.list(&change.plugin, None).await;
+        }
+        match self.read(layout::SEARCH).await? {
+            Some(stored) if listing::is_readable(&stored.bytes) => Ok(()),
+            _ => self.relist().await.map(drop),
         }
     }
 

@@ -261,6 +261,46 @@ async fn a_head_that_contradicts_the_checkpoint_stops_everything() {
 }
 
 #[tokio::test]
+async fn a_newest_plugin_whose_file_cannot_be_read_stops_neither_a_start_nor_others() {
+    let ground = Ground::memory();
+    let registry = Arc::new(ground.open().await);
+    send(&registry, release("greeting", "1.0.0", "return 1", &author(1))).await;
+    let path = format!("{TREE}index/gr/ee/greeting");
+    let mut text = ground.storage.read(&path).await.expect("it is read").expect("it is there").bytes.to_vec();
+    text.extend(std::iter::repeat_n(b'x', pocket_index::record::MAX_FILE_BYTES));
+    ground.storage.put(&path, text.into(), Condition::Always).await.expect("it is written");
+    let again = Arc::new(ground.open().await);
+    let (status, text) = send(&again, release("other", "1.0.0", "return 2", &author(1))).await;
+    assert_eq!(status, StatusCode::CREATED, "{text}");
+    assert!(String::from_utf8_lossy(&ground.files().await["search.json"]).contains("\"other\""));
+}
+
+#[tokio::test]
+async fn who_signs_anew_lists_what_a_server_that_died_did_not() {
+    let ground = Ground::memory();
+    let (one, other) = (Arc::new(ground.open().await), ground.open().await);
+    let before = ground.files().await["search.json"].clone();
+    send(&one, release("greeting", "1.0.0", "return 1", &author(1))).await;
+    let list = format!("{TREE}search.json");
+    ground.storage.put(&list, before.into(), Condition::Always).await.expect("it is written");
+    other.write().await.refresh(crate::checkpoint::Age::Any).await.expect("it is signed");
+    assert!(String::from_utf8_lossy(&ground.files().await["search.json"]).contains("\"greeting\""));
+}
+
+#[tokio::test]
+async fn an_archive_that_got_lost_comes_back_when_it_is_published_again() {
+    let ground = Ground::memory();
+    let registry = Arc::new(ground.open().await);
+    let body = release("greeting", "1.0.0", "return 1", &author(1));
+    send(&registry, body.clone()).await;
+    let archive = ground.storage.list("tree/a/").await.expect("it is listed").remove(0);
+    ground.storage.remove(&archive.path).await.expect("it is removed");
+    let (status, text) = send(&registry, body).await;
+    assert_eq!(status, StatusCode::OK, "{text}");
+    assert_eq!(ground.published(registry.key()).await.len(), 1);
+}
+
+#[tokio::test]
 async fn a_line_that_an_older_program_left_without_a_checkpoint_is_finished() {
     let ground = Ground::memory();
     let registry = Arc::new(ground.open().await);

@@ -40,13 +40,13 @@ fn a_mirror_is_whole_grows_and_takes_nothing_that_was_changed() {
     let (url, to) = (format!("http://{}", server.address), folder.path().join("mirror"));
     let path = to.to_str().unwrap();
     let told = done(&["mirror", "--from", &url, path, "--log-key", &key.to_string()]);
-    assert!(told.contains("3 events, 2 plugins, 2 new archives"), "{told}");
+    assert!(told.contains("3 events, 2 of its 2 plugins, 2 new archives"), "{told}");
     assert_eq!(check(&files_in(&to), &key).len(), 3);
     let config = String::from_utf8(files_in(&to)["config.json"].clone()).unwrap();
     assert!(!config.contains("api/v1/"), "nobody publishes to a mirror: {config}");
     assert_eq!(publish(server.address, &release("third", "1.0.0", "return 3", &author(3))).status, 201);
     let told = done(&["mirror", "--from", &url, path]);
-    assert!(told.contains("4 events, 3 plugins, 1 new archives"), "{told}");
+    assert!(told.contains("4 events, 3 of its 3 plugins, 1 new archives"), "{told}");
     assert_eq!(check(&files_in(&to), &key).len(), 4);
     let before = files_in(&to);
     // A registry that was set back, or changed a line, is not followed.
@@ -95,7 +95,7 @@ fn what_was_exported_is_imported_elsewhere_and_checked() {
     assert_eq!(check(&files_in(&folder.path().join("imported")), &key).len(), 3);
     done(&["export", "--dir", &from, &path("some.tar"), "--plugin", "other"]);
     let told = done(&["import", &path("some.tar"), &path("some")]);
-    assert!(told.contains("1 plugins"), "{told}");
+    assert!(told.contains("1 of its 2 plugins"), "{told}");
     let mut bytes = std::fs::read(&file).unwrap();
     let place = bytes.windows(10).position(|window| window == b"For a test").unwrap();
     bytes[place] = b'B';
@@ -110,7 +110,11 @@ fn a_backup_of_a_running_registry_is_served_again() {
     let folder = tempfile::tempdir().unwrap();
     let server = served(&folder.path().join("registry"));
     let to = folder.path().join("backup");
+    let counts = "[{\"name\":\"greeting\",\"total\":3,\"days\":{}}]\n";
+    std::fs::create_dir_all(folder.path().join("registry/tree/stats")).unwrap();
+    std::fs::write(folder.path().join("registry/tree/stats/downloads.json"), counts).unwrap();
     done(&["backup", "--dir", folder.path().join("registry").to_str().unwrap(), to.to_str().unwrap()]);
+    assert_eq!(std::fs::read_to_string(to.join("tree/stats/downloads.json")).unwrap(), counts);
     drop(server);
     let restored = Program::on_folder(&to, &[]);
     assert_eq!(publish(restored.address, &release("third", "1.0.0", "return 3", &author(3))).status, 201);

@@ -30,10 +30,12 @@ impl Nginx {
             .replace("/var/lib/pocket-registry", registry.to_str().unwrap())
             .replace("127.0.0.1:7878", &server.to_string());
         let configuration = format!(
-            "daemon off; user root; pid nginx.pid; error_log stderr error; events {{}}\nhttp {{ access_log off;\n\
+            "daemon off; user www-data; pid nginx.pid; error_log stderr error; events {{}}\nhttp {{ access_log off;\n\
              client_body_temp_path b; proxy_temp_path p; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;\n{site} }}\n"
         );
         std::fs::write(folder.join("nginx.conf"), configuration).unwrap();
+        // nginx works as a user of its own, which may look into both, as into what stands below /var.
+        assert!(Command::new("chmod").arg("755").args([folder, registry]).status().unwrap().success());
         let child = Command::new("nginx").arg("-p").arg(folder).args(["-c", "nginx.conf"]).spawn();
         let address = ([127, 0, 0, 1], port).into();
         let nginx = Self(child.expect("nginx is installed: ./test installs it"), address);
@@ -51,6 +53,12 @@ fn block(number: usize) -> &'static str {
     PAGE.split("```nginx\n").nth(number).expect("the page has it").split("```").next().expect("it ends")
 }
 
+/// Lines for the server's block that the page names, by something that stands in them.
+fn lines(with: &str) -> &'static str {
+    let mut blocks = PAGE.split("```conf\n").skip(1).filter_map(|rest| rest.split("```").next());
+    blocks.find(|lines| lines.contains(with)).expect("the page has them")
+}
+
 impl Drop for Nginx {
     fn drop(&mut self) {
         let pid = self.0.id().to_string();
@@ -63,8 +71,6 @@ impl Drop for Nginx {
 fn nginx_serves_the_files_and_hands_publishes_on() {
     let (folder, scratch) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let server = Program::on_folder(folder.path(), &["--behind-proxy"]);
-    // Other users may look into the folder, as into one below /var/lib.
-    assert!(Command::new("chmod").arg("755").arg(folder.path()).status().unwrap().success());
     let nginx = Nginx::start(scratch.path(), folder.path(), server.address);
     let body = release("greeting", "1.0.0", "return 1", &author(1));
     assert_eq!(publish(nginx.1, &body).code(), "token_needed");
@@ -86,6 +92,31 @@ fn nginx_serves_the_files_and_hands_publishes_on() {
     for private in ["/registry.key", "/head.json", "/metrics", "/../registry.key"] {
         assert_ne!(get(nginx.1, private).status, 200, "{private}");
     }
+    for page in ["/", "/search?q=greeting", "/categories", "/plugins/greeting", "/verify"] {
+        let answer = get(nginx.1, page);
+        assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/html; charset=utf-8")), "{page}");
+    }
+    let front = get(nginx.1, "/").text();
+    let style = front.split("href=\"").find(|rest| rest.starts_with("/assets/")).expect("it has a stylesheet");
+    assert_eq!(get(nginx.1, style.split('"').next().unwrap()).status, 200);
+}
+
+#[test]
+fn nginx_hands_archives_on_so_that_they_are_counted_and_publishes_of_some_alone() {
+    let (folder, scratch) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut server = Program::on_folder(folder.path(), &["--with-bundled", "--behind-proxy"]);
+    let more = [lines("^~ /a/"), lines("deny all")].concat().replace("127.0.0.1:7878", &server.address.to_string());
+    let nginx = Nginx::start_with(scratch.path(), folder.path(), server.address, &more);
+    let index = get(nginx.1, "/index/re/di/redis-cache").text();
+    let line: serde_json::Value = serde_json::from_str(index.lines().next().unwrap()).unwrap();
+    let digest = line["event"]["archives"][0]["sha256"].as_str().unwrap().trim_start_matches("sha256:").to_owned();
+    let archive = get(nginx.1, &format!("/a/{}/{digest}.tar.gz", &digest[..2]));
+    assert_eq!((archive.status, archive.header("cache-control")), (200, Some("public, max-age=31536000, immutable")));
+    assert_eq!(publish(nginx.1, &release("greeting", "1.0.0", "return 1", &author(1))).status, 403);
+    server.terminate();
+    server.wait();
+    let counts = std::fs::read_to_string(folder.path().join("tree/stats/downloads.json")).unwrap();
+    assert!(counts.contains(r#""name":"redis-cache","total":1"#), "{counts}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod accounts;
 mod bucket;
 mod copies;
 mod crashes;
+mod durable;
 mod hosting;
 mod http;
 mod limits;
