@@ -17,3 +17,4 @@ mod operating;
 mod program;
 mod publishing;
 mod reading;
+mod seaweed;
