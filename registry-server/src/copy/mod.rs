@@ -25,7 +25,7 @@ use crate::config::Source;
 use crate::error::chain;
 use crate::storage::{Condition, Folder, Storage, in_tree};
 use check::{Log, read_log};
-use http::Remote;
+pub(crate) use http::Remote;
 
 /// How many files are fetched at once.
 const AT_ONCE: usize = 16;

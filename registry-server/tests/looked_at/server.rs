@@ -22,6 +22,7 @@ impl Running {
             witnesses: Witnesses::default(),
             tls: None,
             limits: Limits::default(),
+            upstream: None,
         };
         let (stop, stopped) = oneshot::channel();
         let (tell, told) = std::sync::mpsc::channel();
