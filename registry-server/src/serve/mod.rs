@@ -31,7 +31,7 @@ use crate::error::{ApiError, chain};
 use crate::files::Served;
 use crate::pull::Pull;
 use crate::routes::{Service, copy_router, router};
-use crate::{Registry, RegistryError, checkpoint, stats};
+use crate::{Registry, RegistryError, checkpoint, listing, stats};
 use guard::Guarded;
 use metrics::Kind;
 pub(crate) use metrics::Metrics;
@@ -145,6 +145,7 @@ impl Server {
         let web = Arc::clone(&service.web);
         web.begin().await;
         let _counting = stats::keep_counting(&web.counter, &registry);
+        let _filing = listing::keep_short(&registry, &web.counter);
         let metrics = Arc::clone(&service.metrics);
         self.answer(router(service), metrics, limits, stop).await;
         if let Err(error) = web.counter.flush(&registry).await {
