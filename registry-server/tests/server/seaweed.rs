@@ -125,7 +125,8 @@ fn spawn(folder: &Path, [s3, master, volume, filer, admin]: [u16; PORTS]) -> Chi
         .arg("mini")
         .arg(format!("-dir={}", data.display()))
         .args(["-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-bucket=pocket", "-admin.ui=false", "-webdav=false"])
-        // Its default is one port for all servers of a machine, as it is for metrics.
+        // What nobody needs here listens on one port for all servers of a machine, and the second to start ends with that.
+        .arg("-s3.port.lance=0")
         .args([format!("-admin.port={admin}"), "-metricsPort=0".to_owned(), "-master.telemetry=false".to_owned()])
         .args(["-s3.port.iceberg=0", &format!("-s3.port={s3}"), &format!("-master.port={master}")])
         .args([format!("-volume.port={volume}"), format!("-filer.port={filer}")])
