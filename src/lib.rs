@@ -36,6 +36,7 @@
 //! | `~/.pocket/sdk/<version>/` | [`ops`]: the kits that `plugin create` builds on | compilers |
 //! | `~/.pocket/stores` | [`home`]: folders that `--dir` installed to | [`ops`] |
 //! | `~/.pocket/keys/<name>.key` | [`home`], mode 0600 | [`home`] |
+//! | `~/.pocket/credentials.toml` | [`home`], mode 0600: tokens, by the URL of their registry | [`ops`] |
 //! | `~/.pocket/trust/<id>.toml` | [`registry`]: a registry's keys, newest checkpoint, newest events and revoked versions | [`registry`], [`ops`] |
 //! | `~/.pocket/trust/keys.toml` | [`home`]: publishers' keys that the user trusts or distrusts | [`ops`] |
 //! | `~/.pocket/trust/publishers/` | [`home`]: who signed a forge's releases | [`ops`] |

@@ -24,6 +24,7 @@ pub mod record;
 pub mod repository;
 pub mod search;
 pub mod signature;
+pub mod staged;
 pub mod stats;
 pub mod time;
 pub mod tree;

@@ -6,14 +6,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use pocket_index::log::NoteKey;
 use reqwest::Url;
 use serde::Deserialize;
 
 use crate::config::{
-    DEFAULT_RECOVERY_DELAY, Exposure, Limits, Options, PATIENCE, Seed, Source, WitnessAt, WitnessAtError, Witnesses,
-    parse_recovery_delay,
+    DEFAULT_RECOVERY_DELAY, Exposure, Limits, Options, PATIENCE, Seed, Source, Tokens, WitnessAt, WitnessAtError,
+    Witnesses, parse_recovery_delay,
 };
 use crate::error::io_error;
 use crate::{BucketOptions, RegistryError, TlsFiles, Upstream};
@@ -68,6 +68,9 @@ pub struct ServeArguments {
     /// Listen on an address that other machines reach: a proxy in front does TLS
     #[arg(long, env = "POCKET_REGISTRY_BEHIND_PROXY")]
     behind_proxy: bool,
+    /// Whether whoever writes needs a token [default: `required` where other machines reach the server, else `optional`]
+    #[arg(long, value_enum, value_name = "RULE", env = "POCKET_REGISTRY_TOKENS")]
+    tokens: Option<TokenRule>,
     /// The certificate that the server proves itself with, and those above it, in PEM
     #[arg(long, value_name = "FILE", env = "POCKET_REGISTRY_TLS_CERT", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
@@ -89,6 +92,16 @@ pub struct ServeArguments {
     #[command(flatten)]
     #[serde(flatten)]
     limits: LimitArguments,
+}
+
+/// Whether whoever writes needs a token.
+#[derive(Debug, Clone, Copy, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum TokenRule {
+    /// The signatures of a plugin's owners are enough.
+    Optional,
+    /// A token, too.
+    Required,
 }
 
 /// How much of a server anybody gets.
@@ -192,17 +205,29 @@ impl ServeArguments {
             (Some(url), None) => return Err(wrong(format!("say where `{url}` is kept: --dir FOLDER"))),
             (None, _) => None,
         };
+        let address = self.addr.or(file.addr).unwrap_or(ADDRESS);
+        let exposure = if self.behind_proxy || file.behind_proxy { Exposure::BehindProxy } else { Exposure::Loopback };
         Ok(Options {
             upstream,
             source: place.source(seed)?.unwrap_or(Source::Bundled),
-            address: self.addr.or(file.addr).unwrap_or(ADDRESS),
-            exposure: if self.behind_proxy || file.behind_proxy { Exposure::BehindProxy } else { Exposure::Loopback },
+            address,
+            exposure,
+            tokens: self.tokens.or(file.tokens).map_or_else(|| Tokens::usual(address, exposure), Tokens::from),
             recovery_delay: delay
                 .map_or(Ok(DEFAULT_RECOVERY_DELAY), |delay| parse_recovery_delay(&delay).map_err(wrong))?,
             witnesses,
             tls: tls.map(|(certificate, key)| TlsFiles { certificate, key }),
             limits: self.limits.or(file.limits),
         })
+    }
+}
+
+impl From<TokenRule> for Tokens {
+    fn from(rule: TokenRule) -> Self {
+        match rule {
+            TokenRule::Optional => Self::Optional,
+            TokenRule::Required => Self::Required,
+        }
     }
 }
 

@@ -67,6 +67,16 @@ pub enum Exposure {
     BehindProxy,
 }
 
+/// Whether whoever writes must have a token. Who may sign say a plugin's owners in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tokens {
+    /// Signatures are enough.
+    #[default]
+    Optional,
+    /// A token, too.
+    Required,
+}
+
 /// What a server is told when it starts.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -76,6 +86,8 @@ pub struct Options {
     pub address: SocketAddr,
     /// Who may reach it.
     pub exposure: Exposure,
+    /// Whether whoever writes must have a token.
+    pub tokens: Tokens,
     /// How long a recovery must wait at least before its owners count, in seconds.
     pub recovery_delay: u64,
     /// Who cosigns its checkpoints.
@@ -130,6 +142,7 @@ impl Options {
             source,
             address,
             exposure: Exposure::Loopback,
+            tokens: Tokens::Optional,
             recovery_delay: DEFAULT_RECOVERY_DELAY,
             witnesses: Witnesses::default(),
             tls: None,
@@ -223,6 +236,16 @@ impl FromStr for WitnessAt {
         }
         let key = key.parse().map_err(|cause| error(format!("{cause}")))?;
         Ok(Self { url, key })
+    }
+}
+
+impl Tokens {
+    /// What holds if nobody says: strangers need a token, and whoever is on this machine does not.
+    pub(crate) fn usual(address: SocketAddr, exposure: Exposure) -> Self {
+        match exposure {
+            Exposure::Loopback if address.ip().is_loopback() => Self::Optional,
+            _ => Self::Required,
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTimeError;
 
 use axum::Json;
-use axum::http::header::RETRY_AFTER;
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use pocket_index::append::AppendError;
@@ -13,6 +13,7 @@ use pocket_index::name::PluginName;
 use pocket_index::signature::PublicKey;
 use serde::Serialize;
 
+use crate::accounts::TokenError;
 use crate::collect::TooFewWitnesses;
 use crate::config::MAX_WITNESSES;
 use crate::storage::{Fault, StorageError};
@@ -29,6 +30,9 @@ pub enum RegistryError {
         /// The bucket.
         bucket: String,
     },
+    /// A token cannot be made, found or revoked.
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// A setting makes no sense.
     #[error("{message}")]
     Setting {
@@ -286,6 +290,11 @@ impl IntoResponse for ApiError {
         let mut response = (self.status, body).into_response();
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            response
+                .headers_mut()
+                .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"Pocket registry\""));
         }
         response
     }

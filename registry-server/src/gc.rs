@@ -1,5 +1,5 @@
 //! What nothing names any more is removed: archives that no line has, begun tiles whose full one is there, files that were searched in
-//! before, and what a crash left half-written.
+//! before, releases that waited too long for signatures, and what a crash left half-written.
 //!
 //! Writers go on meanwhile. What is younger than a day is left alone, and a publish writes an archive anew that is older than an
 //! hour; so nothing is removed that a line is about to name.
@@ -13,6 +13,7 @@ use pocket_index::search::Listing;
 
 use crate::RegistryError;
 use crate::config::Source;
+use crate::publish::staged::{self, STAGED};
 use crate::storage::{Entry, Storage, TREE, in_tree};
 use crate::writer::decided_line;
 
@@ -35,6 +36,8 @@ pub(crate) struct Removed {
     pub tiles: usize,
     pub lists: usize,
     pub temporary: usize,
+    /// Of releases that waited too long for signatures.
+    pub staged: usize,
     pub bytes: u64,
 }
 
@@ -67,6 +70,12 @@ async fn collect_in(storage: &dyn Storage, mode: Mode, now: SystemTime) -> Resul
     let named = named_index(storage).await?;
     for entry in lists.iter().filter(|entry| is_old(entry) && Some(&entry.path) != named.as_ref()) {
         removed.lists += 1;
+        removed.take(storage, entry, mode).await?;
+    }
+    let seconds = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let abandoned = staged::abandoned(storage, seconds).await?;
+    for entry in storage.list(STAGED).await?.iter().filter(|entry| is_old(entry) && abandoned.contains(&entry.path)) {
+        removed.staged += 1;
         removed.take(storage, entry, mode).await?;
     }
     for entry in storage.temporary().await?.iter().filter(|entry| is_old(entry)) {
@@ -149,6 +158,17 @@ mod tests {
         {
             storage.put(path, "x".into(), Condition::Always).await.expect("it is written");
         }
+        // One waits, one waited too long, and of one the record is gone.
+        let waits = |since: u64| format!(r#"{{"event":"","signatures":[],"by":null,"staged":{since}}}"#);
+        for (path, content) in [
+            ("staged/geo/1.0.0.json", waits(u64::MAX)),
+            ("staged/geo/1.0.0/00.tar.gz", "x".to_owned()),
+            ("staged/geo/1.1.0.json", waits(1)),
+            ("staged/geo/1.1.0/00.tar.gz", "x".to_owned()),
+            ("staged/geo/1.0.0-a/00.tar.gz", "x".to_owned()),
+        ] {
+            storage.put(path, content.into(), Condition::Always).await.expect("it is written");
+        }
         let now = SystemTime::now();
         let young = collect_in(&storage, Mode::Remove, now).await.expect("it is looked at");
         assert_eq!(young, Removed::default());
@@ -156,7 +176,8 @@ mod tests {
         let told = collect_in(&storage, Mode::Tell, later).await.expect("it is looked at");
         assert_eq!(collect_in(&storage, Mode::Remove, later).await.expect("it is removed"), told);
         // Of the bundled registry, every tile of hashes as it grew.
-        assert_eq!((told.archives, told.tiles, told.lists), (1, 8, 1));
-        assert_eq!(storage.list("").await.expect("it is listed").len(), all + 4 - 10);
+        assert_eq!((told.archives, told.tiles, told.lists, told.staged), (1, 8, 1, 3));
+        assert!(storage.read("staged/geo/1.0.0/00.tar.gz").await.expect("it is read").is_some());
+        assert_eq!(storage.list("").await.expect("it is listed").len(), all + 9 - 13);
     }
 }

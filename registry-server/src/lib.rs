@@ -7,7 +7,8 @@
 //! | room | what it does |
 //! |---|---|
 //! | `serve` | connections, TLS, limits, metrics |
-//! | `routes`, `files`, `access` | what is answered, static files, who may write |
+//! | `routes`, `files` | what is answered, static files |
+//! | `accounts`, `access` | tokens; who may read and write |
 //! | `web`, `pages`, `api` | what people see, and what their tools ask |
 //! | `catalog`, `details`, `stats`, `view` | the search list, what stands in archives, downloads, and one plugin of all that |
 //! | `publish` | takes an event and its archives in and checks them |
@@ -19,6 +20,7 @@
 //! | `arguments` | options as they are typed, set or written |
 
 mod access;
+mod accounts;
 mod api;
 pub mod arguments;
 mod catalog;
@@ -48,11 +50,12 @@ mod web;
 pub mod witness;
 mod writer;
 
+pub use accounts::{Scope, TokenCommand, TokenError};
 pub use checkpoint::{Refreshed, refresh};
 pub use collect::{AskError, TooFewWitnesses};
 pub use config::{
-    DEFAULT_RECOVERY_DELAY, Exposure, Limits, Options, PATIENCE, Seed, Source, WitnessAt, WitnessAtError, Witnesses,
-    parse_recovery_delay,
+    DEFAULT_RECOVERY_DELAY, Exposure, Limits, Options, PATIENCE, Seed, Source, Tokens, WitnessAt, WitnessAtError,
+    Witnesses, parse_recovery_delay,
 };
 pub use error::RegistryError;
 pub use operate::{Done, Operation};

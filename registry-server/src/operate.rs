@@ -8,9 +8,10 @@ use pocket_index::name::PluginName;
 use reqwest::Url;
 use serde_json::{Value, json};
 
+use crate::accounts::{self, TokenCommand};
 use crate::arguments::PlaceArguments;
 use crate::config::{DEFAULT_RECOVERY_DELAY, Seed};
-use crate::copy::{self, Copied, Wanted};
+use crate::copy::{self, Copied, Secret, Wanted};
 use crate::gc::{self, Removed};
 use crate::{Registry, RegistryError};
 
@@ -28,9 +29,13 @@ pub enum Operation {
     Import(ImportArguments),
     /// Copy a registry, while it is served, into a folder from which it can be served again; of a folder with its private key
     Backup(BackupArguments),
-    /// Remove what nothing names any more: archives of publishes that failed, begun tiles that are full by now. Nothing younger than
+    /// Remove what nothing names any more: archives of publishes that failed, begun tiles that are full by now, staged releases that
+    /// waited too long. Nothing younger than
     /// a day is touched, and the registry may be served meanwhile
     Gc(GcArguments),
+    /// Make, list and revoke the tokens that a server asks for
+    #[command(subcommand)]
+    Token(TokenCommand),
 }
 
 /// What [`Operation::Init`] is told.
@@ -41,6 +46,9 @@ pub struct InitArguments {
     /// Start with the plugins of the bundled registry
     #[arg(long)]
     with_bundled: bool,
+    /// Nobody reads it without a token: neither index nor archives, API or pages. Of one that is there, too
+    #[arg(long)]
+    private: bool,
 }
 
 /// What [`Operation::Mirror`] is told.
@@ -109,7 +117,7 @@ pub struct GcArguments {
 /// What is copied.
 #[derive(Debug, Args)]
 pub struct FromArguments {
-    /// A registry or copy that a web server serves
+    /// A registry or copy that a web server serves; POCKET_TOKEN holds the token for a private one
     #[arg(long, value_name = "URL", conflicts_with_all = ["dir", "bucket"])]
     from: Option<Url>,
     #[command(flatten)]
@@ -132,9 +140,11 @@ impl Operation {
     /// Why not.
     pub async fn run(self) -> Result<Done, RegistryError> {
         match self {
-            Self::Init(InitArguments { place, with_bundled }) => {
-                init(&place, if with_bundled { Seed::Bundled } else { Seed::Empty }).await
+            Self::Init(InitArguments { place, with_bundled, private }) => {
+                let readers = if private { Readers::TokenHolders } else { Readers::AsBefore };
+                init(&place, if with_bundled { Seed::Bundled } else { Seed::Empty }, readers).await
             }
+            Self::Token(command) => accounts::run(command).await,
             Self::Mirror(MirrorArguments { from, to, plugin, log_key }) => {
                 copied("copied", &to, &copy::mirror(&from.from()?, &to, &wanted(plugin), log_key.as_ref()).await?)
             }
@@ -155,9 +165,21 @@ impl Operation {
     }
 }
 
-async fn init(place: &PlaceArguments, seed: Seed) -> Result<Done, RegistryError> {
+/// Who may read a registry that is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Readers {
+    /// Everybody of a new one; of one that is there, whoever could before.
+    AsBefore,
+    /// Who has a token.
+    TokenHolders,
+}
+
+async fn init(place: &PlaceArguments, seed: Seed, readers: Readers) -> Result<Done, RegistryError> {
     let source = place.source(seed)?.ok_or(RegistryError::NoPlace)?;
     let registry = Registry::open(&source, DEFAULT_RECOVERY_DELAY).await?;
+    if readers == Readers::TokenHolders {
+        registry.make_private().await?;
+    }
     let (place, key) = (registry.place(), registry.key());
     let fingerprint = key.public().fingerprint().to_string();
     Ok(Done {
@@ -169,7 +191,14 @@ async fn init(place: &PlaceArguments, seed: Seed) -> Result<Done, RegistryError>
 impl FromArguments {
     fn from(self) -> Result<copy::From, RegistryError> {
         match self.from {
-            Some(url) => Ok(copy::From::Url(url)),
+            Some(url) => {
+                // Not on the command line, where every user of the machine could read it.
+                let token = std::env::var("POCKET_TOKEN").ok().filter(|text| !text.is_empty());
+                let wrong =
+                    || RegistryError::Setting { message: "what POCKET_TOKEN holds cannot be a token".to_owned() };
+                let token = token.map(|text| Secret::new(&text).ok_or_else(wrong)).transpose()?;
+                Ok(copy::From::Url(url, token))
+            }
             None => source(&self.place).map(copy::From::Place),
         }
     }
@@ -197,12 +226,13 @@ fn copied(verb: &str, to: &std::path::Path, copied: &Copied) -> Result<Done, Reg
 }
 
 fn removed(removed: &Removed, mode: gc::Mode) -> Done {
-    let Removed { archives, tiles, lists, temporary, bytes } = removed;
+    let Removed { archives, tiles, lists, temporary, staged, bytes } = removed;
     let verb = if mode == gc::Mode::Tell { "would remove" } else { "removed" };
     Done {
         told: format!(
-            "{verb} {archives} archives, {tiles} begun tiles and bundles, {lists} old search lists, {temporary} temporary files: {bytes} bytes\n"
+            "{verb} {archives} archives, {tiles} begun tiles and bundles, {lists} old search lists, {temporary} temporary files, \
+             {staged} files of staged releases: {bytes} bytes\n"
         ),
-        document: json!({ "archives": archives, "tiles": tiles, "lists": lists, "temporary": temporary, "bytes": bytes }),
+        document: json!({ "archives": archives, "tiles": tiles, "lists": lists, "staged": staged, "temporary": temporary, "bytes": bytes }),
     }
 }

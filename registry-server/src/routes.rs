@@ -12,13 +12,13 @@ use axum::{Router, extract::Request};
 use pocket_index::layout;
 use tokio::sync::Semaphore;
 
-use crate::config::Limits;
+use crate::config::{Limits, Tokens};
 use crate::error::ApiError;
 use crate::files::Served;
 use crate::serve::Metrics;
 use crate::storage::in_tree;
 use crate::web::{self, Web};
-use crate::{Registry, files, publish};
+use crate::{Registry, access, accounts, files, publish};
 
 /// What the routes that write and those about the server itself share.
 #[derive(Debug)]
@@ -29,13 +29,20 @@ pub(crate) struct Service {
     /// As many publishes as memory is meant for.
     pub publishing: Semaphore,
     pub web: Arc<Web>,
+    /// Whether whoever writes must have a token.
+    pub tokens: Tokens,
 }
 
 impl Service {
     pub fn new(registry: Arc<Registry>, limits: Limits) -> Self {
         let publishing = Semaphore::new(limits.publishes.max(1));
         let web = Arc::new(Web::new(Arc::clone(&registry)));
-        Self { registry, limits, metrics: Arc::default(), publishing, web }
+        Self { registry, limits, metrics: Arc::default(), publishing, web, tokens: Tokens::default() }
+    }
+
+    /// The same, which may ask whoever writes for a token.
+    pub fn asking_for(self, tokens: Tokens) -> Self {
+        Self { tokens, ..self }
     }
 }
 
@@ -43,16 +50,21 @@ impl Service {
 pub(crate) fn router(service: Arc<Service>) -> Router {
     let files = Router::new().fallback(files::serve).with_state(service.registry.files());
     let files = files.layer(from_fn_with_state(Arc::clone(&service.web), count));
-    let pages_and_api = web::router(&service.web);
-    Router::new()
+    let (accounts, described) = accounts::described().merge(publish::staged::described()).split_for_parts();
+    let pages_and_api = web::router(&service.web, described);
+    let is_private = service.registry.is_private();
+    let guard = from_fn_with_state(Arc::clone(&service), access::guard);
+    let router = Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/api/v1/publish", put(publish::publish))
+        .merge(accounts)
         .with_state(service)
         .merge(pages_and_api)
         .method_not_allowed_fallback(async |method: Method| ApiError::wrong_method(&method))
-        .fallback_service(files)
+        .fallback_service(files);
+    if is_private { router.layer(guard) } else { router }
 }
 
 /// What a copy answers that is fetched as it is asked for: static files, and how the server is.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use pocket_index::name::PluginName;
 use pocket_index::stats::Day;
+use utoipa::openapi::OpenApi;
 
 use crate::catalog::Catalog;
 use crate::details::Details;
@@ -47,7 +48,7 @@ impl Web {
     }
 }
 
-/// The routes of the pages and of the API that reads.
-pub(crate) fn router(web: &Arc<Web>) -> Router {
-    api::router(Arc::clone(web)).merge(pages::router(Arc::clone(web)))
+/// The routes of the pages and of the API that reads. What is described elsewhere stands in the API's document, too.
+pub(crate) fn router(web: &Arc<Web>, described: OpenApi) -> Router {
+    api::router(Arc::clone(web), described).merge(pages::router(Arc::clone(web)))
 }

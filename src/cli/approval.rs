@@ -58,6 +58,26 @@ impl Approver for Approval<'_> {
     }
 }
 
+/// What somebody said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Yes.
+    Yes,
+    /// Anything else.
+    No,
+    /// There is nobody to ask.
+    NobodyThere,
+}
+
+/// Asks the person at the terminal whether a release that was shown is to be signed.
+pub fn ask_to_sign(output: &Output) -> Result<Answer, OpsError> {
+    if !output.can_ask() {
+        return Ok(Answer::NobodyThere);
+    }
+    let answer = question("Sign it? What you sign is published as yours. [y/N] ")?;
+    Ok(if is_yes(&answer) { Answer::Yes } else { Answer::No })
+}
+
 fn sentence(ask: &Ask) -> String {
     format!("`{}` {} {}", ask.name, ask.version, ask.sentences.join(", "))
 }

@@ -3,6 +3,7 @@
 mod find;
 mod key;
 mod owner;
+mod publish;
 #[cfg(feature = "registry")]
 mod registry;
 mod run;
@@ -25,6 +26,7 @@ pub use key::KeyCommand;
 #[cfg(feature = "registry")]
 pub use owner::RecoverArguments;
 pub use owner::{AcceptArguments, OwnerCommand};
+pub use publish::{ApproveArguments, DEFAULT_KEY, LoginArguments, PublishArguments, SignArguments};
 #[cfg(feature = "registry")]
 pub use registry::{DemoArguments, RegistryCommand};
 pub use run::{
@@ -190,6 +192,20 @@ pub enum PluginCommand {
     Pack(PackArguments),
     /// Pack, sign and upload a plugin
     Publish(PublishArguments),
+    /// List the releases that wait for signatures
+    Staged {
+        #[command(flatten)]
+        registry: RegistryArguments,
+    },
+    /// Look at a release that waits, and sign it: the last signature that is needed publishes it
+    Approve(ApproveArguments),
+    /// Keep a token for a registry, if the registry takes it; it is asked for, or read with --token-stdin
+    Login(LoginArguments),
+    /// Forget the token for a registry
+    Logout {
+        #[command(flatten)]
+        registry: RegistryArguments,
+    },
     /// Say that a version should not be picked anew; locks that hold it keep it
     Yank(WithdrawArguments),
     /// Take a yank back
@@ -402,30 +418,6 @@ pub struct PackArguments {
     pub sign: bool,
     /// The key that signs; several may
     #[arg(long, value_name = "NAME", default_value = "default", requires = "sign")]
-    pub key: Vec<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct PublishArguments {
-    /// A folder, a single file (`.lua`, `.wasm`, `.so`), or archives of one version, one for each target
-    #[arg(required = true, value_name = "FOLDER|FILE")]
-    pub sources: Vec<PathBuf>,
-    /// The version that it must have; a single file without a manifest gets it
-    #[arg(long)]
-    pub version: Option<Version>,
-    #[command(flatten)]
-    pub sign: SignArguments,
-    /// Check and sign, upload nothing
-    #[arg(long)]
-    pub dry_run: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct SignArguments {
-    #[command(flatten)]
-    pub registry: RegistryArguments,
-    /// The key that signs; several where more than one owner must
-    #[arg(long, value_name = "NAME", default_value = "default")]
     pub key: Vec<String>,
 }
 

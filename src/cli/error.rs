@@ -1,8 +1,11 @@
 //! One table from errors to what a person reads: the sentence, its causes, the next step, the exit code.
 
+mod accounts;
 mod direct;
 mod local;
 mod runs;
+#[cfg(feature = "registry")]
+mod server;
 mod shelf;
 
 use std::io;
@@ -10,7 +13,7 @@ use std::io;
 use pocket_index::archive::ArchiveError;
 use pocket_index::verify::VerifyError;
 #[cfg(feature = "registry")]
-use pocket_registry::witness::{Refusal, WitnessFolderError};
+use pocket_registry::witness::Refusal;
 use serde::Serialize;
 
 use crate::engine::CallErrorKind;
@@ -167,6 +170,8 @@ fn hint(error: &OpsError) -> Option<String> {
         OpsError::Package { .. } => {
             Some("`pocket plugin pack FOLDER` makes an archive that registries take".to_owned())
         }
+        OpsError::Account(error) => Some(accounts::hint(error)),
+        OpsError::Publish(error) => accounts::publish_hint(error),
         OpsError::Direct(error) => direct::hint(error),
         OpsError::UnaskedImport { source, .. } => Some(import_hint(source)),
         OpsError::Local(error) => local::hint(error),
@@ -221,11 +226,11 @@ fn hint(error: &OpsError) -> Option<String> {
         OpsError::Runs(error) => runs::hint(error),
         OpsError::FolderInUse { .. } => Some("name an empty or a new folder".to_owned()),
         #[cfg(feature = "registry")]
-        OpsError::Server(error) => server_hint(error),
+        OpsError::Server(error) => server::server_hint(error),
         #[cfg(feature = "registry")]
-        OpsError::WitnessFolder(error) => witness_hint(error),
+        OpsError::WitnessFolder(error) => server::witness_hint(error),
         #[cfg(feature = "registry")]
-        OpsError::NotCosigned { source, .. } => refusal_hint(source),
+        OpsError::NotCosigned { source, .. } => server::refusal_hint(source),
         _ => None,
     }
 }
@@ -334,7 +339,7 @@ fn registry_hint(error: &RegistryError) -> Option<String> {
         }
         RegistryError::Archive { source, .. } => Some(archive_hint(source)),
         RegistryError::Memory { source, .. } => home_hint(source),
-        RegistryError::PublishRefused { .. } => None,
+        RegistryError::PublishRefused { code, .. } => accounts::refused_hint(code),
     }
 }
 
@@ -376,6 +381,8 @@ fn transport_hint(error: &TransportError) -> Option<String> {
             "the server has a trouble of its own; try again later".to_owned()
         }
         TransportError::Redirected { .. } => "give the address that it leads to, if you trust that".to_owned(),
+        TransportError::Stalled { .. } => "publish again: what was taken already is not taken twice".to_owned(),
+        TransportError::Denied { sent, .. } => accounts::denied_hint(*sent),
         TransportError::Offline { .. } => "repeat the command once without --offline".to_owned(),
         _ => return None,
     })
@@ -408,6 +415,9 @@ fn home_hint(error: &HomeError) -> Option<String> {
             format!("if that was a mistake, take it out of `{}`", path.display())
         }
         HomeError::KeyExists { .. } => "choose another name; a key is never replaced".to_owned(),
+        HomeError::TokensExposed { path, .. } => {
+            format!("`chmod 600 {}`; if others had access, have the tokens revoked", path.display())
+        }
         HomeError::KeyExposed { path, .. } => {
             format!("`chmod 600 {}`; if others had access, make a new key", path.display())
         }
@@ -425,63 +435,6 @@ fn run_hint(error: &RunError) -> Option<String> {
         CallErrorKind::Retryable => {
             "add `retry: {max_attempts: 3}` to the node, or a connection with `when: error`".to_owned()
         }
-        _ => return None,
-    })
-}
-
-#[cfg(feature = "registry")]
-fn server_hint(error: &pocket_registry::RegistryError) -> Option<String> {
-    use pocket_registry::RegistryError as Server;
-    Some(match error {
-        Server::Listen { .. } => "another program may listen there; `--addr 127.0.0.1:0` takes a free port".to_owned(),
-        Server::Exposed { .. } => {
-            "give it --tls-cert and --tls-key, or put a proxy with TLS in front of it and give --behind-proxy"
-                .to_owned()
-        }
-        Server::Busy { .. } => "other servers write to the same bucket; try again".to_owned(),
-        Server::NoCopy { .. } => "nothing that was copied is used; report it to who runs that registry".to_owned(),
-        Server::Exists { .. } => "name another file".to_owned(),
-        Server::Witnesses { .. } => "name each witness with --witness URL=KEY, or lower --witness-quorum".to_owned(),
-        Server::InUse { .. } => {
-            "stop that server, or name another folder; a running server signs its checkpoint anew by itself".to_owned()
-        }
-        Server::ClockBehind { .. } => "set the clock of this machine; nothing was signed".to_owned(),
-        Server::NoEventKey { .. } => {
-            "put that key into `keys` of its `config.json`; its users are told of it".to_owned()
-        }
-        _ => return None,
-    })
-}
-
-#[cfg(feature = "registry")]
-fn witness_hint(error: &WitnessFolderError) -> Option<String> {
-    Some(match error {
-        WitnessFolderError::None { path } => {
-            format!("`pocket witness init --dir {} --name NAME` makes one", path.display())
-        }
-        WitnessFolderError::Exists { .. } => "a witness's key is never replaced: name another folder".to_owned(),
-        WitnessFolderError::StateGone { .. } | WitnessFolderError::Damaged { .. } => {
-            "restore it from a backup that is as new as the last cosignature, or retire this witness and its key"
-                .to_owned()
-        }
-        WitnessFolderError::OtherKey { .. } => "if the log was set up anew, it needs a name of its own".to_owned(),
-        WitnessFolderError::NoLog { .. } => "`pocket witness log list` shows those that there are".to_owned(),
-        WitnessFolderError::DevelopmentKey { .. } => "the registry must make a key of its own".to_owned(),
-        WitnessFolderError::Io { source, .. } => return place_hint(source),
-        WitnessFolderError::Name(_) => return None,
-    })
-}
-
-#[cfg(feature = "registry")]
-fn refusal_hint(refusal: &Refusal) -> Option<String> {
-    Some(match refusal {
-        Refusal::UnknownLog { .. } => {
-            "`pocket witness log add KEY` takes it: `log` in the registry's `config.json` is the key".to_owned()
-        }
-        Refusal::Smaller { .. } | Refusal::Forked { .. } | Refusal::Unproved { .. } => {
-            "ask the registry, and show what is kept to those who use it".to_owned()
-        }
-        Refusal::Failed(error) => return witness_hint(error),
         _ => return None,
     })
 }

@@ -1,13 +1,14 @@
-//! Progress of an install: a bar for each download on a terminal, plain lines otherwise.
+//! Progress of installs and uploads: a bar for each download on a terminal, plain lines otherwise.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pocket_index::name::PluginName;
 use semver::Version;
 
 use crate::ops::install::{Change, Observer, Step};
+use crate::ops::publish;
 
 use super::error::count;
 use super::output::Output;
@@ -71,6 +72,48 @@ impl Bars {
         bar.set_length(expected.unwrap_or(received));
         bar.set_position(received);
         if expected == Some(received) {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Shows how far an upload is, where that can be drawn.
+pub struct Upload {
+    bar: Option<ProgressBar>,
+}
+
+impl Upload {
+    /// A bar where it can be drawn; it is seen with the first byte.
+    pub fn new(output: &Output) -> Self {
+        let style = || {
+            ProgressStyle::with_template("{msg:>30} [{bar:30}] {bytes}/{total_bytes}")
+                .expect("the template is a constant")
+                .progress_chars("=> ")
+        };
+        Self { bar: output.shows_bars().then(|| ProgressBar::hidden().with_style(style())) }
+    }
+
+    /// Shows a step of a publish.
+    pub fn show(&self, step: publish::Step) {
+        let Some(bar) = &self.bar else { return };
+        if bar.is_hidden() {
+            bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
+        match step {
+            publish::Step::Sending { sent, total } => {
+                bar.set_length(total);
+                bar.set_position(sent);
+                // What takes its time now are the registry's checks.
+                bar.set_message(if sent < total { "Uploading" } else { "Checking" });
+            }
+            publish::Step::Waiting => bar.set_message("Waiting until it can be installed"),
+        }
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
     }

@@ -1,6 +1,7 @@
 //! Where things live for this user: `~/.pocket`, or the folder that `POCKET_HOME` names.
 
 pub mod atomic;
+pub mod credentials;
 pub mod evidence;
 pub mod keys;
 pub mod loaded;
@@ -99,6 +100,14 @@ pub enum HomeError {
         reason: String,
         /// Where that stands.
         path: PathBuf,
+    },
+    /// Others than the owner may read the tokens.
+    #[error("the tokens in `{}` can be read by others (mode {mode:03o})", path.display())]
+    TokensExposed {
+        /// Their file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
     },
     /// Others than the owner may read a private key.
     #[error("the private key `{}` can be read by others (mode {mode:03o})", path.display())]

@@ -145,9 +145,12 @@ pub struct Setup<'a> {
 
 /// What makes nodes for nodes that run others.
 pub trait Host {
-    /// Nodes that run one after another, written as in `nodes`, as one node; a name may be missing. Their templates see the
-    /// variables of the run they are called from. The pointer of a problem starts at the number of the node.
-    fn body(&self, nodes: &[Value], folder: &Path) -> Result<Arc<dyn Node>, ConfigProblem>;
+    /// Nodes in the config, by JSON pointer, that run one after another, as one node. Their templates see the variables of the run
+    /// they are called from.
+    ///
+    /// # Errors
+    /// Something is wrong with them, which the host tells where it stands.
+    fn body(&self, nodes: &[String], spelling: Spelling) -> Result<Arc<dyn Node>, Told>;
     /// Another workflow file as a node.
     fn document(&self, path: &Path) -> Result<Arc<dyn Node>, String>;
     /// What the user lets workflows use.
@@ -157,6 +160,19 @@ pub trait Host {
     /// The values that the workflow's file itself gives: its author wrote them.
     fn vars(&self) -> &Map<String, Value>;
 }
+
+/// How a node is written that stands in the config of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spelling {
+    /// As in `nodes`; its name may be missing.
+    Node,
+    /// As a task: `node` is its type, and `input` is for the node around it.
+    Task,
+}
+
+/// What is wrong was told already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told;
 
 /// A node that is ready, with what the plan has to know of it.
 pub struct Prepared {

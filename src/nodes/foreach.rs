@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::contract::kind_of;
 use super::lineage::Part;
-use super::several::{OnFailure, Several, concurrency_schema, is_open, moved, on_failure_schema};
-use super::{BuiltIn, ConfigProblem, Example, Node, NodeCall, Outcome, Prepared, Setup, invalid};
+use super::several::{OnFailure, Several, concurrency_schema, is_open, on_failure_schema};
+use super::{BuiltIn, ConfigProblem, Example, Node, NodeCall, Outcome, Prepared, Setup, Spelling, Told, invalid};
 use crate::engine::CallError;
 
 pub(super) static BUILT_IN: BuiltIn = BuiltIn {
@@ -87,21 +87,15 @@ fn prepare(setup: &Setup<'_>) -> Result<Prepared, Vec<ConfigProblem>> {
     {
         return Err(vec![ConfigProblem::new("/items", format!("`items` must be a list, found `{items}`"))]);
     }
-    let body = match setup.config.get("body") {
-        Some(Value::Array(nodes)) => setup.host.body(nodes, setup.folder).map_err(|problem| moved(problem, "/body/")),
-        Some(node) => setup.host.body(std::slice::from_ref(node), setup.folder).map_err(of_one_node),
-        None => Err(ConfigProblem::new("", "`foreach` needs `body`")),
+    let nodes: Vec<String> = match setup.config.get("body") {
+        Some(Value::Array(nodes)) => (0..nodes.len()).map(|index| format!("/body/{index}")).collect(),
+        Some(_) => vec!["/body".to_owned()],
+        None => return Err(vec![ConfigProblem::new("", "`foreach` needs `body`")]),
     };
-    match body {
+    match setup.host.body(&nodes, Spelling::Node) {
         Ok(body) => Ok(Prepared::new(ForEach { body })),
-        Err(problem) => Err(vec![problem]),
+        Err(Told) => Err(Vec::new()),
     }
-}
-
-/// A body of one node has no numbers in its pointers.
-fn of_one_node(problem: ConfigProblem) -> ConfigProblem {
-    let pointer = problem.pointer.strip_prefix('0').unwrap_or(&problem.pointer);
-    ConfigProblem { pointer: format!("/body{pointer}"), ..problem }
 }
 
 struct ForEach {

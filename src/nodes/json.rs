@@ -11,11 +11,26 @@ pub enum Unreadable {
     /// A whole number does not fit 64 bits. Reading it as a fraction would change its digits without a word.
     #[error("the whole number `{0}` has more than 64 bits; write it as a text")]
     TooWide(String),
+    /// Lists and mappings stand too deep inside each other to be read at all.
+    #[error("it nests deeper than {MAX_DEPTH} levels")]
+    TooDeep,
 }
+
+/// How deep a value of a workflow may nest: 100. Most readers of JSON stop at 128, those of plugins too, and some of it goes to what is
+/// around a value.
+pub const MAX_DEPTH: usize = 100;
 
 /// Reads a JSON value. Whole numbers stay as they are or are refused.
 pub fn read(bytes: &[u8]) -> Result<Value, Unreadable> {
-    let value = serde_json::from_slice(bytes).map_err(Unreadable::Syntax)?;
+    // Looked at as a whole, texts need not be looked at one by one.
+    let value = match str::from_utf8(bytes) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(bytes),
+    };
+    let value = value.map_err(|error: serde_json::Error| match error.to_string() {
+        text if text.starts_with("recursion limit exceeded") => Unreadable::TooDeep,
+        _ => Unreadable::Syntax(error),
+    })?;
     match too_wide(bytes) {
         Some(number) => Err(Unreadable::TooWide(number)),
         None => Ok(value),
@@ -65,6 +80,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_is_too_deep_to_be_read_is_told_by_its_limit() {
+        let text = format!("{}{}", "[".repeat(1_000), "]".repeat(1_000));
+        assert_eq!(read(text.as_bytes()).unwrap_err().to_string(), "it nests deeper than 100 levels");
+    }
 
     #[test]
     fn whole_numbers_stay_as_they_are_or_are_refused() {

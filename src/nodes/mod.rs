@@ -34,9 +34,10 @@ use serde_json::Value;
 pub use allowed::{Allowed, not_allowed};
 pub use confined::run_worker;
 pub use contract::{
-    ConfigProblem, Host, Node, NodeCall, Outcome, Placement, Prepared, RunView, Setup, failed, invalid, is_template,
+    ConfigProblem, Host, Node, NodeCall, Outcome, Placement, Prepared, RunView, Setup, Spelling, Told, failed, invalid,
+    is_template,
 };
-pub use json::{Unreadable, read as read_json};
+pub use json::{MAX_DEPTH, Unreadable, read as read_json};
 pub use lineage::Lineage;
 pub use stop::Stop;
 

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::lineage::Part;
 use super::several::{OnFailure, Several, concurrency_schema, on_failure_schema};
-use super::{BuiltIn, ConfigProblem, Example, Node, NodeCall, Outcome, Prepared, Setup};
+use super::{BuiltIn, ConfigProblem, Example, Node, NodeCall, Outcome, Prepared, Setup, Spelling, Told};
 use crate::engine::CallError;
 
 pub(super) static BUILT_IN: BuiltIn = BuiltIn {
@@ -72,6 +72,7 @@ fn prepare(setup: &Setup<'_>) -> Result<Prepared, Vec<ConfigProblem>> {
     let tasks = setup.config.get("tasks").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let mut prepared: Vec<Task> = Vec::new();
     let mut problems = Vec::new();
+    let mut is_whole = true;
     if setup.config.get("fail_fast").is_some() && setup.config.get("on_failure").is_some() {
         let problem = ConfigProblem::new("/fail_fast", "`fail_fast` and `on_failure` say the same");
         problems.push(problem.help("keep `on_failure`"));
@@ -83,27 +84,12 @@ fn prepare(setup: &Setup<'_>) -> Result<Prepared, Vec<ConfigProblem>> {
             problems.push(ConfigProblem::new(pointer, format!("there are two tasks named `{name}`")));
             continue;
         }
-        match setup.host.body(&[as_node(task)], setup.folder) {
+        match setup.host.body(&[format!("/tasks/{index}")], Spelling::Task) {
             Ok(node) => prepared.push(Task { name: name.to_owned(), index, node }),
-            Err(problem) => {
-                let field = problem.pointer.trim_start_matches('0').replace("/type", "/node");
-                problems.push(ConfigProblem { pointer: format!("/tasks/{index}{field}"), ..problem });
-            }
+            Err(Told) => is_whole = false,
         }
     }
-    if problems.is_empty() { Ok(Prepared::new(Parallel(prepared))) } else { Err(problems) }
-}
-
-/// A task as a node of a workflow is written.
-fn as_node(task: &Value) -> Value {
-    let mut node = Map::new();
-    let keys = [("name", "name"), ("node", "type"), ("config", "config")];
-    for (from, to) in keys.into_iter().chain(["timeout", "retry", "fallback"].map(|key| (key, key))) {
-        if let Some(value) = task.get(from) {
-            node.insert(to.to_owned(), value.clone());
-        }
-    }
-    Value::Object(node)
+    if is_whole && problems.is_empty() { Ok(Prepared::new(Parallel(prepared))) } else { Err(problems) }
 }
 
 struct Task {

@@ -8,7 +8,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::lineage::{Lineage, Part};
-use super::{ConfigProblem, Node, NodeCall, Outcome, RunView, Stop, failed, is_template};
+use super::{Node, NodeCall, Outcome, RunView, Stop, failed, is_template};
 use crate::engine::{CallContext, CallError, CallErrorKind};
 
 /// How many parts run at once when the node does not say: 8.
@@ -193,11 +193,6 @@ pub(super) fn concurrency_schema() -> Value {
         "type": "integer", "minimum": 1, "maximum": MAX_CONCURRENCY, "default": DEFAULT_CONCURRENCY,
         "description": "How many run at once."
     })
-}
-
-/// The problem under another pointer: a body knows its own nodes only.
-pub(super) fn moved(problem: ConfigProblem, to: &str) -> ConfigProblem {
-    ConfigProblem { pointer: format!("{to}{}", problem.pointer), ..problem }
 }
 
 /// Whether a config field is known only when the workflow runs.

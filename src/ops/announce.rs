@@ -47,9 +47,8 @@ pub async fn announce(
     plugins::history(&registry, event.name()).await?;
     registry.remember()?;
     let header = sign(&event, secrets);
-    let answer = registry.publish(header.encode()).await?;
-    let log = answer["log"].as_u64();
-    Ok(Announced { event, registry: registry.location().to_string(), log })
+    let receipt = registry.publish(header.encode(), &mut |_, _| {}).await?;
+    Ok(Announced { event, registry: registry.location().to_string(), log: Some(receipt.log) })
 }
 
 /// The event's text with a signature of each key.

@@ -13,12 +13,14 @@ use pocket_index::search::QueryError;
 use pocket_index::verify::VerifyError;
 use semver::Version;
 
+use super::accounts::AccountError;
 use super::install::{DirectError, OriginError};
 use super::local::LocalError;
 use super::look::LookError;
 use super::nodes::NodesError;
 use super::organisation::OrganisationError;
 use super::policy::PolicyError;
+use super::publish::PublishError;
 use super::scripts::ScriptError;
 use super::trial::TrialError;
 use crate::engine::CallError;
@@ -381,14 +383,12 @@ pub enum OpsError {
         /// What is missing.
         source: Box<RegistryError>,
     },
-    /// A publish that cannot be seen.
-    #[error("the registry took `{name}` {version} but does not show it")]
-    NotVisible {
-        /// The plugin.
-        name: PluginName,
-        /// Its version.
-        version: Version,
-    },
+    /// A release that was not published, or not approved.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// Nobody was logged in or out.
+    #[error(transparent)]
+    Account(#[from] AccountError),
     /// The workflow is wrong.
     #[error(transparent)]
     Workflow(#[from] Problems),

@@ -1,13 +1,12 @@
 //! Which forges there are, and who may see a token.
 
-use std::net::IpAddr;
-
 use reqwest::Url;
 
 use super::sources::GITHUB;
 use super::{OpsError, Workspace};
 use crate::project::ProjectManifest;
-use crate::registry::forge::{ForgeAccess, Token};
+use crate::registry::forge::ForgeAccess;
+use crate::registry::{Token, is_private_line};
 
 const GITHUB_API: &str = "https://api.github.com";
 /// The base of the API, whatever the host.
@@ -70,14 +69,6 @@ fn api_of(
         (Some(api), _) => Some((api, Said::ByProject)),
         (None, by_user) => by_user.map(|api| (api, Said::ByUser)),
     }
-}
-
-/// A token does not travel in the clear, except to this machine itself.
-fn is_private_line(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    let is_here = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
-    url.scheme() == "https" || is_here
 }
 
 #[cfg(test)]

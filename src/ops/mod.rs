@@ -1,5 +1,6 @@
 //! The verbs: each joins the rooms below into one thing that a user asks for.
 
+pub mod accounts;
 mod allowed;
 pub mod announce;
 pub mod audit;

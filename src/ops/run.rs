@@ -143,7 +143,7 @@ impl PlannedRun {
     ///
     /// # Errors
     /// A plugin that cannot be loaded, or the node at which the run failed.
-    pub fn run(&self, input: Value, options: RunOptions) -> Result<RunReport, OpsError> {
+    pub fn run(&self, input: Arc<Value>, options: RunOptions) -> Result<RunReport, OpsError> {
         self.plugins.iter().try_for_each(|plugin| plugin.verify_and_load())?;
         self.allowed.give(&input);
         let veil = self.veil();

@@ -3,7 +3,7 @@
 mod registries;
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use pocket_index::name::PluginName;
 use serde_json::{Map, Value};
@@ -15,10 +15,10 @@ use crate::engine::native::Confinement;
 use crate::home::Home;
 use crate::home::turn::{self, Turn};
 use crate::project::{Autoload, LOCK_FILE, Lockfile, LogLevel, MANIFEST_FILE, ProjectManifest, find_project};
-use crate::registry::{Network, Notice};
+use crate::registry::{Location, Network, Notice};
 use crate::store::Store;
 
-pub use registries::{NamedRegistry, locked_head};
+pub use registries::{NamedRegistry, Said, locked_head};
 
 /// Whose plugins a verb works on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +52,8 @@ pub struct Workspace {
     _turn: Option<Turn>,
     /// What a person should know of the registries that were opened.
     notices: Mutex<Vec<Notice>>,
+    /// The registry that this command names: where it is, if it was named by that.
+    typed: OnceLock<Option<Location>>,
 }
 
 /// The settings that one configuration file gives to a plugin.
@@ -98,16 +100,19 @@ impl Workspace {
     fn read(home: Home, found: Option<PathBuf>, turn: Option<Turn>) -> Result<Self, OpsError> {
         let user = read_manifest(&home.root().join(MANIFEST_FILE))?;
         let organisation = Organisation::read(&home, user.trust_key)?;
-        let Some(root) = found else {
-            let (root, project) = (home.root().to_owned(), user.clone());
-            return Ok(Self { home, root, project, user, organisation, _turn: turn, notices: Mutex::default() });
+        let (root, project) = match found {
+            None => (home.root().to_owned(), user.clone()),
+            Some(root) => {
+                let project = read_manifest(&root.join(MANIFEST_FILE))?;
+                if project.trust_key.is_some() {
+                    let (project, user) = (root.join(MANIFEST_FILE), home.root().join(MANIFEST_FILE));
+                    return Err(OrganisationError::KeyOfProject { project, user }.into());
+                }
+                (root, project)
+            }
         };
-        let project = read_manifest(&root.join(MANIFEST_FILE))?;
-        if project.trust_key.is_some() {
-            let (project, user) = (root.join(MANIFEST_FILE), home.root().join(MANIFEST_FILE));
-            return Err(OrganisationError::KeyOfProject { project, user }.into());
-        }
-        Ok(Self { home, root, project, user, organisation, _turn: turn, notices: Mutex::default() })
+        let (notices, typed) = (Mutex::default(), OnceLock::new());
+        Ok(Self { home, root, project, user, organisation, _turn: turn, notices, typed })
     }
 
     /// The same workspace with another text of `pocket.yaml`.
@@ -160,6 +165,13 @@ impl Workspace {
     /// What the organisation says, if it says anything.
     pub fn organisation(&self) -> Option<&Organisation> {
         self.organisation.as_ref()
+    }
+
+    /// The registry that this command names, by an option or in the environment; inside, where it is, if it was named by that and not by a
+    /// name, which a project may have given.
+    pub fn typed_registry(&self) -> Option<Option<Location>> {
+        let in_environment = || std::env::var("POCKET_REGISTRY").ok().filter(|text| !text.is_empty());
+        self.typed.get().cloned().or_else(|| in_environment().map(|text| text.parse().ok()))
     }
 
     /// The folder of unpacked plugins.

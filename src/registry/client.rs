@@ -32,6 +32,7 @@ pub struct Registry {
     pub(super) location: Location,
     pub(super) transport: Transport,
     pub(super) api: Option<String>,
+    pub(super) auth_required: bool,
     pub(super) keys: Vec<PublicKey>,
     pub(super) log_key: NoteKey,
     pub(super) checkpoint: Checkpoint,
@@ -258,24 +259,6 @@ impl Registry {
     /// What could not be written to the cache, if anything.
     pub fn cache_trouble(&self) -> Option<&str> {
         self.archives.trouble().first()
-    }
-
-    /// Sends a publish and returns the server's answer.
-    pub async fn publish(&self, body: Vec<u8>) -> Result<serde_json::Value, RegistryError> {
-        let read_only = || RegistryError::ReadOnly { registry: self.location.to_string() };
-        let api = self.api.as_ref().ok_or_else(read_only)?;
-        let sent = self.transport.put(&format!("{api}publish"), body).await;
-        let (status, answer) = sent.map_err(|source| self.transport_error(source))?.ok_or_else(read_only)?;
-        let document: serde_json::Value = serde_json::from_slice(&answer).unwrap_or_default();
-        if (200..300).contains(&status) {
-            return Ok(document);
-        }
-        let field = |name: &str| document[name].as_str().map(str::to_owned);
-        Err(RegistryError::PublishRefused {
-            registry: self.location.to_string(),
-            code: field("code").unwrap_or_else(|| format!("status {status}")),
-            message: field("message").unwrap_or_else(|| "the server gave no reason".to_owned()),
-        })
     }
 
     /// The bytes of a file of the registry, at most `limit` of them.

@@ -8,6 +8,7 @@ use pocket_index::verify::VerifyError;
 use semver::Version;
 
 use super::age::{Ahead, Stale};
+use super::http::Sent;
 use super::memory::Kept;
 
 /// A file of a registry, or an archive, could not be had.
@@ -42,6 +43,32 @@ pub enum TransportError {
         status: u16,
         /// What the server said.
         message: Option<String>,
+    },
+    /// The server wants to know who asks, or does not let them.
+    #[error(
+        "{url} answered {status}{}{}",
+        message.as_deref().map(|message| format!(": {message}")).unwrap_or_default(),
+        if *sent == Sent::WithToken { "" } else { "; no token was sent" }
+    )]
+    Denied {
+        /// What was asked for.
+        url: String,
+        /// The HTTP status: 401 or 403.
+        status: u16,
+        /// What the server said.
+        message: Option<String>,
+        /// Whether it was told who asks.
+        sent: Sent,
+    },
+    /// An upload that does not get on.
+    #[error("{url} took {sent} of {total} bytes and then nothing")]
+    Stalled {
+        /// Where it is sent.
+        url: String,
+        /// Bytes that were sent.
+        sent: u64,
+        /// All of them.
+        total: u64,
     },
     /// No connection.
     #[error("cannot reach {url}")]
@@ -238,11 +265,13 @@ pub enum RegistryError {
         /// The registry.
         registry: String,
     },
-    /// The registry refused a publish.
-    #[error("the registry `{registry}` refused the publish: {message} ({code})")]
+    /// The registry refused what was sent to it, or asked of it.
+    #[error("the registry `{registry}` refused {what}: {message} ({code})")]
     PublishRefused {
         /// The registry.
         registry: String,
+        /// What it refused: `the publish`.
+        what: &'static str,
         /// A word for programs.
         code: String,
         /// What it said.

@@ -23,7 +23,7 @@ impl LogFiles {
     /// HTTP cannot be set up.
     pub fn at(location: Location, home: &Home) -> Result<Self, RegistryError> {
         let trouble = ArchiveCache::at(&home.cache()).trouble().clone();
-        match Transport::new(&location, &home.cache(), Network::Online, trouble) {
+        match Transport::new(&location, &home.cache(), Network::Online, trouble, None) {
             Ok(transport) => Ok(Self { location, transport }),
             Err(source) => Err(RegistryError::Transport { registry: location.to_string(), source }),
         }

@@ -1,6 +1,7 @@
 //! Reading and writing registries: the only room that touches the network for packages.
 
 mod age;
+mod api;
 mod cache;
 mod client;
 mod clock;
@@ -16,22 +17,25 @@ mod memory;
 mod monitor;
 mod opening;
 mod order;
+mod token;
 mod transport;
 mod witnesses;
 
 pub use age::{Access, DEFAULT_MAX_AGE, Notice, Stale, Staleness};
+pub use api::Approved;
 pub use cache::ArchiveCache;
 pub use client::Registry;
 pub use clock::{EarlyOwners, now};
 pub use dated::Backwards;
 pub use error::{RegistryError, TransportError};
 pub use find::Listed;
-pub use http::Http;
+pub use http::{Http, Sent};
 pub use location::{Location, LocationError};
 pub use log_files::LogFiles;
 pub use memory::{Kept, OtherLine};
 pub use monitor::{Archives, Audit, Difference};
 pub use opening::{Expected, Opened};
+pub use token::{Token, is_private_line};
 pub use witnesses::DemandedWitnesses;
 
 /// Whether the network may be used.

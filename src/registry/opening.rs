@@ -18,7 +18,7 @@ use super::error::RegistryError;
 use super::memory::{Keeping, Memory};
 use super::transport::{Freshness, Transport};
 use super::witnesses::{self, DemandedWitnesses};
-use super::{ArchiveCache, Location};
+use super::{ArchiveCache, Location, Token};
 use crate::home::Home;
 
 /// What is known of a registry before it is read: from the configuration, or from a lock that the team reviewed.
@@ -34,6 +34,8 @@ pub struct Expected {
     pub event_keys: Option<Vec<PublicKey>>,
     /// How old its checkpoint may be, in seconds; none is [`DEFAULT_MAX_AGE`].
     pub max_age: Option<u64>,
+    /// What it is shown with each request.
+    pub token: Option<Token>,
     /// Who must have seen its checkpoint. What is compiled in was seen by everybody who has this program.
     pub witnesses: Vec<DemandedWitnesses>,
 }
@@ -62,8 +64,11 @@ impl Registry {
         let archives = ArchiveCache::at(&home.cache());
         let transport = match &expected.copy {
             Some(folder) => Transport::Folder(folder.clone()),
-            None => Transport::new(&location, &home.cache(), access.network, archives.trouble().clone())
-                .map_err(transport_error)?,
+            None => {
+                let (cache, trouble) = (home.cache(), archives.trouble().clone());
+                let opened = Transport::new(&location, &cache, access.network, trouble, expected.token.as_ref());
+                opened.map_err(transport_error)?
+            }
         };
         let is_exempt = expected.copy.is_some() || location == Location::Bundled;
         let keeping = if is_exempt { Keeping::Exempt } else { Keeping::Remembered };
@@ -93,6 +98,7 @@ impl Registry {
             location,
             transport,
             api: config.api,
+            auth_required: config.auth_required,
             keys: config.keys,
             log_key,
             checkpoint,

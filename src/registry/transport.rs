@@ -8,11 +8,13 @@ use bytes::Bytes;
 use pocket_index::digest::Digested;
 use pocket_index::log::{TILE_WIDTH, TilePath};
 use reqwest::Url;
+use reqwest::header::HeaderMap;
 
 use super::cache::{FileCache, Partial, Trouble};
 use super::error::TransportError;
 use super::http::{Answer, Http, Part, Progress};
 use super::location::without_credentials;
+use super::token::{Token, is_private_line};
 use super::{Location, Network};
 
 /// 8 KiB: a full tile has 256 hashes of 32 bytes.
@@ -49,13 +51,24 @@ pub(super) enum Transport {
 }
 
 impl Transport {
-    pub fn new(location: &Location, cache: &Path, network: Network, trouble: Trouble) -> Result<Self, TransportError> {
+    /// Reads what is there; a web server sees the token, if there is one.
+    pub fn new(
+        location: &Location,
+        cache: &Path,
+        network: Network,
+        trouble: Trouble,
+        token: Option<&Token>,
+    ) -> Result<Self, TransportError> {
         Ok(match location {
             Location::Bundled => Self::Bundled,
             Location::Folder(folder) => Self::Folder(folder.clone()),
             Location::Http(base) => {
                 let cache = FileCache::for_registry(cache, &location.to_string(), trouble);
-                Self::Http { base: base.clone(), http: Http::new()?, cache, network }
+                let http = match token.filter(|_| is_private_line(base)) {
+                    Some(token) => Http::new()?.bearing(token.clone(), base)?,
+                    None => Http::new()?,
+                };
+                Self::Http { base: base.clone(), http, cache, network }
             }
         })
     }
@@ -158,14 +171,34 @@ impl Transport {
         }
     }
 
-    /// Uploads to an API path. None where the registry is no server.
-    pub async fn put(&self, path: &str, body: Vec<u8>) -> Result<Option<(u16, Bytes)>, TransportError> {
+    /// Asks at an API path, whatever the status of the answer. None where the registry is no server.
+    pub async fn ask(&self, path: &str, limit: u64) -> Result<Option<(u16, Bytes)>, TransportError> {
         match self {
             Self::Bundled | Self::Folder(_) => Ok(None),
             Self::Http { base, network: Network::Offline, .. } => {
                 Err(TransportError::Offline { url: shown(&join(base, path)?) })
             }
-            Self::Http { base, http, .. } => http.put(&join(base, path)?, body).await.map(Some),
+            Self::Http { base, http, .. } => {
+                let reply = http.reply(&join(base, path)?, &HeaderMap::new(), limit).await?;
+                Ok(Some((reply.status, reply.body)))
+            }
+        }
+    }
+
+    /// Uploads to an API path. None where the registry is no server.
+    pub async fn put(
+        &self,
+        path: &str,
+        kind: &'static str,
+        body: Bytes,
+        progress: Progress<'_>,
+    ) -> Result<Option<(u16, Bytes)>, TransportError> {
+        match self {
+            Self::Bundled | Self::Folder(_) => Ok(None),
+            Self::Http { base, network: Network::Offline, .. } => {
+                Err(TransportError::Offline { url: shown(&join(base, path)?) })
+            }
+            Self::Http { base, http, .. } => http.put(&join(base, path)?, kind, body, progress).await.map(Some),
         }
     }
 }

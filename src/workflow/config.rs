@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
+use smallvec::SmallVec;
 
 use super::source::SourceText;
 use super::template::{Reference, Scope, Template};
@@ -58,7 +59,8 @@ impl Config {
     /// Compiles a config as written.
     pub fn compile(tree: &Yaml, schema: Option<&Value>, source: &SourceText) -> (Self, Findings) {
         let mut compiler = Compiler { source, lazy: HashMap::new(), findings: Findings::default() };
-        let rendered = compiler.part(tree, &schema.into_iter().collect::<Vec<_>>(), "");
+        let schemas: Schemas<'_> = schema.into_iter().collect();
+        let rendered = if has_template(tree) { compiler.part(tree, &schemas, &Path::Root) } else { None };
         let written = if matches!(tree.kind, Kind::Null) { Value::Object(Map::new()) } else { tree.to_value() };
         (Self { written: Arc::new(written), rendered, lazy: compiler.lazy }, compiler.findings)
     }
@@ -139,37 +141,55 @@ struct Compiler<'a> {
     findings: Findings,
 }
 
+/// The schemas that may apply to a value.
+type Schemas<'a> = SmallVec<[&'a Value; 4]>;
+
+/// The way to a part, which few parts need as a pointer.
+enum Path<'a> {
+    Root,
+    Index(&'a Path<'a>, usize),
+    Key(&'a Path<'a>, &'a str),
+}
+
+impl Path<'_> {
+    fn pointer(&self) -> String {
+        match self {
+            Self::Root => String::new(),
+            Self::Index(above, index) => format!("{}/{index}", above.pointer()),
+            Self::Key(above, key) => format!("{}/{}", above.pointer(), key.replace('~', "~0").replace('/', "~1")),
+        }
+    }
+}
+
 impl Compiler<'_> {
     /// What is to be rendered of a part; none if it is as it is written.
-    fn part(&mut self, tree: &Yaml, schemas: &[&Value], pointer: &str) -> Option<Part> {
+    fn part(&mut self, tree: &Yaml, schemas: &[&Value], path: &Path<'_>) -> Option<Part> {
         match treatment(schemas) {
             Treatment::Raw => None,
             Treatment::Lazy => {
-                if let Some(part) = self.rendered(tree, schemas, pointer) {
-                    self.lazy.insert(pointer.to_owned(), part);
+                if let Some(part) = self.rendered(tree, schemas, path) {
+                    self.lazy.insert(path.pointer(), part);
                 }
                 None
             }
-            Treatment::Rendered => self.rendered(tree, schemas, pointer),
+            Treatment::Rendered => self.rendered(tree, schemas, path),
         }
     }
 
-    fn rendered(&mut self, tree: &Yaml, schemas: &[&Value], pointer: &str) -> Option<Part> {
+    fn rendered(&mut self, tree: &Yaml, schemas: &[&Value], path: &Path<'_>) -> Option<Part> {
         match &tree.kind {
             Kind::Text(text) if is_template(text) => self.template(tree, text),
             Kind::List(items) => {
                 let parts = items.iter().enumerate();
-                let parts =
-                    parts.map(|(index, item)| self.part(item, &of_item(schemas), &format!("{pointer}/{index}")));
+                let parts = parts.map(|(index, item)| self.part(item, &of_item(schemas), &Path::Index(path, index)));
                 let parts: Vec<Option<Part>> = parts.collect();
                 let whole = |(part, item): (Option<Part>, &Yaml)| Part::or_written(part, item);
                 parts.iter().any(Option::is_some).then(|| Part::List(parts.into_iter().zip(items).map(whole).collect()))
             }
             Kind::Map(entries) => {
-                let parts = entries.iter().map(|(key, value)| {
-                    let pointer = format!("{pointer}/{}", key.text.replace('~', "~0").replace('/', "~1"));
-                    self.part(value, &of_key(schemas, &key.text), &pointer)
-                });
+                let parts = entries
+                    .iter()
+                    .map(|(key, value)| self.part(value, &of_key(schemas, &key.text), &Path::Key(path, &key.text)));
                 let parts: Vec<Option<Part>> = parts.collect();
                 let named = |(part, (key, value)): (Option<Part>, &(Key, Yaml))| {
                     (key.text.clone(), Part::or_written(part, value))
@@ -228,12 +248,12 @@ fn treatment(schemas: &[&Value]) -> Treatment {
 }
 
 /// The schemas that may apply to a list's items.
-fn of_item<'a>(schemas: &[&'a Value]) -> Vec<&'a Value> {
+fn of_item<'a>(schemas: &[&'a Value]) -> Schemas<'a> {
     schemas.iter().filter_map(|schema| schema.get("items")).flat_map(alternatives).collect()
 }
 
 /// The schemas that may apply to a mapping's field.
-fn of_key<'a>(schemas: &[&'a Value], key: &str) -> Vec<&'a Value> {
+fn of_key<'a>(schemas: &[&'a Value], key: &str) -> Schemas<'a> {
     let field = |schema: &'a Value| {
         schema.get("properties").and_then(|fields| fields.get(key)).or_else(|| schema.get("additionalProperties"))
     };
@@ -241,7 +261,17 @@ fn of_key<'a>(schemas: &[&'a Value], key: &str) -> Vec<&'a Value> {
 }
 
 /// A schema and those of which it is made.
-fn alternatives(schema: &Value) -> Vec<&Value> {
+fn alternatives(schema: &Value) -> impl Iterator<Item = &Value> {
     let parts = ["anyOf", "oneOf", "allOf"].into_iter().filter_map(|word| schema.get(word)?.as_array()).flatten();
-    std::iter::once(schema).chain(parts).collect()
+    std::iter::once(schema).chain(parts)
+}
+
+/// Whether there is anything in it to compile.
+fn has_template(tree: &Yaml) -> bool {
+    match &tree.kind {
+        Kind::Text(text) => is_template(text),
+        Kind::List(items) => items.iter().any(has_template),
+        Kind::Map(entries) => entries.iter().any(|(_, value)| has_template(value)),
+        Kind::Null | Kind::Bool(_) | Kind::Number(_) => false,
+    }
 }

@@ -5,10 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::engine::CallError;
-use crate::nodes::{Outcome, failed};
-
-/// How deep the output of a node may nest: 100. Most readers of JSON stop at 128, and some of it goes to what is around a value.
-pub const MAX_DEPTH: usize = 100;
+use crate::nodes::{MAX_DEPTH, Outcome, failed};
 
 /// The outcome, unless its output nests too deep.
 pub(super) fn refuse_depth(input: &Arc<Value>, outcome: Outcome) -> Result<Outcome, CallError> {

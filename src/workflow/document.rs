@@ -161,13 +161,14 @@ impl Document {
         if length > value::MAX_BYTES as u64 {
             return Err(DocumentError::TooLarge { path: path.to_owned(), length });
         }
-        let mut text = String::new();
+        let mut bytes = Vec::new();
         // What is no regular file tells no length: one byte more than may be shows that there is too much.
         let mut file = std::fs::File::open(path).map_err(unreadable)?.take(value::MAX_BYTES as u64 + 1);
-        file.read_to_string(&mut text).map_err(unreadable)?;
-        if text.len() > value::MAX_BYTES {
-            return Err(DocumentError::TooLarge { path: path.to_owned(), length: text.len() as u64 });
+        file.read_to_end(&mut bytes).map_err(unreadable)?;
+        if bytes.len() > value::MAX_BYTES {
+            return Err(DocumentError::TooLarge { path: path.to_owned(), length: bytes.len() as u64 });
         }
+        let text = String::from_utf8(bytes).map_err(|error| no_text(path, &error))?;
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         let document = Self::parse(SourceText::new(path.display().to_string(), text), folder)?;
         Ok(Self { path: Some(path.to_owned()), ..document })
@@ -178,8 +179,13 @@ impl Document {
         let source = Arc::new(source);
         let tree = value::parse(&source).map_err(|problem| Problems::new(vec![*problem]))?;
         let mut problems = Problems::default();
-        value::repeated_keys(&tree, &source, &mut problems);
-        Ok(Reading::new(source, problems).document(&tree, folder.into()))
+        value::suspicious(&tree, &source, &mut problems);
+        Ok(Reading::new(source, problems).document(tree, folder.into()))
+    }
+
+    /// A part of a document's text as a document.
+    pub(super) fn of_tree(source: &Arc<SourceText>, tree: Yaml, folder: &Path) -> Self {
+        Reading::new(Arc::clone(source), Problems::default()).document(tree, folder.to_owned())
     }
 
     /// The `plugins:` block: settings by plugin, to be merged over those of `pocket.yaml`. `${NAME}` is left as written.
@@ -208,35 +214,40 @@ impl Document {
 
     /// Every node type it uses, so that only the plugins that provide them need loading.
     pub fn node_types(&self) -> BTreeSet<&str> {
-        self.entries().flat_map(|node| nested_types(&node.node_type.value, &node.config)).collect()
+        let mut types = BTreeSet::new();
+        self.entries().for_each(|node| add_types(&node.node_type.value, &node.config, &mut types));
+        types
     }
 }
 
-/// A node's type and those of the nodes that it runs itself.
-fn nested_types<'a>(node_type: &'a str, config: &'a Yaml) -> Vec<&'a str> {
-    let text = |value: Option<&'a Yaml>| match value.map(|value| &value.kind) {
-        Some(value::Kind::Text(text)) => Some(text.as_str()),
-        _ => None,
-    };
+/// What is wrong with a file whose bytes are no text, at the first that is none.
+fn no_text(path: &Path, error: &std::string::FromUtf8Error) -> Problems {
+    let at = error.utf8_error().valid_up_to();
+    let text = String::from_utf8_lossy(error.as_bytes());
+    let source = Arc::new(SourceText::new(path.display().to_string(), text));
+    let message = format!("the file is not UTF-8: byte 0x{:02x} begins no character", error.as_bytes()[at]);
+    let problem = Problem::new(Severity::Error, &source, at..at + 1, message);
+    Problems::new(vec![problem.help(Some("save it as UTF-8"))])
+}
+
+/// Adds a node's type and those of the nodes that it runs itself.
+fn add_types<'a>(node_type: &'a str, config: &'a Yaml, types: &mut BTreeSet<&'a str>) {
+    types.insert(node_type);
     let (list, key) = match node_type {
         "parallel" => ("tasks", "node"),
         "foreach" => ("body", "type"),
-        _ => return vec![node_type],
+        _ => return,
     };
     let inner = match config.get(list) {
         Some(Yaml { kind: value::Kind::List(nodes), .. }) => nodes.as_slice(),
         Some(node) => std::slice::from_ref(node),
         None => &[],
     };
-    let mut types = vec![node_type];
     for node in inner {
-        types.extend(
-            text(node.get(key))
-                .map(|node_type| nested_types(node_type, node.get("config").unwrap_or(node)))
-                .unwrap_or_default(),
-        );
+        if let Some(value::Kind::Text(node_type)) = node.get(key).map(|value| &value.kind) {
+            add_types(node_type, node.get("config").unwrap_or(node), types);
+        }
     }
-    types
 }
 
 /// Why a workflow file gives no document.
@@ -291,6 +302,17 @@ mod tests {
         assert_eq!(document.nodes[0].fallback, Some(Fallback::Value(Value::Null)));
         assert_eq!(document.nodes[0].retry.as_ref().unwrap().max_attempts, 5);
         assert_eq!(document.connections[0].action.as_ref().unwrap().value, "found");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_told_where_they_stand() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("w.yaml");
+        std::fs::write(&path, b"nodes:\n- {name: a\xff, type: echo}\n").unwrap();
+        let Err(DocumentError::Invalid(problems)) = Document::read(&path) else { panic!("it is refused") };
+        let problem = problems.iter().next().unwrap();
+        assert_eq!((problem.line, problem.column), (2, 11));
+        assert_eq!(problem.message, "the file is not UTF-8: byte 0xff begins no character");
     }
 
     #[test]

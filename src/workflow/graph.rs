@@ -2,10 +2,11 @@
 
 mod ancestors;
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use serde_json::Value;
+use smallvec::SmallVec;
 
 use super::document::Retry;
 pub use ancestors::Ancestors;
@@ -77,18 +78,17 @@ impl Wiring {
         self.routes.iter().any(|route| route.action == action)
     }
 
-    /// Every node it can lead to.
-    pub fn successors(&self) -> BTreeSet<usize> {
+    /// Every node it can lead to, once and in their order.
+    pub fn successors(&self) -> SmallVec<[usize; 4]> {
         let recovery = match self.recovery {
             Some(Recovery::Node(node)) => Some(node),
             _ => None,
         };
-        self.routes
-            .iter()
-            .flat_map(|route| route.targets.iter().copied())
-            .chain(self.otherwise)
-            .chain(recovery)
-            .collect()
+        let routed = self.routes.iter().flat_map(|route| route.targets.iter().copied());
+        let mut all: SmallVec<[usize; 4]> = routed.chain(self.otherwise).chain(recovery).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
     }
 }
 
@@ -133,11 +133,13 @@ impl Graph {
 
     /// The nodes that can be reached from the start, nearest first.
     pub fn reachable(&self) -> Vec<usize> {
-        let mut seen = HashSet::from([self.start]);
+        let mut seen = vec![false; self.nodes.len()];
+        seen[self.start] = true;
         let mut order = vec![self.start];
         let mut next = 0;
         while let Some(&node) = order.get(next) {
-            order.extend(self.nodes[node].successors().into_iter().filter(|successor| seen.insert(*successor)));
+            let successors = self.nodes[node].successors().into_iter();
+            order.extend(successors.filter(|&successor| !std::mem::replace(&mut seen[successor], true)));
             next += 1;
         }
         order

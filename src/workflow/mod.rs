@@ -36,7 +36,7 @@ mod view;
 use std::path::Path;
 
 pub use catalog::{Found, NoPlugins, NodeCatalog, PluginNode, Undemanding};
-pub use depth::{MAX_DEPTH, fits};
+pub use depth::fits;
 pub use describe::{PlanView, SettingView, describe, setting_lines, view};
 pub use document::{Document, DocumentError};
 pub use language::{KnownType, language};

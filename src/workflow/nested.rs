@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,14 +13,14 @@ use super::catalog::NodeCatalog;
 use super::document::{Document, DocumentError};
 use super::observe::Unobserved;
 use super::plan::Plan;
-use super::planner::Planner;
-use super::problem::{Problems, Severity};
+use super::planner::{Planner, Types};
+use super::problem::Problems;
 use super::report::{RunError, RunErrorKind};
 use super::run::{Inside, RunOptions, Threads, run_inside};
-use super::source::SourceText;
+use super::value::{Key, Kind, Yaml};
 use super::view::Family;
 use crate::engine::{CallError, CallErrorKind};
-use crate::nodes::{Allowed, ConfigProblem, Host, Node, NodeCall, Outcome};
+use crate::nodes::{Allowed, Host, Node, NodeCall, Outcome, Spelling, Told};
 
 /// How many documents may run inside each other: 16. Each takes a thread while it runs.
 const MAX_DEPTH: usize = 16;
@@ -89,8 +90,16 @@ fn identity(path: &Path) -> PathBuf {
 pub(super) struct Nested<'a> {
     pub catalog: &'a dyn NodeCatalog,
     pub ancestry: &'a Ancestry<'a>,
+    /// The document.
+    pub document: &'a Document,
     /// The values that the workflow's own file gives.
     pub vars: &'a Map<String, Value>,
+    /// The config of the node that they stand in.
+    pub config: &'a Yaml,
+    /// Takes what is wrong with them.
+    pub problems: &'a RefCell<Problems>,
+    /// The node types that are known.
+    pub types: &'a Types,
     /// Takes the digests of the documents that are read.
     pub digests: &'a RefCell<Vec<Digest>>,
 }
@@ -152,11 +161,18 @@ impl Nested<'_> {
 }
 
 impl Host for Nested<'_> {
-    fn body(&self, nodes: &[Value], folder: &Path) -> Result<Arc<dyn Node>, ConfigProblem> {
-        let document = Document::parse(SourceText::new("body", body_text(nodes)), folder).map_err(of_body)?;
+    fn body(&self, nodes: &[String], spelling: Spelling) -> Result<Arc<dyn Node>, Told> {
+        // What is no mapping the schema of the node around it refuses.
+        let tree = body_tree(self.config, nodes, spelling).ok_or(Told)?;
+        let document = Document::of_tree(&self.document.source, tree, &self.document.folder);
         // A body stands in this workflow's file, and so do its values.
-        let planner = Planner::new(&document, self.catalog, self.ancestry.clone()).with_vars(self.vars);
-        let plan = planner.plan().map_err(of_body)?;
+        let planner = Planner::new(&document, self.catalog, self.ancestry.clone()).part_of(self.vars, self.types);
+        let told = |problems: Problems| self.problems.borrow_mut().extend(problems);
+        let mut plan = planner.plan().map_err(|problems| {
+            told(problems);
+            Told
+        })?;
+        told(std::mem::take(&mut plan.warnings));
         self.digests.borrow_mut().push(plan.digest);
         Ok(Arc::new(Inner { plan: Arc::new(plan), reach: Reach::Outer }))
     }
@@ -187,30 +203,34 @@ impl Host for Nested<'_> {
     }
 }
 
-/// A document of these nodes, each in a line of its own. A node without a name is called by its type and number.
-fn body_text(nodes: &[Value]) -> String {
-    let lines = nodes.iter().enumerate().map(|(index, node)| {
-        let mut node = node.clone();
-        if let Value::Object(fields) = &mut node
-            && !fields.contains_key("name")
-        {
-            let node_type = fields.get("type").and_then(Value::as_str).unwrap_or("node");
-            let name = format!("{node_type}-{}", index + 1);
-            fields.insert("name".to_owned(), Value::String(name));
+/// A document of these nodes of a config, each where it stands. A node without a name is called by its type and number.
+fn body_tree(config: &Yaml, nodes: &[String], spelling: Spelling) -> Option<Yaml> {
+    let key = |text: &str, span: &Range<usize>| Key { span: span.clone(), text: text.to_owned() };
+    let node = |(index, pointer): (usize, &String)| {
+        let mut node = config.deepest(pointer).clone();
+        let head = node.head();
+        let Kind::Map(entries) = &mut node.kind else { return None };
+        if spelling == Spelling::Task {
+            // Without a type it is refused by the name that stands there.
+            entries.iter().find(|(key, _)| key.text == "node")?;
+            entries.retain(|(key, _)| key.text != "input");
+            entries
+                .iter_mut()
+                .filter(|(key, _)| key.text == "node")
+                .for_each(|(key, _)| "type".clone_into(&mut key.text));
         }
-        node.to_string()
-    });
-    format!("{{\"nodes\": [\n{}\n]}}", lines.collect::<Vec<_>>().join(",\n"))
-}
-
-/// The first problem of a body, with the node and the field it is about.
-fn of_body(problems: Problems) -> ConfigProblem {
-    let Some(problem) = problems.iter().find(|problem| problem.severity == Severity::Error) else {
-        return ConfigProblem::new("0", "the body has problems");
+        if !entries.iter().any(|(key, _)| key.text == "name") {
+            let node_type = entries.iter().find(|(key, _)| key.text == "type").map(|(_, value)| &value.kind);
+            let node_type = if let Some(Kind::Text(node_type)) = node_type { node_type } else { "node" };
+            let name = Kind::Text(format!("{node_type}-{}", index + 1));
+            entries.push((key("name", &head), Yaml { span: head, kind: name }));
+        }
+        Some(node)
     };
-    let index = problem.line.saturating_sub(2);
-    let field = if problem.message.starts_with("there is no node type") { "/type" } else { "/config" };
-    ConfigProblem { help: problem.help.clone(), ..ConfigProblem::new(format!("{index}{field}"), &problem.message) }
+    let span = config.span.clone();
+    let nodes: Option<Vec<Yaml>> = nodes.iter().enumerate().map(node).collect();
+    let nodes = Yaml { span: span.clone(), kind: Kind::List(nodes?) };
+    Some(Yaml { kind: Kind::Map(vec![(key("nodes", &span), nodes)]), span })
 }
 
 /// A plan that runs as a node.

@@ -53,11 +53,11 @@ pub struct PlannedNode {
     /// Its name.
     pub name: Arc<str>,
     /// Its type, without a plugin's name.
-    pub node_type: String,
+    pub node_type: Arc<str>,
     /// The plugin that provides it; `None` is Pocket itself.
     pub plugin: Option<String>,
     /// One line about it, of the workflow or else of its type.
-    pub description: String,
+    pub description: Arc<str>,
     /// What its plugin may do.
     pub permissions: Vec<String>,
     /// The longest one attempt may take.
@@ -103,7 +103,7 @@ impl PlannedNode {
     pub fn full_type(&self) -> String {
         match &self.plugin {
             Some(plugin) => format!("{plugin}/{}", self.node_type),
-            None => self.node_type.clone(),
+            None => self.node_type.to_string(),
         }
     }
 }

@@ -20,11 +20,13 @@ use super::near::{Names, nearest};
 use super::nested::{Ancestry, Nested};
 use super::plan::{Plan, PlannedNode};
 use super::problem::{Problem, Problems, Severity};
-use super::schema::{Checker, Stage};
+use super::schema::{Refusal, Stage};
 use super::value::Kind;
 use crate::nodes::{ConfigProblem, Prepared, Setup, not_allowed};
 use references::Use;
 use types::{Maker, Resolved};
+
+pub(super) use types::Types;
 
 pub(super) struct Planner<'a> {
     document: &'a Document,
@@ -36,12 +38,13 @@ pub(super) struct Planner<'a> {
     problems: Problems,
     index: HashMap<Arc<str>, usize>,
     names: Names,
-    /// The node types that were asked for; none for those that nobody has.
-    types: HashMap<String, Option<Arc<Resolved>>>,
+    types: Types,
     /// The outputs that templates read.
     uses: Vec<Use>,
     /// Of the documents that nodes run.
     digests: RefCell<Vec<Digest>>,
+    /// What is wrong with nodes that stand in configs.
+    inside: RefCell<Problems>,
 }
 
 impl<'a> Planner<'a> {
@@ -54,28 +57,31 @@ impl<'a> Planner<'a> {
             problems: document.problems.clone(),
             index: HashMap::new(),
             names: Names::default(),
-            types: HashMap::new(),
+            types: Types::default(),
             uses: Vec::new(),
             digests: RefCell::default(),
+            inside: RefCell::default(),
         }
     }
 
-    /// The same for a part of a workflow whose file gives these values.
-    pub fn with_vars(self, vars: &'a Map<String, Value>) -> Self {
-        Self { vars, ..self }
+    /// The same for a part of a workflow whose file gives these values, and whose node types may be known already.
+    pub fn part_of(self, vars: &'a Map<String, Value>, types: &Types) -> Self {
+        Self { vars, types: types.clone(), ..self }
     }
 
     pub fn plan(mut self) -> Result<Plan, Problems> {
         let document = self.document;
         self.index_names();
-        let planned: Vec<Option<(PlannedNode, Option<Vec<String>>)>> =
-            document.entries().enumerate().map(|(index, entry)| self.node(index, entry)).collect();
-        let actions: Vec<Option<&[String]>> =
-            planned.iter().map(|node| node.as_ref().and_then(|(_, actions)| actions.as_deref())).collect();
+        let count = document.nodes.len() + document.finally.len();
+        let (mut nodes, mut actions) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        for (index, entry) in document.entries().enumerate() {
+            let (node, its_actions) = self.node(index, entry).unzip();
+            nodes.extend(node);
+            actions.push(its_actions.flatten());
+        }
         let graph = self.graph(&actions);
         self.check_uses(&graph);
         self.check_plugin_names();
-        let mut nodes: Vec<PlannedNode> = planned.into_iter().flatten().map(|(node, _)| node).collect();
         let problems = self.problems.sorted();
         if problems.has_errors() {
             return Err(problems);
@@ -129,17 +135,28 @@ impl<'a> Planner<'a> {
             self.error(&span, format!("template: {message}"), None);
         }
         let found = found?;
-        let before = self.problems.errors();
-        if let Some(checker) = &found.checker {
-            self.check_config(entry, checker, &config.written);
-        }
-        // What a node finds in a config that its schema refuses would only repeat it.
-        let prepared =
-            if self.problems.errors() == before { self.prepare(entry, &found, &config.written)? } else { return None };
+        let refusals =
+            found.checker.as_ref().map(|checker| checker.check(&config.written, Stage::Plan)).unwrap_or_default();
+        let prepared = self.prepare(entry, &found, &config.written);
+        let inside = self.inside.take();
+        self.refuse_config(entry, &refusals, &inside);
+        self.problems.extend(inside);
+        let prepared = match prepared {
+            // What a node finds in a config that its schema refuses would only repeat it.
+            _ if !refusals.is_empty() => return None,
+            Ok(prepared) => prepared,
+            Err(problems) => {
+                for problem in problems {
+                    let span = self.place_of(entry, &problem);
+                    self.error(&span, problem.message, problem.help);
+                }
+                return None;
+            }
+        };
         let planned = PlannedNode {
             name: entry.name.value.as_str().into(),
-            description: entry.description.clone().unwrap_or_else(|| found.description.clone()),
-            node_type: found.node_type.clone(),
+            description: entry.description.as_deref().map_or_else(|| Arc::clone(&found.description), Arc::from),
+            node_type: Arc::clone(&found.node_type),
             plugin: found.plugin.clone(),
             permissions: found.permissions.clone(),
             timeout: entry.timeout,
@@ -151,35 +168,39 @@ impl<'a> Planner<'a> {
         Some((planned, prepared.actions))
     }
 
-    fn check_config(&mut self, entry: &NodeEntry, checker: &Checker, config: &Value) {
-        for refusal in checker.check(config, Stage::Plan) {
-            let is_absent = matches!(entry.config.kind, Kind::Null);
+    /// Tells what a schema refuses, unless the nodes that stand in the config say it better.
+    fn refuse_config(&mut self, entry: &NodeEntry, refusals: &[Refusal], inside: &Problems) {
+        let is_absent = matches!(entry.config.kind, Kind::Null);
+        for refusal in refusals {
             let span = match &refusal.key {
                 Some(key) => entry.config.key_place(&refusal.pointer, key),
                 None if is_absent => entry.name.span.clone(),
                 None => entry.config.deepest(&refusal.pointer).head(),
             };
-            self.error(&span, refusal.message, refusal.help);
+            let is_told = inside.has_errors()
+                && (refusal.is_vague || inside.iter().any(|problem| problem.span.start == span.start));
+            if !is_told {
+                self.error(&span, refusal.message.clone(), refusal.help.clone());
+            }
         }
     }
 
-    fn prepare(&mut self, entry: &NodeEntry, found: &Resolved, config: &Value) -> Option<Prepared> {
+    fn prepare(&self, entry: &NodeEntry, found: &Resolved, config: &Value) -> Result<Prepared, Vec<ConfigProblem>> {
         let built_in = match &found.maker {
-            Maker::Plugin(node) => return Some(Prepared { node: Arc::clone(node), actions: None }),
+            Maker::Plugin(node) => return Ok(Prepared { node: Arc::clone(node), actions: None }),
             Maker::BuiltIn(built_in) => built_in,
         };
-        let host = Nested { catalog: self.catalog, ancestry: &self.ancestry, vars: self.vars, digests: &self.digests };
-        let setup = Setup { config, folder: &self.document.folder, host: &host };
-        match (built_in.prepare)(&setup) {
-            Ok(prepared) => Some(prepared),
-            Err(problems) => {
-                for problem in problems {
-                    let span = self.place_of(entry, &problem);
-                    self.error(&span, problem.message, problem.help);
-                }
-                None
-            }
-        }
+        let host = Nested {
+            catalog: self.catalog,
+            ancestry: &self.ancestry,
+            document: self.document,
+            vars: self.vars,
+            config: &entry.config,
+            digests: &self.digests,
+            types: &self.types,
+            problems: &self.inside,
+        };
+        (built_in.prepare)(&Setup { config, folder: &self.document.folder, host: &host })
     }
 
     fn place_of(&self, entry: &NodeEntry, problem: &ConfigProblem) -> Range<usize> {
@@ -204,7 +225,7 @@ impl<'a> Planner<'a> {
 
     /// Settings of a plugin that nothing here uses are probably meant for another.
     fn check_plugin_names(&mut self) {
-        self.ancestry.note_plugins(self.types.values().flatten().filter_map(|found| found.plugin.clone()));
+        self.ancestry.note_plugins(self.types.plugins().into_iter());
         let document = self.document;
         if document.plugins.is_empty() || self.problems.has_errors() {
             return;
@@ -252,7 +273,7 @@ impl<'a> Planner<'a> {
 
 /// The digest of a document and of those that its nodes run.
 fn digest(document: &Document, inner: &[Digest]) -> Digest {
-    let mut text = Digest::of(document.source.text().as_bytes()).to_string();
+    let mut text = document.source.digest().to_string();
     inner.iter().for_each(|digest| text.push_str(&digest.to_string()));
     Digest::of(text.as_bytes())
 }

@@ -49,15 +49,17 @@ impl Reading {
         Self { source, problems }
     }
 
-    pub(super) fn document(mut self, tree: &Yaml, folder: PathBuf) -> Document {
-        let root = self.mapping(tree, "a workflow", ROOT_KEYS);
-        let list = |key| root.iter().find(|(found, _)| found.text == key).map(|(_, value)| value);
-        let nodes = self.entries(list("nodes"), "nodes", Self::node);
+    pub(super) fn document(mut self, mut tree: Yaml, folder: PathBuf) -> Document {
+        self.mapping(&tree, "a workflow", ROOT_KEYS);
+        let nodes = self.entries(tree.take("nodes"), "nodes", Self::node);
         if nodes.is_empty() && self.problems.is_empty() {
             let message = "the workflow has no nodes";
             self.error(tree.span.clone(), message, Some("add `nodes:` with at least one `name` and `type`"));
         }
-        let connections = self.entries(list("connections"), "connections", Self::connection);
+        let connections =
+            self.entries(tree.take("connections"), "connections", |reading, tree| reading.connection(&tree));
+        let finally = self.finally(tree.take("finally"));
+        let tree = &tree;
         let document = Document {
             source: Arc::clone(&self.source),
             folder,
@@ -68,7 +70,7 @@ impl Reading {
             metadata: tree.get("metadata").map_or(Value::Null, Yaml::to_value),
             start: tree.get("start").and_then(|value| self.text(value, "start")),
             nodes,
-            finally: self.finally(tree),
+            finally,
             connections,
             vars: self.plain_mapping(tree, "vars"),
             timeout: tree.get("timeout").and_then(|value| self.duration(value, "timeout")),
@@ -80,14 +82,15 @@ impl Reading {
         Document { problems: self.problems.sorted(), ..document }
     }
 
-    fn node(&mut self, tree: &Yaml) -> Option<NodeEntry> {
-        let entries = self.mapping(tree, "a node", NODE_KEYS);
+    fn node(&mut self, mut tree: Yaml) -> Option<NodeEntry> {
+        let entries = self.mapping(&tree, "a node", NODE_KEYS);
         if entries.is_empty() {
             return None;
         }
+        let config = tree.take("config").unwrap_or(Yaml { span: tree.span.clone(), kind: Kind::Null });
+        let tree = &tree;
         let name = self.required(tree, "name", "a node");
         let node_type = self.required(tree, "type", "a node");
-        let config = tree.get("config").cloned().unwrap_or(Yaml { span: tree.span.clone(), kind: Kind::Null });
         if !matches!(config.kind, Kind::Map(_) | Kind::Null) {
             let message = format!("`config` must be a mapping, found {}", config.describe());
             self.error(config.span.clone(), message, None::<&str>);
@@ -109,8 +112,8 @@ impl Reading {
     }
 
     /// One node, or a list of them.
-    fn finally(&mut self, tree: &Yaml) -> Vec<NodeEntry> {
-        match tree.get("finally") {
+    fn finally(&mut self, tree: Option<Yaml>) -> Vec<NodeEntry> {
+        match tree {
             Some(node @ Yaml { kind: Kind::Map(_), .. }) => self.node(node).into_iter().collect(),
             list => self.entries(list, "finally", Self::node),
         }
@@ -197,12 +200,17 @@ impl Reading {
     }
 
     /// Each entry of a list that could be read.
-    fn entries<T>(&mut self, list: Option<&Yaml>, key: &str, read: impl Fn(&mut Self, &Yaml) -> Option<T>) -> Vec<T> {
-        match list.map(|list| (&list.kind, list)) {
-            None | Some((Kind::Null, _)) => Vec::new(),
-            Some((Kind::List(items), _)) => items.iter().filter_map(|item| read(self, item)).collect(),
-            Some((_, list)) => {
-                self.expected(list, key, "a list");
+    fn entries<T>(&mut self, list: Option<Yaml>, key: &str, read: impl Fn(&mut Self, Yaml) -> Option<T>) -> Vec<T> {
+        match list {
+            None | Some(Yaml { kind: Kind::Null, .. }) => Vec::new(),
+            Some(Yaml { kind: Kind::List(items), .. }) => {
+                // Not one vector made of the other: it would keep the room of the larger items.
+                let mut entries = Vec::with_capacity(items.len());
+                entries.extend(items.into_iter().filter_map(|item| read(self, item)));
+                entries
+            }
+            Some(list) => {
+                self.expected(&list, key, "a list");
                 Vec::new()
             }
         }

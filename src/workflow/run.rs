@@ -281,6 +281,7 @@ impl<'a> Driver<'a> {
                 Command::StartAfter(step, pause) => self.retry_later(step, pause),
                 Command::Recover(node, output) => {
                     self.keep(node, &output);
+                    self.note_recovery(node, &output);
                     self.tell(node, |observer, node| observer.see(&RunEvent::Recovered { node, output: &output }));
                 }
                 Command::Cancel => self.cancel(),

@@ -33,6 +33,8 @@ pub(super) struct Refusal {
     pub message: String,
     /// What to do next.
     pub help: Option<String>,
+    /// Whether it only says that something in the value is wrong.
+    pub is_vague: bool,
 }
 
 impl Checker {
@@ -69,7 +71,7 @@ impl Checker {
 
     fn refusals(&self, error: &ValidationError<'_>) -> Vec<Refusal> {
         let pointer = error.instance_path().to_string();
-        let name = pointer.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("config").to_owned();
+        let name = name_of(&pointer);
         match error.kind() {
             ValidationErrorKind::AdditionalProperties { unexpected } => {
                 let known = self.known_keys(error);
@@ -82,10 +84,15 @@ impl Checker {
                         None if known.is_empty() => "it has no keys".to_owned(),
                         None => format!("known keys: {}", known.join(", ")),
                     }),
+                    is_vague: false,
                 };
                 unexpected.iter().map(refuse).collect()
             }
-            kind => vec![Refusal { pointer, key: None, message: sentence(&name, kind, error), help: None }],
+            kind => {
+                let is_vague =
+                    matches!(kind, ValidationErrorKind::OneOfNotValid { .. } | ValidationErrorKind::AnyOf { .. });
+                vec![Refusal { pointer, key: None, message: sentence(&name, kind, error), help: None, is_vague }]
+            }
         }
     }
 
@@ -95,6 +102,17 @@ impl Checker {
         let around = path.rsplit_once('/').map_or("", |(around, _)| around);
         let fields = self.schema.pointer(around).and_then(|schema| schema.get("properties")?.as_object());
         fields.map(|fields| fields.keys().cloned().collect()).unwrap_or_default()
+    }
+}
+
+/// What a message calls the value of a pointer: `url`, `tasks[2]`.
+fn name_of(pointer: &str) -> String {
+    match pointer.rsplit_once('/') {
+        Some((around, index)) if !around.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit()) => {
+            format!("{}[{index}]", name_of(around))
+        }
+        Some((_, name)) if !name.is_empty() => name.to_owned(),
+        _ => "config".to_owned(),
     }
 }
 

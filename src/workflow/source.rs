@@ -1,6 +1,9 @@
 //! The text of a workflow file, and where an offset in it stands.
 
 use std::ops::Range;
+use std::sync::OnceLock;
+
+use pocket_index::digest::Digest;
 
 /// A workflow's text with the name its problems are reported under.
 #[derive(Debug)]
@@ -10,6 +13,7 @@ pub struct SourceText {
     line_starts: Vec<usize>,
     /// Then a column is a difference of offsets: a line may have megabytes.
     is_ascii: bool,
+    digest: OnceLock<Digest>,
 }
 
 /// A place in a text, as editors count: both start at 1, columns are characters.
@@ -26,7 +30,7 @@ impl SourceText {
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
         let text = text.into();
         let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { name: name.into(), is_ascii: text.is_ascii(), text, line_starts }
+        Self { name: name.into(), is_ascii: text.is_ascii(), text, line_starts, digest: OnceLock::new() }
     }
 
     /// The file's name as the user gave it.
@@ -37,6 +41,11 @@ impl SourceText {
     /// The whole text.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The digest of the text.
+    pub fn digest(&self) -> Digest {
+        *self.digest.get_or_init(|| Digest::of(self.text.as_bytes()))
     }
 
     /// Where a byte offset stands; an offset past the end stands at the end.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, an unexpected error should fail it right there")]
 
+mod accounts;
 mod archives;
 mod bad_input;
 mod chain;
@@ -29,6 +30,7 @@ mod registries;
 mod run;
 mod runs;
 mod sources;
+mod staging;
 mod store;
 mod support;
 mod tools;

@@ -144,3 +144,32 @@ fn an_installed_file_that_changed_is_noticed() {
     author.pocket(&["run", "w.yaml"]).failure(6, &["the installed files of `greeting` 1.0.0 are t1:"]);
     assert!(author.pocket(&["plugin", "list"]).success().stdout.contains("failed"));
 }
+
+/// What the manual has about registries, typed as it stands there.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_the_manual_says_of_registries_can_be_typed() {
+    let registry = TestRegistry::asking_for_tokens_with_bundled();
+    let token = crate::accounts::token(&registry, &["me", "--scope", "publish"]);
+    let author = Sandbox::with_registry(registry.url());
+    author.pocket(&["key", "new"]).success();
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut compiler = author.command("gcc");
+    compiler.args(["-shared", "-fPIC", "-pthread", "-o", "my-plugin.so", "-I"]).arg(root.join("sdk/c"));
+    assert!(compiler.arg(root.join("fixtures/plugins/c-echo/echo.c")).status().unwrap().success());
+
+    assert!(author.pocket(&["plugin", "search", "redis"]).success().stdout.contains("redis-cache"));
+    assert!(author.pocket(&["plugin", "categories"]).success().stdout.contains("ai"));
+    assert!(author.pocket(&["plugin", "popular"]).success().stdout.contains("redis-cache"));
+    author.pocket(&["plugin", "publish", "./my-plugin.so"]).failure(1, &["token_needed", "plugin login"]);
+    let asked = author.pocket_that_asks(&["plugin", "login"], "(it is not shown): ", &format!("{token}\n"));
+    assert!(asked.success().stdout.contains("as `me`"));
+    author.pocket(&["plugin", "publish", "./my-plugin.so"]).success();
+    author.pocket(&["plugin", "publish", "./my-plugin.so", "--version", "1.2.0"]).success();
+
+    let user = Sandbox::with_registry(registry.url());
+    user.pocket(&["plugin", "install", "c-echo@1.2.0"]).success();
+    user.write("w.yaml", "name: w\nstart: a\nnodes: [{name: a, type: c-echo/echo}]\n");
+    let said = user.pocket(&["run", "w.yaml", "--input", "{\"name\": \"Ada\"}"]).success();
+    assert!(said.stdout.contains("Ada"), "{}", said.stdout);
+}

@@ -126,6 +126,25 @@ fn a_run_begins_again_at_a_node_with_what_it_received() {
 }
 
 #[test]
+fn a_run_that_begins_at_a_node_has_the_fallback_values_before_it() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "w.yaml",
+        r#"
+nodes:
+  - {name: ask, type: file, config: {operation: read, path: missing}, fallback: {value: {known: "by heart"}}}
+  - {name: pass, type: echo}
+  - {name: say, type: template, config: {template: "{{(output \"ask\").known}}, {{.known}}"}}
+"#,
+    );
+    let first = sandbox.pocket(&["run", "w.yaml", "--journal", "j"]).success();
+    for node in ["pass", "say"] {
+        let again = sandbox.pocket(&["run", "--resume", "latest", "--journal", "j", "--from", node]).success();
+        assert_eq!((first.stdout.as_str(), again.stdout.as_str()), ("by heart, by heart\n", "by heart, by heart\n"));
+    }
+}
+
+#[test]
 fn a_run_without_a_journal_cannot_be_resumed() {
     let sandbox = Sandbox::new();
     sandbox.pocket(&["run", "--resume", "latest"]).failure(1, &["there is no journal of a run `latest`"]);

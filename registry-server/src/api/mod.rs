@@ -15,6 +15,7 @@ use utoipa_axum::routes;
 
 use crate::web::Web;
 
+pub(crate) use documents::ErrorDocument;
 pub(crate) use search::{SearchParameters, page};
 
 #[derive(OpenApi)]
@@ -28,8 +29,9 @@ pub(crate) use search::{SearchParameters, page};
 struct Document;
 
 /// The routes below `/api/v1/`, and the document about them.
-pub(crate) fn router(web: Arc<Web>) -> Router {
-    let (router, document) = described().split_for_parts();
+pub(crate) fn router(web: Arc<Web>, described_elsewhere: utoipa::openapi::OpenApi) -> Router {
+    let (router, mut document) = described().split_for_parts();
+    document.merge(described_elsewhere);
     let document = Json(others::with_others(document));
     router.route("/api/v1/openapi.json", axum::routing::get(async move || document)).with_state(web)
 }

@@ -1,10 +1,14 @@
 //! A registry that a web server serves, to be read.
 
+use std::fmt;
+use std::net::IpAddr;
 use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
+use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode, Url};
 
 use crate::RegistryError;
@@ -15,6 +19,32 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// 512 MiB: no file of a registry is larger.
 const MAX_FILE: usize = 512 << 20;
 
+/// A token on its way to a registry. `Debug` does not show it.
+#[derive(Clone)]
+pub struct Secret(HeaderValue);
+
+impl Secret {
+    /// The token that stands in a variable; none if it cannot be one.
+    pub fn new(text: &str) -> Option<Self> {
+        let mut value = HeaderValue::from_str(&format!("Bearer {}", text.trim())).ok()?;
+        value.set_sensitive(true);
+        (!text.trim().is_empty()).then_some(Self(value))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// A token does not travel in the clear, except to this machine itself.
+fn is_private_line(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    url.scheme() == "https" || host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
 /// The static tree at a URL.
 #[derive(Debug)]
 pub(crate) struct Remote {
@@ -23,13 +53,23 @@ pub(crate) struct Remote {
 }
 
 impl Remote {
-    pub fn new(mut base: Url) -> Result<Self, RegistryError> {
+    /// The tree at `base`. It sees the token, and no other server does: redirects are an error then.
+    pub fn new(mut base: Url, token: Option<&Secret>) -> Result<Self, RegistryError> {
         if !base.path().ends_with('/') {
             base.set_path(&format!("{}/", base.path()));
         }
         // Fails where the program chose one before, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder()
+        let mut client = Client::builder();
+        if let Some(Secret(value)) = token {
+            if !is_private_line(&base) {
+                let message = format!("a token for `{base}` would travel unencrypted: use its `https://` address");
+                return Err(RegistryError::Setting { message });
+            }
+            client =
+                client.redirect(Policy::none()).default_headers([(AUTHORIZATION, value.clone())].into_iter().collect());
+        }
+        let client = client
             .user_agent(concat!("pocket-registry/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(PATIENCE)
             .read_timeout(PATIENCE)

@@ -26,7 +26,7 @@ use crate::error::chain;
 use crate::listing::clear;
 use crate::storage::{Condition, Folder, Storage, in_tree};
 use check::{Log, read_log};
-pub(crate) use http::Remote;
+pub(crate) use http::{Remote, Secret};
 
 /// How many files are fetched at once.
 const AT_ONCE: usize = 16;
@@ -46,8 +46,8 @@ pub enum Wanted {
 pub enum From {
     /// A registry of one's own, or a copy in a folder.
     Place(Source),
-    /// A registry or a static tree that a web server serves.
-    Url(reqwest::Url),
+    /// A registry or a static tree that a web server serves, and the token for a private one.
+    Url(reqwest::Url, Option<Secret>),
 }
 
 /// What a copy holds.
@@ -92,7 +92,8 @@ pub async fn import(from: &Path, to: &Path, key: Option<&NoteKey>) -> Result<Cop
     pack::import(from, to, key).await
 }
 
-/// Copies a registry that goes on working into a folder from which it can be restored: tree and, with a folder, the private key.
+/// Copies a registry that goes on working into a folder from which it can be restored: tree, tokens (their digests, as they are kept) and, with
+/// a folder, the private key.
 ///
 /// # Errors
 /// As [`mirror`].
@@ -100,6 +101,7 @@ pub async fn backup(from: &Source, to: &Path) -> Result<Copied, RegistryError> {
     let storage = crate::registry::storage_to_read(from)?;
     let folder = Folder::plain(to.to_owned());
     let copied = Copy { from: &*storage, to: &folder, below: "tree/" }.with_api().run(&Wanted::All, None).await?;
+    crate::accounts::copy(&*storage, &folder).await?;
     crate::registry::copy_key(from, to)?;
     Ok(copied)
 }
@@ -107,7 +109,7 @@ pub async fn backup(from: &Source, to: &Path) -> Result<Copied, RegistryError> {
 fn open(from: &From) -> Result<Box<dyn Storage>, RegistryError> {
     match from {
         From::Place(source) => crate::registry::storage_to_read(source),
-        From::Url(url) => Ok(Box::new(Remote::new(url.clone())?)),
+        From::Url(url, token) => Ok(Box::new(Remote::new(url.clone(), token.as_ref())?)),
     }
 }
 

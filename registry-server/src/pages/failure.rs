@@ -7,6 +7,16 @@ use maud::html;
 use super::layout::Page;
 use crate::error::ApiError;
 
+/// The page that is shown instead of a private registry's, to who has no token.
+pub(crate) fn refused(error: ApiError) -> Response {
+    let body = html! {
+        h1 { "This registry is private" }
+        p.lead { bdi { (error.message()) } }
+        p { "Its operator makes tokens. When your browser asks, the password is the token, and the name does not matter." }
+    };
+    Page { status: error.status(), ..Page::new("Private", body) }.into_response()
+}
+
 /// Why there is no page.
 #[derive(Debug)]
 pub(super) enum Failure {

@@ -23,6 +23,9 @@ use crate::web::Web;
 
 type Shared = State<Arc<Web>>;
 
+pub(crate) use failure::refused;
+pub(crate) use style::path as style_path;
+
 /// The routes of the pages and of their stylesheet.
 pub(crate) fn router(web: Arc<Web>) -> Router {
     Router::new()

@@ -9,7 +9,7 @@ use pocket_index::digest::Digest;
 const STYLE: &str = include_str!("style.css");
 
 /// Where it is.
-pub(super) fn path() -> &'static str {
+pub(crate) fn path() -> &'static str {
     static PATH: LazyLock<String> =
         LazyLock::new(|| format!("/assets/{}.css", &Digest::of(STYLE.as_bytes()).hex()[..16]));
     &PATH

@@ -2,6 +2,7 @@
 //! use; the archives are stored, then the event is added (`writer`).
 
 mod receive;
+pub(crate) mod staged;
 
 use std::fs::File;
 use std::sync::Arc;
@@ -18,8 +19,9 @@ use pocket_index::limits::Limits;
 use pocket_index::publish::PublishReceipt;
 use pocket_index::record::{Event, OwnerRecovery, Release};
 use pocket_index::verify::check_submission;
+use tokio::sync::SemaphorePermit;
 
-use crate::access::{self, Action};
+use crate::access::{self, Caller};
 use crate::error::{ApiError, RegistryError, chain};
 use crate::routes::Service;
 use crate::storage::{Condition, Storage, in_tree};
@@ -45,21 +47,34 @@ pub(crate) async fn publish(
     State(service): State<Arc<Service>>,
     request: Request,
 ) -> Result<(StatusCode, Json<PublishReceipt>), ApiError> {
-    let (parts, body) = request.into_parts();
-    let caller = access::authorise(&service.registry, &parts.headers, Action::Publish).await?;
-    // As many as memory is meant for; others wait before their bodies are read.
-    let _turn = service.publishing.acquire().await;
-    let mut body = body.into_data_stream();
-    let received = receive::receive(&parts.headers, &mut body, &service.limits).await;
-    let received = match received {
-        Ok(received) => received,
-        Err(error) => {
-            drain(body).await;
-            return Err(error);
-        }
-    };
-    access::may_write(&caller, received.event.name())?;
+    let TakenIn { received, _turn, .. } = take_in(&service, request).await?;
     accept(&service, received).await.map(|(status, receipt)| (status, Json(receipt)))
+}
+
+/// A publish that came in, and who sent it.
+struct TakenIn<'a> {
+    caller: Caller,
+    received: Received,
+    /// As many as memory is meant for have one; others wait before their bodies are read.
+    _turn: Option<SemaphorePermit<'a>>,
+}
+
+/// Reads a request whose sender may send it.
+async fn take_in(service: &Service, request: Request) -> Result<TakenIn<'_>, ApiError> {
+    let (parts, body) = request.into_parts();
+    let mut body = body.into_data_stream();
+    let taken = async {
+        let caller = access::authorise(service, &parts.method, &parts.headers).await?;
+        let _turn = service.publishing.acquire().await.ok();
+        let may_send = |event: &Event| access::may_send(&caller, event);
+        let received = receive::receive(&parts.headers, &mut body, &service.limits, &may_send).await?;
+        Ok(TakenIn { caller, received, _turn })
+    };
+    let taken = taken.await;
+    if taken.is_err() {
+        drain(body).await;
+    }
+    taken
 }
 
 /// A sender that is not heard out may not hear the answer either.
@@ -82,7 +97,7 @@ async fn accept(service: &Service, received: Received) -> Result<(StatusCode, Pu
     // Unpacking and digests take long: not on the threads that answer readers.
     let checked = tokio::task::spawn_blocking({
         let event = Arc::clone(&event);
-        move || check_archives(&event, &archives)
+        move || check_archives(&event, &archives, &Limits::default())
     });
     let uploads = checked.await.map_err(|error| ApiError::storage(&error))??;
     let registry = &service.registry;
@@ -106,14 +121,13 @@ async fn accept(service: &Service, received: Received) -> Result<(StatusCode, Pu
 }
 
 /// Checks each archive by what the event says of it. One of them is in memory at a time.
-fn check_archives(event: &Event, file: &Arc<File>) -> Result<Vec<Upload>, ApiError> {
+fn check_archives(event: &Event, file: &Arc<File>, limits: &Limits) -> Result<Vec<Upload>, ApiError> {
     let Event::Release(release) = event else { return Ok(Vec::new()) };
     let mut uploads = Vec::new();
     let mut at = 0;
     for record in &release.archives {
         let bytes = receive::read_part(file, at, record.size).map_err(ApiError::spool)?;
-        check_submission(release, record, &bytes, &Limits::default())
-            .map_err(|error| refused("archive", &chain(&error)))?;
+        check_submission(release, record, &bytes, limits).map_err(|error| refused("archive", &chain(&error)))?;
         let (path, file, size) = (layout::archive(&record.sha256), Arc::clone(file), record.size);
         uploads.push(Upload { path, file, at, size });
         at += record.size;
@@ -226,7 +240,8 @@ mod tests {
         let signatures = vec![secret.sign_event(event.kind(), &text)];
         let body = axum::body::Body::from(PublishHeader { event: text, signatures }.encode());
         let mut body = body.into_data_stream();
-        let received = receive::receive(&HeaderMap::new(), &mut body, &service.limits).await.expect("well-formed");
+        let received = receive::receive(&HeaderMap::new(), &mut body, &service.limits, &|_| Ok(())).await;
+        let received = received.expect("well-formed");
         let answer = accept(service, received).await;
         answer.map(|(status, _)| status).map_err(|error| format!("{error:?}"))
     }

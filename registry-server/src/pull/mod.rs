@@ -67,7 +67,7 @@ impl Pull {
         std::fs::create_dir_all(root).map_err(io_error("create", root))?;
         let local = Folder::open(root.clone()).map_err(io_error("open", root))?;
         let local = local.ok_or_else(|| RegistryError::InUse { path: root.clone() })?;
-        let remote = Remote::new(upstream.url.clone())?;
+        let remote = Remote::new(upstream.url.clone(), None)?;
         let known = local.read(&in_tree(layout::CONFIG)).await?;
         let text = match known {
             Some(stored) => stored.bytes,

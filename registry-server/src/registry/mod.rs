@@ -25,7 +25,7 @@ use crate::collect::Collector;
 use crate::config::{DEFAULT_RECOVERY_DELAY, Seed, Source, Witnesses};
 use crate::error::chain;
 use crate::files::Served;
-use crate::storage::{Fault, Storage, StorageError, in_tree};
+use crate::storage::{Condition, Fault, Put, Storage, StorageError, in_tree};
 use crate::{RegistryError, checkpoint};
 
 use place::Place;
@@ -46,6 +46,8 @@ pub struct Registry {
     collector: Collector,
     /// The keys that clients take the registry's own events from.
     event_keys: Vec<PublicKey>,
+    /// Whether every request needs a token.
+    auth_required: bool,
     /// How long a recovery waits at least, in seconds.
     recovery_delay: u64,
     turn: Mutex<()>,
@@ -138,6 +140,7 @@ impl Registry {
             policy,
             collector,
             event_keys: config.keys,
+            auth_required: config.auth_required,
             recovery_delay: DEFAULT_RECOVERY_DELAY,
             turn: Mutex::default(),
             listed: AtomicU64::new(0),
@@ -237,6 +240,24 @@ impl Registry {
     /// The digest of the event keys that its configuration has.
     pub(crate) fn keys_digest(&self) -> Digest {
         self.policy.keys_digest()
+    }
+
+    /// Whether every request needs a token, as its configuration said when it was opened.
+    pub(crate) fn is_private(&self) -> bool {
+        self.auth_required
+    }
+
+    /// Writes into its configuration that every request needs a token. Servers see it when they start.
+    pub(crate) async fn make_private(&self) -> Result<(), RegistryError> {
+        let path = in_tree(layout::CONFIG);
+        let gone = || self.damaged_file(layout::CONFIG, "it is gone".to_owned());
+        let stored = self.storage().read(&path).await?.ok_or_else(gone)?;
+        let config = Config { auth_required: true, ..read_config(self.storage()).await? };
+        match self.storage().put(&path, config.to_text().into(), Condition::Unchanged(stored.tag)).await? {
+            Put::Done(_) => Ok(()),
+            Put::Refused if read_config(self.storage()).await?.auth_required => Ok(()),
+            Put::Refused => Err(RegistryError::Busy { attempts: 1 }),
+        }
     }
 
     /// How long a recovery that is sent must wait at least, in seconds.

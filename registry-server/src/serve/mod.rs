@@ -26,7 +26,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
-use crate::config::{Exposure, Limits, Options};
+use crate::config::{Exposure, Limits, Options, Tokens};
 use crate::error::{ApiError, chain};
 use crate::files::Served;
 use crate::pull::Pull;
@@ -55,6 +55,7 @@ pub struct Server {
     serves: Serves,
     tls: Option<TlsAcceptor>,
     exposure: Exposure,
+    tokens: Tokens,
     limits: Limits,
 }
 
@@ -97,8 +98,8 @@ impl Server {
         let failed = |source| RegistryError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let (exposure, limits) = (options.exposure, options.limits.clone());
-        Ok(Self { address, listener, serves, tls, exposure, limits })
+        let (exposure, tokens, limits) = (options.exposure, options.tokens, options.limits.clone());
+        Ok(Self { address, listener, serves, tls, exposure, tokens, limits })
     }
 
     /// Where it listens.
@@ -141,7 +142,7 @@ impl Server {
             }
         };
         let _refreshing = checkpoint::keep_fresh(&registry);
-        let service = Arc::new(Service::new(Arc::clone(&registry), limits.clone()));
+        let service = Arc::new(Service::new(Arc::clone(&registry), limits.clone()).asking_for(self.tokens));
         let web = Arc::clone(&service.web);
         web.begin().await;
         let _counting = stats::keep_counting(&web.counter, &registry);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::JoinHandle;
 
-use pocket_registry::{DEFAULT_RECOVERY_DELAY, Exposure, Limits, Options, Server, Source, Witnesses};
+use pocket_registry::{DEFAULT_RECOVERY_DELAY, Exposure, Limits, Options, Server, Source, Tokens, Witnesses};
 use tokio::sync::oneshot;
 
 pub struct Running {
@@ -18,6 +18,7 @@ impl Running {
             source: Source::Bundled,
             address: ([127, 0, 0, 1], 0).into(),
             exposure: Exposure::Loopback,
+            tokens: Tokens::Optional,
             recovery_delay: DEFAULT_RECOVERY_DELAY,
             witnesses: Witnesses::default(),
             tls: None,

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
+use crate::accounts::{ask_with, token};
 use crate::http::{ask, get, publish};
 use crate::plugin::{author, release};
 use crate::program::Program;
@@ -16,7 +17,12 @@ struct Nginx(Child, SocketAddr);
 
 impl Nginx {
     fn start(folder: &Path, registry: &Path, server: SocketAddr) -> Self {
-        let page = PAGE.split("```nginx\n").nth(1).expect("the page has it").split("```").next().expect("it ends");
+        Self::start_with(folder, registry, server, "")
+    }
+
+    /// The same with more lines in the server's block.
+    fn start_with(folder: &Path, registry: &Path, server: SocketAddr, more: &str) -> Self {
+        let page = block(1).replace("    etag on;", &format!("    etag on;\n{more}"));
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let kept = page.lines().filter(|line| !line.contains("ssl_certificate")).collect::<Vec<_>>().join("\n");
         let site = kept
@@ -40,6 +46,11 @@ impl Nginx {
     }
 }
 
+/// A configuration of nginx on the page.
+fn block(number: usize) -> &'static str {
+    PAGE.split("```nginx\n").nth(number).expect("the page has it").split("```").next().expect("it ends")
+}
+
 impl Drop for Nginx {
     fn drop(&mut self) {
         let pid = self.0.id().to_string();
@@ -56,7 +67,9 @@ fn nginx_serves_the_files_and_hands_publishes_on() {
     assert!(Command::new("chmod").arg("755").arg(folder.path()).status().unwrap().success());
     let nginx = Nginx::start(scratch.path(), folder.path(), server.address);
     let body = release("greeting", "1.0.0", "return 1", &author(1));
-    let answer = publish(nginx.1, &body);
+    assert_eq!(publish(nginx.1, &body).code(), "token_needed");
+    let token = token(folder.path(), &["ci", "--scope", "publish"]);
+    let answer = ask_with(nginx.1, &token, "PUT", "/api/v1/publish", &body);
     assert_eq!(answer.status, 201, "{}", answer.text());
     let index = get(nginx.1, "/index/gr/ee/greeting");
     assert_eq!((index.status, index.header("cache-control")), (200, Some("no-cache")));
@@ -73,4 +86,29 @@ fn nginx_serves_the_files_and_hands_publishes_on() {
     for private in ["/registry.key", "/head.json", "/metrics", "/../registry.key"] {
         assert_ne!(get(nginx.1, private).status, 200, "{private}");
     }
+}
+
+#[test]
+fn nginx_asks_the_server_who_may_read_a_private_registry() {
+    let (folder, scratch) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    crate::accounts::run(folder.path(), &["init", "--with-bundled", "--private"]);
+    let reading = token(folder.path(), &["reading", "--scope", "read"]);
+    let server = Program::on_folder(folder.path(), &["--behind-proxy"]);
+    assert!(Command::new("chmod").arg("755").arg(folder.path()).status().unwrap().success());
+    let nginx = Nginx::start_with(scratch.path(), folder.path(), server.address, block(2));
+    let index = ask_with(nginx.1, &reading, "GET", "/index/re/di/redis-cache", b"");
+    assert_eq!(index.status, 200, "{index:?}");
+    let line: serde_json::Value = serde_json::from_str(index.text().lines().next().unwrap()).unwrap();
+    let digest = line["event"]["archives"][0]["sha256"].as_str().unwrap().trim_start_matches("sha256:").to_owned();
+    let archive = format!("/a/{}/{digest}.tar.gz", &digest[..2]);
+    for path in
+        ["/config.json", "/index/re/di/redis-cache", &archive, "/log/checkpoint", "/api/v1/search", "/api/v1/token"]
+    {
+        assert_eq!(get(nginx.1, path).status, 401, "{path}");
+        assert_eq!(ask_with(nginx.1, "hunter2", "GET", path, b"").status, 401, "{path}");
+        assert_eq!(ask_with(nginx.1, &reading, "GET", path, b"").status, 200, "{path}");
+    }
+    let body = release("greeting", "1.0.0", "return 1", &author(1));
+    assert_eq!(publish(nginx.1, &body).status, 401);
+    assert_eq!(ask_with(nginx.1, &reading, "PUT", "/api/v1/publish", &body).code(), "token_scope");
 }

@@ -7,6 +7,7 @@ mod plugin;
 #[path = "../support/tree.rs"]
 mod tree;
 
+mod accounts;
 mod bucket;
 mod copies;
 mod crashes;
@@ -14,8 +15,10 @@ mod hosting;
 mod http;
 mod limits;
 mod operating;
+mod owners;
 mod program;
 mod publishing;
 mod pulled;
 mod reading;
 mod seaweed;
+mod staging;

@@ -30,7 +30,8 @@ pub fn yank(name: &str, version: &str, reason: &str, author: &SecretKey) -> Vec<
     signed(&Event::Yank(Withdrawal { name, version, reason: reason.to_owned() }), author)
 }
 
-fn signed(event: &Event, author: &SecretKey) -> Vec<u8> {
+/// An event with a signature.
+pub fn signed(event: &Event, author: &SecretKey) -> Vec<u8> {
     let text = event.to_text();
     let signatures = vec![author.sign_event(event.kind(), &text)];
     PublishHeader { event: text, signatures }.encode()

@@ -1,6 +1,7 @@
 //! One file a verb.
 
 mod announce;
+mod approve;
 mod audit;
 mod cache;
 mod check;
@@ -12,6 +13,7 @@ mod install;
 mod key;
 mod list;
 mod load;
+mod login;
 mod metrics;
 mod nodes;
 mod outdated;
@@ -101,6 +103,10 @@ fn plugin(command: PluginCommand, output: &Output) -> Result<ExitCode, OpsError>
         PluginCommand::Popular(arguments) => search::popular(&arguments, output),
         PluginCommand::Pack(arguments) => pack::run(&arguments, output),
         PluginCommand::Publish(arguments) => publish::run(&arguments, output),
+        PluginCommand::Staged { registry } => approve::staged(&registry, output),
+        PluginCommand::Approve(arguments) => approve::approve(&arguments, output),
+        PluginCommand::Login(arguments) => login::login(&arguments, output),
+        PluginCommand::Logout { registry } => login::logout(&registry, output),
         PluginCommand::Yank(arguments) => announce::withdraw(Withdrawing::Yank, &arguments, output),
         PluginCommand::Unyank(arguments) => announce::withdraw(Withdrawing::Unyank, &arguments, output),
         PluginCommand::Revoke(arguments) => announce::withdraw(Withdrawing::Revoke, &arguments, output),

@@ -11,11 +11,11 @@ use crate::cli::output::Output;
 #[cfg(feature = "otel")]
 use crate::cli::watch::Telemetry;
 use crate::cli::watch::{EventFile, Lines, Progress, Watchers};
-use crate::nodes::{Unreadable, read_json};
+use crate::nodes::{MAX_DEPTH, Unreadable, read_json};
 use crate::ops::run::{self, Notice, PlannedRun};
 use crate::ops::{OpsError, Scope, Workspace, drawing, runs};
 use crate::workflow::drawing::Trace;
-use crate::workflow::{MAX_DEPTH, RunOptions, fits};
+use crate::workflow::{RunOptions, fits};
 
 pub fn run(arguments: &RunArguments, output: &Output) -> Result<(), OpsError> {
     // A name that stands for no picture is told before anything runs.
@@ -90,11 +90,14 @@ fn watchers(arguments: &RunArguments, output: &Output) -> Result<Watchers, OpsEr
 fn run_to_its_end(planned: &PlannedRun, input: Value, options: RunOptions, output: &Output) -> Result<(), OpsError> {
     stop_on_interrupt(&options)?;
     let run = options.journal.is_some().then(|| options.run_id.clone());
+    let input = Arc::new(input);
+    // The process ends with the run. Taking a large value apart first would take as long as reading it did.
+    std::mem::forget(Arc::clone(&input));
     let result = planned.run(input, options);
     if let (Err(OpsError::Run(_)), Some(run)) = (&result, run) {
         output.notice(&format!("`pocket run --resume {run}` goes on with this run"));
     }
-    let report = result?;
+    let report = std::mem::ManuallyDrop::new(result?);
     output.result(&*report.output, || text(&report.output));
     Ok(())
 }
@@ -135,11 +138,11 @@ pub fn read_input(given: Option<&str>, file: Option<&Path>) -> Result<Value, Ops
     };
     let input = read_json(text.as_bytes()).map_err(|error| match error {
         Unreadable::Syntax(source) => source,
-        wide @ Unreadable::TooWide(_) => serde::de::Error::custom(wide),
+        other => serde::de::Error::custom(other),
     });
     let input = input.and_then(|input: Value| match fits(&input, MAX_DEPTH) {
         true => Ok(input),
-        false => Err(serde::de::Error::custom(format!("it nests deeper than {MAX_DEPTH} levels"))),
+        false => Err(serde::de::Error::custom(Unreadable::TooDeep)),
     });
     input.map_err(|source| OpsError::Input { place, source })
 }

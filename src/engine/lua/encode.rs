@@ -1,8 +1,9 @@
 //! A Lua value as JSON: its shape decides, and it must fit.
 
-use mlua::{LuaString, Table, Value as LuaValue};
+use mlua::{Lua, LuaString, Table, Value as LuaValue};
 use serde_json::{Map, Number, Value};
 
+use super::stack;
 use super::value::{LIST, LargeInteger, MAX_DEPTH, MAX_EXACT, NULLS_FIELD, kind_of_empty, type_of};
 use crate::engine::budget::Limits;
 
@@ -46,8 +47,49 @@ impl From<Limits> for Room {
     }
 }
 
+impl Room {
+    /// Takes what any value needs.
+    pub(super) fn spend_on_value(&mut self) -> Result<(), Unfit> {
+        self.write(VALUE_BYTES)?;
+        self.hold(size_of::<Value>())
+    }
+
+    /// Takes what a text needs beside that.
+    pub(super) fn spend_on_text(&mut self, length: usize) -> Result<(), Unfit> {
+        self.write(length)?;
+        self.hold(length)
+    }
+
+    /// Takes what a table needs beside that.
+    pub(super) fn spend_on_table(&mut self) -> Result<(), Unfit> {
+        self.write(VALUE_BYTES)
+    }
+
+    /// Takes what a field needs beside its name and value, in an object that already has `others`.
+    pub(super) fn spend_on_field(&mut self, others: usize) -> Result<(), Unfit> {
+        self.hold(if others == 0 { OBJECT_MEMORY } else { FIELD_MEMORY })
+    }
+
+    fn write(&mut self, bytes: usize) -> Result<(), Unfit> {
+        self.text = self.text.checked_sub(bytes as u64).ok_or(Unfit::TooLarge)?;
+        Ok(())
+    }
+
+    /// A table of a few bytes that contains itself many times unfolds to gigabytes.
+    fn hold(&mut self, bytes: usize) -> Result<(), Unfit> {
+        self.memory = self.memory.checked_sub(bytes as u64).ok_or(Unfit::OutOfMemory)?;
+        Ok(())
+    }
+}
+
 /// The JSON value of a Lua value.
-pub(super) fn to_json(value: &LuaValue, room: Room) -> Result<Value, Unfit> {
+pub(super) fn to_json(lua: &Lua, value: &LuaValue, room: Room) -> Result<Value, Unfit> {
+    let plain = value.as_table().and_then(|table| stack::to_json(lua, table, room));
+    plain.map_or_else(|| with_reasons(value, room), Ok)
+}
+
+/// The JSON value of a Lua value, field by field.
+pub(super) fn with_reasons(value: &LuaValue, room: Room) -> Result<Value, Unfit> {
     Reader { left: room, depth: 0 }.value(value)
 }
 
@@ -58,8 +100,7 @@ struct Reader {
 
 impl Reader {
     fn value(&mut self, value: &LuaValue) -> Result<Value, Unfit> {
-        self.spend(VALUE_BYTES)?;
-        self.hold(size_of::<Value>())?;
+        self.left.spend_on_value()?;
         match value {
             LuaValue::Nil => Ok(Value::Null),
             value if value.is_null() => Ok(Value::Null),
@@ -78,8 +119,7 @@ impl Reader {
     }
 
     fn text(&mut self, text: &LuaString) -> Result<String, Unfit> {
-        self.spend(text.as_bytes().len())?;
-        self.hold(text.as_bytes().len())?;
+        self.left.spend_on_text(text.as_bytes().len())?;
         let text = text.to_str().map_err(|_| unfit("is a text that is not UTF-8"))?;
         Ok(text.to_owned())
     }
@@ -89,7 +129,7 @@ impl Reader {
             return Err(unfit(format!("is nested deeper than {MAX_DEPTH} levels, or contains itself")));
         }
         self.depth += 1;
-        self.spend(VALUE_BYTES)?;
+        self.left.spend_on_table()?;
         let length = table.raw_len();
         let value = if length > 0 { self.list(table, length) } else { self.object(table) };
         self.depth -= 1;
@@ -140,7 +180,7 @@ impl Reader {
                     type_of(&key)
                 )));
             };
-            self.hold(if fields.is_empty() { OBJECT_MEMORY } else { FIELD_MEMORY })?;
+            self.left.spend_on_field(fields.len())?;
             let key = self.text(&key)?;
             let value = self.value(&value).map_err(|error| error.below(&format!(".{key}")))?;
             fields.insert(key, value);
@@ -157,26 +197,16 @@ impl Reader {
             return Ok(());
         };
         for name in nulls.sequence_values::<String>().map_while(Result::ok) {
-            self.spend(name.len())?;
-            self.hold(name.len() + FIELD_MEMORY)?;
+            self.left.spend_on_field(fields.len())?;
+            self.left.spend_on_text(name.len())?;
             fields.entry(name).or_insert(Value::Null);
         }
         Ok(())
     }
-
-    fn spend(&mut self, bytes: usize) -> Result<(), Unfit> {
-        self.left.text = self.left.text.checked_sub(bytes as u64).ok_or(Unfit::TooLarge)?;
-        Ok(())
-    }
-
-    /// A table of a few bytes that contains itself many times unfolds to gigabytes.
-    fn hold(&mut self, bytes: usize) -> Result<(), Unfit> {
-        self.left.memory = self.left.memory.checked_sub(bytes as u64).ok_or(Unfit::OutOfMemory)?;
-        Ok(())
-    }
 }
 
-fn whole_or_float(number: f64) -> Result<Value, Unfit> {
+/// A number of JSON: whole if it is and each such number has a Lua number of its own.
+pub(super) fn whole_or_float(number: f64) -> Result<Value, Unfit> {
     if number.fract() == 0.0 && number.abs() <= MAX_EXACT as f64 {
         return Ok(Value::from(number as i64));
     }

@@ -64,7 +64,7 @@ pub(super) fn of_raised(raised: &LuaValue, place: Option<&str>) -> Failure {
         LuaValue::String(text) if is_too_deep(&text.as_bytes()) => Failure::Depth,
         LuaValue::String(text) => Failure::Raised(envelope::error_of(None, text.to_string_lossy(), None)),
         other => {
-            let message = match encode::to_json(other, DETAILS) {
+            let message = match encode::with_reasons(other, DETAILS) {
                 Ok(value) => format!("the script raised {value}"),
                 Err(_) => format!("the script raised a {}", other.type_name()),
             };
@@ -81,7 +81,7 @@ fn is_too_deep(text: &[u8]) -> bool {
 fn of_table(table: &mlua::Table, place: Option<&str>) -> CallError {
     let field = |name: &str| table.raw_get::<LuaValue>(name).unwrap_or(LuaValue::Nil);
     let text = |name: &str| field(name).as_string().map(|text| text.to_string_lossy());
-    let details: Option<Value> = encode::to_json(&field("details"), DETAILS).ok();
+    let details: Option<Value> = encode::with_reasons(&field("details"), DETAILS).ok();
     let message = text("message").unwrap_or_else(|| "the script raised a table without a `message`".to_owned());
     envelope::error_of(text("kind").as_deref(), placed(message, place), details)
 }

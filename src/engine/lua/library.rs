@@ -43,7 +43,7 @@ pub(super) fn install(lua: &Lua, globals: &Table, marks: &Marks, limits: Limits)
 
 fn install_json(lua: &Lua, globals: &Table, marks: &Marks, limits: Limits) -> mlua::Result<()> {
     let room = Room::from(limits);
-    let encode = move |_: &Lua, value: LuaValue| match encode::to_json(&value, room) {
+    let encode = move |lua: &Lua, value: LuaValue| match encode::to_json(lua, &value, room) {
         Ok(value) => Ok(value.to_string()),
         Err(unfit) => Err(unfit.raised("json_encode: the value", room)),
     };

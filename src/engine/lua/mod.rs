@@ -1,7 +1,7 @@
 //! Lua plugins and scripts: Luau, closed off, with a memory limit and a deadline that scripts cannot escape.
 //!
 //! `script` is a compiled script and its calls, `state` the closed Lua state, `prelude.luau` and `library` what scripts find in it,
-//! `capabilities` and `request` what the host does for plugins, `value`, `decode` and `encode` carry JSON in and out, `interrupt` ends what runs too long, `failure` reads what scripts raise.
+//! `capabilities` and `request` what the host does for plugins, `value`, `decode`, `encode` and `stack` carry JSON in and out, `interrupt` ends what runs too long, `failure` reads what scripts raise.
 
 mod capabilities;
 mod decode;
@@ -13,6 +13,7 @@ mod library;
 mod look;
 mod request;
 mod script;
+mod stack;
 mod state;
 mod value;
 

@@ -21,7 +21,7 @@ pub(super) fn read(options: &Table, room: Room) -> mlua::Result<HttpRequest> {
             ("headers", LuaValue::Table(wanted)) => request.headers = headers(wanted)?,
             ("body", LuaValue::String(body)) => request.body = body.as_bytes().to_vec(),
             ("body", LuaValue::Table(_)) => {
-                let body = encode::to_json(&value, room).map_err(|unfit| unfit.raised("http: `body`", room))?;
+                let body = encode::with_reasons(&value, room).map_err(|unfit| unfit.raised("http: `body`", room))?;
                 json = Some(body.to_string());
             }
             ("redirect", LuaValue::String(wanted)) => request.redirects = redirects(wanted)?,

@@ -101,7 +101,7 @@ impl Script {
                 let input = environment.raw_get::<LuaValue>("input")?;
                 returned = state.call(&process, MultiValue::from_iter([input]))?;
             }
-            self.reply("the script", returned)
+            self.reply(state, "the script", returned)
         })
     }
 
@@ -123,7 +123,7 @@ impl Script {
             let arguments = call.arguments.iter().map(|value| state.marks.to_lua(state.lua(), value));
             let arguments = arguments.collect::<mlua::Result<_>>()?;
             let returned = state.call(&function, arguments)?;
-            self.reply(&format!("`{}`", call.node_type), returned)
+            self.reply(state, &format!("`{}`", call.node_type), returned)
         })
     }
 
@@ -132,10 +132,11 @@ impl Script {
         state.call(&chunk, MultiValue::new())
     }
 
-    fn reply(&self, whose: &str, mut returned: MultiValue) -> Result<Reply, Failure> {
+    fn reply(&self, state: &State, whose: &str, mut returned: MultiValue) -> Result<Reply, Failure> {
         let failed = |message| CallError::new(CallErrorKind::Failed, message);
         let output = returned.pop_front().unwrap_or(LuaValue::Nil);
-        let output = encode::to_json(&output, self.limits.into()).map_err(|unfit| self.unfit(whose, &unfit))?;
+        let output = encode::to_json(state.lua(), &output, self.limits.into());
+        let output = output.map_err(|unfit| self.unfit(whose, &unfit))?;
         let action = match returned.pop_front() {
             None | Some(LuaValue::Nil) => None,
             Some(LuaValue::String(action)) => Some(action.to_string_lossy()),

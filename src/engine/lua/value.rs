@@ -9,7 +9,9 @@
 //!   back as they were.
 
 use mlua::{AnyUserData, Lua, MetaMethod, Table, UserData, UserDataMethods, Value as LuaValue};
-use serde_json::{Map, Number, Value};
+use serde_json::{Number, Value};
+
+use super::stack;
 
 /// Deeper values are refused: a table that contains itself is endlessly deep.
 pub(super) const MAX_DEPTH: usize = 128;
@@ -18,13 +20,13 @@ pub(super) const MAX_DEPTH: usize = 128;
 pub(super) const MAX_EXACT: u64 = 1 << 53;
 
 /// The field of a marking metatable that says what its tables are.
-const KIND_FIELD: &str = "json";
+pub(super) const KIND_FIELD: &str = "json";
 
 /// The field of an object's metatable that lists its fields that were `null`.
 pub(super) const NULLS_FIELD: &str = "nulls";
 
 pub(super) const LIST: &str = "array";
-const OBJECT: &str = "object";
+pub(super) const OBJECT: &str = "object";
 
 /// The metatables that mark tables as lists and as objects.
 #[derive(Clone)]
@@ -73,35 +75,7 @@ impl Marks {
 
     /// The Lua value of a JSON value.
     pub(super) fn to_lua(&self, lua: &Lua, value: &Value) -> mlua::Result<LuaValue> {
-        Ok(match value {
-            Value::Null => LuaValue::Nil,
-            Value::Bool(value) => LuaValue::Boolean(*value),
-            Value::Number(number) => number_to_lua(lua, number)?,
-            Value::String(text) => LuaValue::String(lua.create_string(text)?),
-            Value::Array(items) => LuaValue::Table(self.list_to_lua(lua, items)?),
-            Value::Object(fields) => LuaValue::Table(self.object_to_lua(lua, fields)?),
-        })
-    }
-
-    fn list_to_lua(&self, lua: &Lua, items: &[Value]) -> mlua::Result<Table> {
-        let table = lua.create_table_with_capacity(items.len(), 0)?;
-        for (at, item) in items.iter().enumerate() {
-            let item = if item.is_null() { LuaValue::NULL } else { self.to_lua(lua, item)? };
-            table.raw_seti(at + 1, item)?;
-        }
-        table.set_metatable(Some(self.list.clone()))?;
-        Ok(table)
-    }
-
-    fn object_to_lua(&self, lua: &Lua, fields: &Map<String, Value>) -> mlua::Result<Table> {
-        let table = lua.create_table_with_capacity(0, fields.len())?;
-        for (name, value) in fields.iter().filter(|(_, value)| !value.is_null()) {
-            table.raw_set(name.as_str(), self.to_lua(lua, value)?)?;
-        }
-        let nulls: Vec<_> = fields.iter().filter(|(_, value)| value.is_null()).map(|(name, _)| name.as_str()).collect();
-        table.set_metatable(Some(self.object.clone()))?;
-        self.remember_nulls(lua, &table, &nulls)?;
-        Ok(table)
+        stack::to_lua(lua, &self.list, &self.object, value)
     }
 
     /// Marks an object as one whose fields of these names were `null`.
@@ -119,13 +93,17 @@ impl Marks {
 
 /// The Lua value of a number: one that is whole and beyond 2^53 keeps its digits.
 pub(super) fn number_to_lua(lua: &Lua, number: &Number) -> mlua::Result<LuaValue> {
-    let magnitude = number.as_u64().or_else(|| number.as_i64().map(i64::unsigned_abs));
-    match magnitude {
-        Some(magnitude) if magnitude > MAX_EXACT => {
-            lua.create_userdata(LargeInteger(number.clone())).map(LuaValue::UserData)
-        }
-        _ => Ok(LuaValue::Number(number.as_f64().unwrap_or(f64::NAN))),
+    if is_exact(number) {
+        Ok(LuaValue::Number(number.as_f64().unwrap_or(f64::NAN)))
+    } else {
+        lua.create_userdata(LargeInteger(number.clone())).map(LuaValue::UserData)
     }
+}
+
+/// Whether a number is one of Lua's: all are but whole ones beyond 2^53.
+pub(super) fn is_exact(number: &Number) -> bool {
+    let magnitude = number.as_u64().or_else(|| number.as_i64().map(i64::unsigned_abs));
+    magnitude.is_none_or(|magnitude| magnitude <= MAX_EXACT)
 }
 
 /// JSON's name for what a Lua value is, or Lua's for what JSON does not have.
@@ -153,7 +131,7 @@ pub(super) fn kind_of_empty(table: &Table) -> &'static str {
 mod tests {
     use serde_json::json;
 
-    use super::super::encode::{Room, Unfit, to_json};
+    use super::super::encode::{Room, Unfit, to_json, with_reasons};
     use super::*;
 
     const ROOM: Room = Room { text: 1000, memory: 100_000 };
@@ -161,13 +139,13 @@ mod tests {
     fn there_and_back(value: &Value) -> Result<Value, Unfit> {
         let lua = Lua::new();
         let marks = Marks::new(&lua).expect("there is memory");
-        to_json(&marks.to_lua(&lua, value).expect("there is memory"), ROOM)
+        to_json(&lua, &marks.to_lua(&lua, value).expect("there is memory"), ROOM)
     }
 
     fn from_script(script: &str) -> Result<Value, String> {
         let lua = Lua::new();
         let value = lua.load(script).eval().expect("the script runs");
-        to_json(&value, ROOM).map_err(|error| error.sentence("the output", 1000))
+        to_json(&lua, &value, ROOM).map_err(|error| error.sentence("the output", 1000))
     }
 
     #[test]
@@ -182,6 +160,40 @@ mod tests {
             json!("ä\u{0}"),
         ] {
             assert_eq!(there_and_back(&value), Ok(value));
+        }
+    }
+
+    #[test]
+    fn plain_values_take_the_short_way_and_come_out_the_same() {
+        let lua = Lua::new();
+        let marks = Marks::new(&lua).expect("there is memory");
+        for script in [
+            "return {}",
+            "return {1, -0.0, 2^53, 2^60, 0.5, 'ä', true, false, json_null, {}, {{}}, {a = {b = {}}}}",
+            "return given",
+            "given.list.late = nil given.object.new = given.list return given",
+            "given.null = 1 given.list[4] = given.object return {given, given}",
+        ] {
+            let value = json!({"null": null, "list": [null, 1, {}], "object": {"a": null, "b": []}, "empty": {}});
+            lua.globals().set("given", marks.to_lua(&lua, &value).expect("there is memory")).expect("there is memory");
+            lua.globals().set("json_null", LuaValue::NULL).expect("there is memory");
+            let table: Table = lua.load(script).eval().expect("the script runs");
+            let short = stack::to_json(&lua, &table, ROOM).expect("it is plain");
+            let long = with_reasons(&LuaValue::Table(table), ROOM).expect("it is plain");
+            assert_eq!(short, long, "{script}");
+        }
+    }
+
+    #[test]
+    fn what_takes_too_much_room_has_no_short_way_either() {
+        let lua = Lua::new();
+        for script in ["return {('x'):rep(100)}", "return {a = {{1}}}", "return {1, 2, 3, 4, 5}"] {
+            let table: Table = lua.load(script).eval().expect("the script runs");
+            let needed = (0..10_000)
+                .find(|&memory| with_reasons(&LuaValue::Table(table.clone()), Room { text: u64::MAX, memory }).is_ok());
+            let memory = needed.expect("it needs less than 10,000 bytes");
+            let short = |memory| stack::to_json(&lua, &table, Room { text: u64::MAX, memory });
+            assert!(short(memory).is_some() && short(memory - 1).is_none(), "{script}");
         }
     }
 
@@ -212,6 +224,6 @@ mod tests {
         assert_eq!(from_script(bomb), Err("the output is larger than 1000 bytes".to_owned()));
         let lua = Lua::new();
         let bomb: LuaValue = lua.load(bomb).eval().expect("the script runs");
-        assert_eq!(to_json(&bomb, Room { text: u64::MAX, memory: 100_000 }), Err(Unfit::OutOfMemory));
+        assert_eq!(to_json(&lua, &bomb, Room { text: u64::MAX, memory: 100_000 }), Err(Unfit::OutOfMemory));
     }
 }

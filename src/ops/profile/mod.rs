@@ -73,7 +73,7 @@ pub fn profile(workspace: &Workspace, profile: &Profile<'_>, notify: &dyn Fn(Not
     for _ in 0..profile.runs {
         let began = Instant::now();
         let options = RunOptions { observer: Arc::clone(&steps) as _, ..RunOptions::default() };
-        planned.run(profile.input.clone(), options)?;
+        planned.run(Arc::new(profile.input.clone()), options)?;
         elapsed += began.elapsed();
     }
     let measured = frame::Measured {

@@ -6,14 +6,25 @@ use pocket_index::log::{NodeHash, TreeHead};
 use pocket_index::name::RegistryName;
 
 use super::{Reach, Workspace};
-use crate::ops::{OpsError, policy};
+use crate::ops::{OpsError, accounts, policy};
 use crate::project::{LockedRegistry, Lockfile, RegistryTrust, Signing};
-use crate::registry::{Access, Expected, Location, Notice, Opened, Registry, Staleness};
+use crate::registry::{Access, Expected, Location, Notice, Opened, Registry, Staleness, Token};
 
 /// The name of the registry that is used when none is configured.
 const BUNDLED: &str = "bundled";
 /// The name of the configured registry that is used when none is named.
 const DEFAULT: &str = "default";
+
+/// Who says where a registry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Said {
+    /// Whoever typed this command, as a URL.
+    Typed,
+    /// The user's own configuration.
+    ByUser,
+    /// The project, or its lock.
+    ByProject,
+}
 
 /// A registry by the name it has here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,12 +41,20 @@ pub struct NamedRegistry {
     pub max_age: Option<u64>,
     /// Bytes that a plugin's files may have together, if the configuration moves that limit.
     pub max_unpacked: Option<u64>,
+    /// Who says where it is.
+    pub said: Said,
 }
 
 impl NamedRegistry {
     /// A registry of which the configuration says nothing more.
-    fn plain(name: RegistryName, location: Location) -> Self {
-        Self { name, location, key: None, min_release_age: 0, max_age: None, max_unpacked: None }
+    pub fn plain(name: RegistryName, location: Location) -> Self {
+        let (key, max_age, max_unpacked) = (None, None, None);
+        Self { name, location, key, min_release_age: 0, max_age, max_unpacked, said: Said::ByProject }
+    }
+
+    /// The same registry, said by somebody else.
+    pub fn said(self, said: Said) -> Self {
+        Self { said, ..self }
     }
 
     /// A registry as a lock knows it.
@@ -55,7 +74,11 @@ impl Workspace {
     /// The registry that was asked for on the command line, else the configured default, else the bundled one.
     pub fn registry(&self, asked: Option<&str>) -> Result<NamedRegistry, OpsError> {
         match asked {
-            Some(asked) => self.named_or_located(asked),
+            Some(asked) => {
+                // The first counts: it is one command.
+                let _ = self.typed.set(asked.parse().ok());
+                self.named_or_located(asked)
+            }
             None => match self.configured(DEFAULT)? {
                 Some(registry) => Ok(registry),
                 None => Ok(Self::bundled()),
@@ -113,8 +136,24 @@ impl Workspace {
         lock: Option<&Lockfile>,
         access: Access,
     ) -> Result<Opened, OpsError> {
-        let mut expected = self.locked_state(named, lock)?;
-        (expected.copy, expected.max_age) = (copy, named.max_age);
+        let token = if copy.is_some() { None } else { accounts::token_for(self, named)? };
+        let expected = Expected { copy, token, ..self.locked_state(named, lock)? };
+        self.open_expected(named, expected, access).await
+    }
+
+    /// Opens a registry and shows it this token, whatever other one there is for it.
+    pub async fn open_with(&self, named: &NamedRegistry, access: Access, token: Token) -> Result<Registry, OpsError> {
+        let expected = Expected { token: Some(token), ..Expected::default() };
+        Ok(self.open_expected(named, expected, access).await?.registry)
+    }
+
+    async fn open_expected(
+        &self,
+        named: &NamedRegistry,
+        mut expected: Expected,
+        access: Access,
+    ) -> Result<Opened, OpsError> {
+        expected.max_age = named.max_age;
         if named.key.is_some() {
             expected.key.clone_from(&named.key);
         }
@@ -169,9 +208,13 @@ impl Workspace {
             Signing::Key(key) => Some(key.clone()),
             Signing::Unsigned => return Err(OpsError::UnsignedRegistry { name: name.clone() }),
         };
+        let location: Location = settings.url.parse()?;
+        let is_users =
+            self.user.registries.values().any(|own| own.url.parse().is_ok_and(|own: Location| own == location));
         Ok(Some(NamedRegistry {
             name: name.clone(),
-            location: settings.url.parse()?,
+            location,
+            said: if is_users { Said::ByUser } else { Said::ByProject },
             key,
             min_release_age: settings.min_release_age.unwrap_or(0),
             max_age: settings.max_age,
@@ -193,10 +236,10 @@ impl Workspace {
             if let Some(registry) = self.configured(name.as_str())?
                 && registry.location == location
             {
-                return Ok(registry);
+                return Ok(registry.said(Said::Typed));
             }
         }
-        Ok(NamedRegistry::plain(name_for(&location), location))
+        Ok(NamedRegistry::plain(name_for(&location), location).said(Said::Typed))
     }
 }
 

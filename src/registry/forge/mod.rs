@@ -6,18 +6,18 @@
 mod answer;
 mod error;
 
-use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use pocket_index::name::PluginName;
 use pocket_index::repository::Repository;
 use reqwest::Url;
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LINK, LOCATION, RETRY_AFTER};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LINK, RETRY_AFTER};
 use semver::VersionReq;
 
 use super::error::TransportError;
-use super::http::{Http, Reply};
+use super::http::{Http, Reply, next_hop};
+use super::token::Token;
 
 pub use answer::{Asset, ForgeRelease, version_of_tag};
 pub use error::ForgeError;
@@ -40,10 +40,6 @@ pub struct ForgeAccess {
     pub token: Option<Token>,
 }
 
-/// A secret. `Debug` does not show it.
-#[derive(Clone)]
-pub struct Token(HeaderValue);
-
 /// Which release is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wanted {
@@ -62,21 +58,6 @@ pub struct Forge {
     /// Follows no redirect: each hop decides whether it may see the token.
     api: Http,
     files: Http,
-}
-
-impl Token {
-    /// A token as it stands in an environment variable; none if it cannot be one.
-    pub fn new(text: &str) -> Option<Self> {
-        let mut value = HeaderValue::from_str(&format!("Bearer {}", text.trim())).ok()?;
-        value.set_sensitive(true);
-        (!text.trim().is_empty()).then_some(Self(value))
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(…)")
-    }
 }
 
 impl Forge {
@@ -222,8 +203,8 @@ impl Forge {
         let mut url = url.clone();
         for hop in 0..=HOPS {
             let mut headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]);
-            if let Some(Token(token)) = self.access.token.as_ref().filter(|_| hop == 0 && self.is_api(&url)) {
-                headers.insert(AUTHORIZATION, token.clone());
+            if let Some(token) = self.access.token.as_ref().filter(|_| hop == 0 && self.is_api(&url)) {
+                headers.insert(AUTHORIZATION, token.header());
             }
             let reply = self.api.reply(&url, &headers, limit).await?;
             match reply.status {
@@ -256,16 +237,6 @@ impl Forge {
 
 fn names_a_next_page(headers: &HeaderMap) -> bool {
     headers.get_all(LINK).iter().any(|link| link.to_str().is_ok_and(|link| link.contains("rel=\"next\"")))
-}
-
-/// Where a redirect leads.
-fn next_hop(from: &Url, headers: &HeaderMap) -> Result<Url, TransportError> {
-    let refused = |reason: String| TransportError::Redirected { url: from.to_string(), reason };
-    let location = headers.get(LOCATION).and_then(|location| location.to_str().ok());
-    let location = location.ok_or_else(|| refused("the redirect names no place".to_owned()))?;
-    let to = from.join(location).map_err(|error| refused(format!("the redirect leads nowhere: {error}")))?;
-    super::http::check_redirect(from, &to).map_err(refused)?;
-    Ok(to)
 }
 
 /// Seconds until requests are taken again.

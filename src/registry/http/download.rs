@@ -4,11 +4,11 @@ use std::io;
 
 use bytes::{Bytes, BytesMut};
 use pocket_index::digest::Digested;
-use reqwest::header::{CONTENT_RANGE, HeaderMap, RANGE};
+use reqwest::header::{CONTENT_RANGE, HeaderMap, HeaderValue, RANGE};
 use reqwest::{Response, StatusCode, Url};
 
 use super::retry::{Failed, Retries};
-use super::{Http, Progress, next_piece, shown, successful, unreachable};
+use super::{Http, Progress, next_piece, shown};
 use crate::registry::cache::Partial;
 use crate::registry::error::TransportError;
 
@@ -74,7 +74,7 @@ impl Http {
             }
             Resumed::Nothing => {
                 partial.restart();
-                successful(url, self.request(url, 0).await?)?
+                self.successful(url, self.request(url, 0).await?).await?
             }
         };
         receive(url, response, limit, partial, progress).await.map_err(Failed::from)
@@ -83,23 +83,20 @@ impl Http {
     async fn rest(&self, url: &Url, from: u64) -> Result<Resumed, Failed> {
         let response = self.request(url, from).await?;
         if from == 0 {
-            return successful(url, response).map(Resumed::Whole);
+            return self.successful(url, response).await.map(Resumed::Whole);
         }
         Ok(match response.status() {
             StatusCode::PARTIAL_CONTENT if starts_at(response.headers(), from) => Resumed::Part(response),
             StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => Resumed::Nothing,
-            _ => Resumed::Whole(successful(url, response)?),
+            _ => Resumed::Whole(self.successful(url, response).await?),
         })
     }
 
     /// Asks for what stands behind the first `from` bytes. No `If-Range`: the digest of the whole is known before, so a file that
     /// changed meanwhile is noticed in any case.
     async fn request(&self, url: &Url, from: u64) -> Result<Response, TransportError> {
-        let mut request = self.client.get(url.clone());
-        if from > 0 {
-            request = request.header(RANGE, format!("bytes={from}-"));
-        }
-        request.send().await.map_err(|source| unreachable(url, source))
+        let range = (from > 0).then(|| HeaderValue::from_str(&format!("bytes={from}-")).expect("it is ASCII"));
+        self.fetch(url, HeaderMap::from_iter(range.map(|range| (RANGE, range)))).await
     }
 }
 

@@ -1,29 +1,33 @@
 //! HTTP for packages: sizes are capped, cut answers are noticed, retries back off, credentials stay out of messages.
 
+mod bearer;
 mod download;
 mod once;
 mod part;
 mod redirect;
 mod retry;
+mod upload;
 
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use pocket_index::permissions::parse_duration;
-use reqwest::header::{ETAG, HeaderValue, IF_NONE_MATCH};
+use reqwest::header::{ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response, StatusCode, Url};
+use reqwest::{Client, ClientBuilder, Response, StatusCode, Url};
 use tokio::runtime;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::error::TransportError;
 use super::location::without_credentials;
+use bearer::Bearer;
 use retry::{Failed, Retries};
 
+pub use bearer::Sent;
+pub(super) use bearer::next_hop;
 pub(super) use once::Reply;
 pub(super) use part::Part;
-pub(super) use redirect::check_redirect;
 
 /// Requests at the same time. Each is a connection where a server speaks HTTP/1.1; more do not make a network faster.
 const AT_ONCE: usize = 16;
@@ -31,6 +35,8 @@ const AT_ONCE: usize = 16;
 const STALL: Duration = Duration::from_secs(30);
 /// The longest that a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);
+/// 64 KiB: what a server says of a refusal.
+const SENTENCE: u64 = 64 << 10;
 /// The environment variable that says how long to wait for a server's next byte: `30s`, `500ms`.
 const TIMEOUT: &str = "POCKET_HTTP_TIMEOUT";
 
@@ -39,6 +45,8 @@ const TIMEOUT: &str = "POCKET_HTTP_TIMEOUT";
 pub struct Http {
     client: Client,
     requests: Arc<Semaphore>,
+    /// A token, and whom it is for.
+    bearer: Option<Arc<Bearer>>,
 }
 
 /// What a server answered to a conditional request.
@@ -71,18 +79,29 @@ impl Http {
     }
 
     fn build(redirects: Policy) -> Result<Self, TransportError> {
-        let stall = patience(std::env::var(TIMEOUT).ok().as_deref())?;
+        let client = Self::client(redirects)?;
+        Ok(Self { client, requests: Arc::new(Semaphore::new(AT_ONCE)), bearer: None })
+    }
+
+    /// One that gives up on a server from which nothing comes.
+    fn client(redirects: Policy) -> Result<Client, TransportError> {
+        let stall = patience()?;
+        Self::builder(redirects)?.read_timeout(stall).build().map_err(|source| TransportError::Client { source })
+    }
+
+    /// One that waits for an answer as long as its user does.
+    fn client_that_waits(redirects: Policy) -> Result<Client, TransportError> {
+        Self::builder(redirects)?.build().map_err(|source| TransportError::Client { source })
+    }
+
+    fn builder(redirects: Policy) -> Result<ClientBuilder, TransportError> {
         install_crypto();
-        let client = Client::builder()
+        Ok(Client::builder()
             .redirect(redirects)
             // An address can carry a secret in its query, which is not the next server's business.
             .referer(false)
             .user_agent(concat!("pocket/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT.min(stall))
-            .read_timeout(stall)
-            .build()
-            .map_err(|source| TransportError::Client { source })?;
-        Ok(Self { client, requests: Arc::new(Semaphore::new(AT_ONCE)) })
+            .connect_timeout(CONNECT.min(patience()?)))
     }
 
     /// The bytes at `url`, at most `limit` of them.
@@ -109,15 +128,6 @@ impl Http {
         }
     }
 
-    /// Sends `body` once: a repeated upload must be the caller's decision. Returns the status and the answer.
-    pub(super) async fn put(&self, url: &Url, body: Vec<u8>) -> Result<(u16, Bytes), TransportError> {
-        let sent = self.client.put(url.clone()).body(body).send().await;
-        let response = sent.map_err(|source| unreachable(url, source))?;
-        let status = response.status().as_u16();
-        let content = read_body(url, response, 1 << 20, &mut |_, _| {}).await?;
-        Ok((status, content))
-    }
-
     async fn try_get(
         &self,
         url: &Url,
@@ -126,18 +136,31 @@ impl Http {
         progress: Progress<'_>,
     ) -> Result<Answer, Failed> {
         let _permit = self.permit().await;
-        let mut request = self.client.get(url.clone());
-        if let Some(etag) = etag.and_then(|etag| HeaderValue::from_str(etag).ok()) {
-            request = request.header(IF_NONE_MATCH, etag);
-        }
-        let response = request.send().await.map_err(|source| unreachable(url, source))?;
+        let etag = etag.and_then(|etag| HeaderValue::from_str(etag).ok());
+        let headers = HeaderMap::from_iter(etag.map(|etag| (IF_NONE_MATCH, etag)));
+        let response = self.fetch(url, headers).await?;
         if response.status() == StatusCode::NOT_MODIFIED {
             return Ok(Answer::NotModified);
         }
-        let response = successful(url, response)?;
+        let response = self.successful(url, response).await?;
         let etag = response.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
         let content = read_body(url, response, limit, progress).await?;
         Ok(Answer::Content { content, etag })
+    }
+
+    /// Refuses every status but success, with the time that the server asks to be left alone for.
+    async fn successful(&self, url: &Url, response: Response) -> Result<Response, Failed> {
+        let (status, sent) = (response.status(), self.authorization(url).1);
+        match status {
+            status if status.is_success() => Ok(response),
+            StatusCode::NOT_FOUND | StatusCode::GONE => Err(TransportError::NotFound { url: shown(url) }.into()),
+            StatusCode::UNAUTHORIZED => Err(denied(url, response, sent).await.into()),
+            StatusCode::FORBIDDEN if sent == Sent::WithToken => Err(denied(url, response, sent).await.into()),
+            status => {
+                let error = TransportError::Status { url: shown(url), status: status.as_u16(), message: None };
+                Err(Failed { error, wait: retry::retry_after(response.headers()) })
+            }
+        }
     }
 
     async fn permit(&self) -> SemaphorePermit<'_> {
@@ -146,22 +169,23 @@ impl Http {
 }
 
 /// How long to wait for a server's next byte.
-fn patience(configured: Option<&str>) -> Result<Duration, TransportError> {
+fn patience() -> Result<Duration, TransportError> {
+    configured_patience(std::env::var(TIMEOUT).ok().as_deref())
+}
+
+fn configured_patience(configured: Option<&str>) -> Result<Duration, TransportError> {
     let Some(text) = configured.filter(|text| !text.is_empty()) else { return Ok(STALL) };
     let wrong = || TransportError::Setting { name: TIMEOUT, value: text.to_owned() };
     parse_duration(text).ok().filter(|duration| !duration.is_zero()).ok_or_else(wrong)
 }
 
-/// Refuses every status but success, with the time that the server asks to be left alone for.
-fn successful(url: &Url, response: Response) -> Result<Response, Failed> {
-    match response.status() {
-        status if status.is_success() => Ok(response),
-        StatusCode::NOT_FOUND | StatusCode::GONE => Err(TransportError::NotFound { url: shown(url) }.into()),
-        status => {
-            let error = TransportError::Status { url: shown(url), status: status.as_u16(), message: None };
-            Err(Failed { error, wait: retry::retry_after(response.headers()) })
-        }
-    }
+/// Who asks must say so, or may not have it.
+async fn denied(url: &Url, response: Response, sent: Sent) -> TransportError {
+    let status = response.status().as_u16();
+    let body = part::body(url, response, SENTENCE).await.unwrap_or_default();
+    let told = serde_json::from_slice::<pocket_index::publish::ApiError>(&body).ok();
+    let message = told.map(|told| format!("{} ({})", told.message.escape_debug(), told.code.escape_debug()));
+    TransportError::Denied { url: shown(url), status, message, sent }
 }
 
 async fn read_body(
@@ -233,11 +257,11 @@ mod tests {
 
     #[test]
     fn the_patience_is_a_duration_or_an_error_that_shows_what_was_set() {
-        assert_eq!(patience(None).unwrap(), STALL);
-        assert_eq!(patience(Some("")).unwrap(), STALL);
-        assert_eq!(patience(Some("500ms")).unwrap(), Duration::from_millis(500));
+        assert_eq!(configured_patience(None).unwrap(), STALL);
+        assert_eq!(configured_patience(Some("")).unwrap(), STALL);
+        assert_eq!(configured_patience(Some("500ms")).unwrap(), Duration::from_millis(500));
         for wrong in ["5", "soon", "0"] {
-            let error = patience(Some(wrong)).unwrap_err().to_string();
+            let error = configured_patience(Some(wrong)).unwrap_err().to_string();
             assert!(error.starts_with(&format!("`POCKET_HTTP_TIMEOUT` is `{wrong}`")), "{error}");
         }
     }

@@ -6,7 +6,7 @@ use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;
 
 use super::retry::{Failed, Retries, retry_after};
-use super::{Http, read_body, shown, unreachable};
+use super::{Http, read_body, shown};
 use crate::registry::error::TransportError;
 
 /// An answer of any status.
@@ -40,8 +40,7 @@ impl Http {
 
     async fn try_reply(&self, url: &Url, headers: HeaderMap, limit: u64) -> Result<Reply, Failed> {
         let _permit = self.permit().await;
-        let sent = self.client.get(url.clone()).headers(headers).send().await;
-        let response = sent.map_err(|source| unreachable(url, source))?;
+        let response = self.fetch(url, headers).await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         if matches!(status, 500 | 502 | 503 | 504) {
             let error = TransportError::Status { url: shown(url), status, message: None };

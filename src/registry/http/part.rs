@@ -3,12 +3,12 @@
 use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::RANGE;
+use reqwest::header::{HeaderMap, HeaderValue, RANGE};
 use reqwest::{Response, StatusCode, Url};
 
 use super::download::starts_at;
 use super::retry::{Failed, Retries};
-use super::{Http, next_piece, shown, successful, unreachable};
+use super::{Http, next_piece, shown};
 use crate::registry::error::TransportError;
 
 /// What a server sends that was asked for a part.
@@ -38,9 +38,10 @@ impl Http {
 
     async fn try_get_part(&self, url: &Url, part: &Range<u64>, length: u64) -> Result<Part, Failed> {
         let _permit = self.permit().await;
-        let range = format!("bytes={}-{}", part.start, part.end.saturating_sub(1));
-        let sent = self.client.get(url.clone()).header(RANGE, range).send().await;
-        let response = successful(url, sent.map_err(|source| unreachable(url, source))?)?;
+        let range = HeaderValue::from_str(&format!("bytes={}-{}", part.start, part.end.saturating_sub(1)));
+        let headers = HeaderMap::from_iter([(RANGE, range.expect("it is ASCII"))]);
+        let response = self.fetch(url, headers).await?;
+        let response = self.successful(url, response).await?;
         if response.status() == StatusCode::PARTIAL_CONTENT && starts_at(response.headers(), part.start) {
             let content = body(url, response, part.end - part.start).await?;
             return Ok(Part::Part(content));
@@ -50,7 +51,7 @@ impl Http {
 }
 
 /// At most `limit` bytes, of which nobody is told how many have come.
-async fn body(url: &Url, mut response: Response, limit: u64) -> Result<Bytes, TransportError> {
+pub(super) async fn body(url: &Url, mut response: Response, limit: u64) -> Result<Bytes, TransportError> {
     let expected = response.content_length();
     let mut content = BytesMut::new();
     while let Some(piece) = next_piece(url, &mut response, content.len() as u64, expected).await? {

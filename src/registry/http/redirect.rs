@@ -19,7 +19,7 @@ pub(super) fn followed() -> Policy {
 }
 
 /// What came encrypted must not go on in the clear: somebody on the way could read and change it.
-pub(in crate::registry) fn check_redirect(from: &Url, to: &Url) -> Result<(), String> {
+pub(super) fn check_redirect(from: &Url, to: &Url) -> Result<(), String> {
     match (from.scheme(), to.scheme()) {
         ("https", "https") | ("http", "http" | "https") => Ok(()),
         (from, to) => Err(format!("the redirect leads from `{from}:` to `{to}:`")),

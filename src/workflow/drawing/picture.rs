@@ -226,7 +226,7 @@ fn shape(node: &PlannedNode, trace: Option<&Trace>) -> Shape {
         kind: ShapeKind::Node(shelf(node)),
         name: node.name.to_string(),
         node_type: node.full_type(),
-        description: node.description.clone(),
+        description: node.description.to_string(),
         outcome: trace.map(|trace| outcome(trace.node(&node.name).as_ref())),
     }
 }

@@ -73,6 +73,13 @@ pub(super) enum ReadInput {
     Value(Value),
 }
 
+/// A fallback value that stands for the output of a node of the run itself.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Recovered {
+    pub node: String,
+    pub output: Value,
+}
+
 /// The event that made a run fail.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Failed {

@@ -27,6 +27,8 @@ pub(super) enum Kind {
     End = 4,
     /// The run was taken up again.
     Resumed = 5,
+    /// A fallback value stands for the output of a node.
+    Recovered = 6,
 }
 
 /// A record's head.
@@ -41,7 +43,7 @@ pub(super) struct Head {
 
 impl Kind {
     fn of(number: u32) -> Option<Self> {
-        [Self::Header, Self::Event, Self::Failure, Self::End, Self::Resumed]
+        [Self::Header, Self::Event, Self::Failure, Self::End, Self::Resumed, Self::Recovered]
             .into_iter()
             .find(|kind| *kind as u32 == number)
     }

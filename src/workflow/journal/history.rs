@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::entry::{End, EventRecord, ReadInput};
+use super::entry::{End, EventRecord, ReadInput, Recovered};
 use super::frame::Kind;
-use super::ledger::read_event;
+use super::ledger::read_record;
 use super::past::Past;
 use super::reader::Reader;
 use super::veil::Veil;
@@ -73,14 +73,14 @@ impl History {
     pub fn read(path: &Path) -> Result<Self, JournalError> {
         let (standing, past) = look(path)?;
         let mut events = Vec::new();
-        each_event(path, &past, &Veil::default(), |_, mut record| {
+        each_record(path, &past, &Veil::default(), |_, record| {
+            let Shown::Event(mut record) = record else { return };
             // A long run has more values than anybody wants to hold at once.
             if let Event::Finished { output, .. } = &mut record.event {
                 *output = Arc::default();
             }
             record.input = None;
             events.push(record);
-            Ok(())
         })?;
         Ok(Self { standing, events })
     }
@@ -96,16 +96,15 @@ pub fn repeats(path: &Path, node: &str, veil: &Veil) -> Result<(Header, Repeats)
     let header = past.header.covered(|value| veil.reveal(value));
     let mut last = None;
     let mut names = BTreeSet::new();
-    each_event(path, &past, &veil, |number, event| {
-        if event.key.is_empty()
-            && let Some(name) = event.node
+    each_record(path, &past, &veil, |number, record| {
+        if let Shown::Event(EventRecord { key, node: Some(name), input, .. }) = record
+            && key.is_empty()
         {
             if name == node {
-                last = event.input.map(|input| (number, input));
+                last = input.map(|input| (number, input));
             }
             names.insert(name);
         }
-        Ok(())
     })?;
     let Some((last, input)) = last else {
         let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
@@ -122,19 +121,21 @@ pub fn repeats(path: &Path, node: &str, veil: &Veil) -> Result<(Header, Repeats)
     };
     let known = header.repeats.as_ref().map(|known| known.outputs.clone());
     let mut outputs: BTreeMap<String, Value> = known.unwrap_or_default();
-    each_event(path, &past, &veil, |number, event| {
-        if number >= last {
-            return Ok(());
-        }
-        if let Event::Finished { output, .. } = event.event {
-            if Some(number) == wanted {
-                input = Some(Value::clone(&output));
+    each_record(path, &past, &veil, |number, record| {
+        let (name, output) = match record {
+            _ if number >= last => return,
+            Shown::Recovered(Recovered { node, output }) => (Some(node), Arc::new(output)),
+            Shown::Event(EventRecord { key, node, event: Event::Finished { output, .. }, .. }) => {
+                (node.filter(|_| key.is_empty()), output)
             }
-            if let (true, Some(name)) = (event.key.is_empty(), event.node) {
-                outputs.insert(name, Arc::unwrap_or_clone(output));
-            }
+            Shown::Event(_) => return,
+        };
+        if Some(number) == wanted {
+            input = Some(Value::clone(&output));
         }
-        Ok(())
+        if let Some(name) = name {
+            outputs.insert(name, Arc::unwrap_or_clone(output));
+        }
     })?;
     let input = input.ok_or_else(|| {
         JournalError::NoSeed(format!("what `{node}` received is not in the journal of the run `{}`", header.run))
@@ -143,23 +144,29 @@ pub fn repeats(path: &Path, node: &str, veil: &Veil) -> Result<(Header, Repeats)
     Ok((header, repeats))
 }
 
-/// Shows each event that counts, with the number of its record.
-fn each_event(
-    path: &Path,
-    past: &Past,
-    veil: &Veil,
-    mut show: impl FnMut(u64, EventRecord) -> Result<(), JournalError>,
-) -> Result<(), JournalError> {
+/// A record that is shown.
+enum Shown {
+    Event(EventRecord),
+    Recovered(Recovered),
+}
+
+/// Shows each record that counts and tells an output, with its number.
+fn each_record(path: &Path, past: &Past, veil: &Veil, mut show: impl FnMut(u64, Shown)) -> Result<(), JournalError> {
     let mut reader = Reader::open(path)?;
     while reader.offset() < past.length {
         let at = reader.offset();
         let Some((head, json)) = reader.next()? else { break };
-        if head.kind != Kind::Event {
-            continue;
-        }
-        let record = read_event(path, at, json, veil)?;
-        if past.counts(&record.key, head.number) {
-            show(head.number, record)?;
+        match head.kind {
+            Kind::Event => {
+                let record: EventRecord = read_record(path, at, json, veil)?;
+                if past.counts(&record.key, head.number) {
+                    show(head.number, Shown::Event(record));
+                }
+            }
+            Kind::Recovered if past.counts("", head.number) => {
+                show(head.number, Shown::Recovered(read_record(path, at, json, veil)?));
+            }
+            _ => {}
         }
     }
     Ok(())

@@ -5,9 +5,10 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::entry::{End, Entry, EventRecord, Failed, Resumed, WrittenEvent, WrittenInput};
+use super::entry::{End, Entry, EventRecord, Failed, Recovered, Resumed, WrittenEvent, WrittenInput};
 use super::frame::Kind;
 use super::past::{Past, parse};
 use super::reader::Reader;
@@ -143,6 +144,17 @@ impl Ledger {
         self.book.writer.settle()
     }
 
+    /// Notes that a fallback value stands for the output of a node: who begins at a node after it needs that.
+    pub(crate) fn note_recovery(&self, node: &str, output: &Arc<Value>) -> Result<(), JournalError> {
+        // Nobody begins at a node of a run inside.
+        if self.key.is_empty() {
+            let recovered = Recovered { node: node.to_owned(), output: Value::clone(output) };
+            let number = self.book.append(Kind::Recovered, &recovered)?;
+            self.book.remember(output, number);
+        }
+        Ok(())
+    }
+
     /// Notes that the event in the record of this number made the run fail.
     pub(crate) fn note_failure(&self, event: u64) -> Result<(), JournalError> {
         self.book.writer.append(Kind::Failure, &Failed { key: self.key.to_string(), event }).map(drop)
@@ -242,7 +254,7 @@ impl Iterator for Recalled {
                 Ok(None) => return None,
                 Err(error) => return Some(Err(error)),
             };
-            let record = match read_event(&self.book.path, at, json, &self.book.veil) {
+            let record: EventRecord = match read_record(&self.book.path, at, json, &self.book.veil) {
                 Ok(record) => record,
                 Err(error) => return Some(Err(error)),
             };
@@ -256,8 +268,13 @@ impl Iterator for Recalled {
     }
 }
 
-/// Reads the record of an event, with its secrets.
-pub(super) fn read_event(path: &Path, at: u64, json: &[u8], veil: &Veil) -> Result<EventRecord, JournalError> {
+/// Reads a record, with its secrets.
+pub(super) fn read_record<T: DeserializeOwned>(
+    path: &Path,
+    at: u64,
+    json: &[u8],
+    veil: &Veil,
+) -> Result<T, JournalError> {
     if veil.is_empty() {
         return parse(path, at, json);
     }

@@ -53,7 +53,7 @@ impl Past {
             let at = reader.offset();
             let Some((head, json)) = reader.next()? else { break };
             match head.kind {
-                Kind::Header => {}
+                Kind::Header | Kind::Recovered => {}
                 Kind::Event => past.events += 1,
                 Kind::Failure => {
                     let failed: Failed = parse(path, at, json)?;

@@ -1,5 +1,8 @@
 //! Node types: who provides them, each looked up once however many nodes are of it.
 
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -12,11 +15,22 @@ use crate::workflow::near::nearest;
 use crate::workflow::promised::promised;
 use crate::workflow::schema::Checker;
 
+/// The node types that were asked for in a document; none for those that nobody has. Its bodies know them too.
+#[derive(Clone, Default)]
+pub(in crate::workflow) struct Types(Rc<RefCell<HashMap<String, Option<Arc<Resolved>>>>>);
+
+impl Types {
+    /// The plugins that provide them.
+    pub(super) fn plugins(&self) -> BTreeSet<String> {
+        self.0.borrow().values().flatten().filter_map(|found| found.plugin.clone()).collect()
+    }
+}
+
 /// A node type that was found.
 pub(super) struct Resolved {
-    pub node_type: String,
+    pub node_type: Arc<str>,
     pub plugin: Option<String>,
-    pub description: String,
+    pub description: Arc<str>,
     pub permissions: Vec<String>,
     pub schema: Option<Value>,
     pub checker: Option<Arc<Checker>>,
@@ -37,8 +51,8 @@ const MANIFEST: &str = "this is a mistake in the plugin's manifest";
 
 impl Planner<'_> {
     pub(super) fn resolve(&mut self, wanted: &At<String>) -> Option<Arc<Resolved>> {
-        if let Some(known) = self.types.get(&wanted.value) {
-            let known = known.clone();
+        let known = self.types.0.borrow().get(&wanted.value).cloned();
+        if let Some(known) = known {
             if known.is_none() {
                 self.refuse(wanted);
             }
@@ -51,7 +65,7 @@ impl Planner<'_> {
                 None
             }
         };
-        self.types.insert(wanted.value.clone(), found.clone());
+        self.types.0.borrow_mut().insert(wanted.value.clone(), found.clone());
         found
     }
 
@@ -68,9 +82,9 @@ impl Planner<'_> {
         if let Some(found) = built_in(wanted) {
             let schema = (found.schema)();
             return Ok(Resolved {
-                node_type: found.node_type.to_owned(),
+                node_type: found.node_type.into(),
                 plugin: None,
-                description: found.description.to_owned(),
+                description: found.description.into(),
                 permissions: Vec::new(),
                 checker: Some(Arc::new(
                     Checker::of_built_in(schema.clone()).map_err(|reason| broken(wanted, &reason))?,
@@ -111,9 +125,9 @@ fn of_plugin(wanted: &str, found: PluginNode) -> Result<Resolved, Refusal> {
     let node = promised(&found).map_err(|message| (message, Some(MANIFEST.to_owned())))?;
     let checker = found.schema.clone().map(Checker::new).transpose().map_err(|reason| broken(wanted, &reason))?;
     Ok(Resolved {
-        node_type: found.node_type,
+        node_type: found.node_type.into(),
         plugin: Some(found.plugin),
-        description: found.description,
+        description: found.description.into(),
         permissions: found.permissions,
         schema: found.schema,
         checker: checker.map(Arc::new),

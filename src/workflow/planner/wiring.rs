@@ -8,7 +8,7 @@ use crate::workflow::document::{At, Fallback, NodeEntry};
 use crate::workflow::graph::{DEFAULT_ACTION, Graph, Recovery, Route, Wiring};
 
 impl Planner<'_> {
-    pub(super) fn graph(&mut self, actions: &[Option<&[String]>]) -> Graph {
+    pub(super) fn graph(&mut self, actions: &[Option<Vec<String>>]) -> Graph {
         let document = self.document;
         let wiring = |node: &NodeEntry| Wiring {
             name: node.name.value.as_str().into(),
@@ -93,12 +93,12 @@ impl Planner<'_> {
     }
 
     /// An action that a node is known to take and no connection carries goes to the node of that name.
-    fn connect_by_name(&self, graph: &mut Graph, actions: &[Option<&[String]>]) {
+    fn connect_by_name(&self, graph: &mut Graph, actions: &[Option<Vec<String>>]) {
         for (from, actions) in actions.iter().enumerate() {
             let Some(actions) = actions else { continue };
             let routes = &mut graph.nodes[from].routes;
             let mut connected: HashSet<String> = routes.iter().map(|route| route.action.clone()).collect();
-            for action in *actions {
+            for action in actions {
                 if let Some(&target) = self.index.get(action.as_str()).filter(|target| !self.is_final(**target))
                     && connected.insert(action.clone())
                 {

@@ -1,6 +1,9 @@
 //! What happens is written down before it counts, and what was written down is not done again.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use serde_json::Value;
 
 use super::Driver;
 use crate::workflow::journal::{Entry, JournalError};
@@ -56,6 +59,15 @@ impl Driver<'_> {
             // It is over anyway; only taking it up will be refused.
             tracing::warn!("the journal lacks the end of the run: {error}");
             self.ledger = None;
+        }
+    }
+
+    /// A fallback value stands for a node's output.
+    pub(super) fn note_recovery(&self, node: usize, output: &Arc<Value>) {
+        let name = &self.plan.nodes[node].name;
+        if let Some(Err(error)) = self.ledger.as_ref().map(|ledger| ledger.note_recovery(name, output)) {
+            // What cannot be written now cannot be written at the next event either, which ends the run.
+            tracing::warn!("the journal lacks the fallback of `{name}`: {error}");
         }
     }
 

@@ -13,11 +13,13 @@ pub(super) struct Tools<'a> {
     arena: &'a Arena,
     steps: u64,
     scratch_bytes: usize,
+    /// What is printed goes here before it is a value.
+    buffer: Vec<u8>,
 }
 
 impl<'a> Tools<'a> {
     pub(super) fn new(scope: &'a Scope<'a>, arena: &'a Arena) -> Self {
-        Self { scope, arena, steps: 0, scratch_bytes: 0 }
+        Self { scope, arena, steps: 0, scratch_bytes: 0, buffer: Vec::new() }
     }
 
     /// Counts work that was, or is about to be, done.
@@ -73,11 +75,25 @@ impl<'a> Tools<'a> {
     }
 
     /// Prints into a text of its own.
-    pub(super) fn printed(&mut self, print: impl FnOnce(&mut Printer<'_>)) -> Result<Vec<u8>, String> {
-        let mut text = Vec::new();
-        self.print_into(&mut text, print)?;
-        self.charge(text.len())?;
-        Ok(text)
+    pub(super) fn printed(&mut self, print: impl FnOnce(&mut Printer<'_>)) -> Result<Val<'a>, String> {
+        let mut text = std::mem::take(&mut self.buffer);
+        text.clear();
+        let printed = self.print_into(&mut text, print).and_then(|()| self.text(&text));
+        self.buffer = text;
+        printed
+    }
+
+    /// Writes bytes behind what is there.
+    pub(super) fn write_into(&mut self, out: &mut Vec<u8>, bytes: &[u8]) -> Result<(), String> {
+        if self.scope.budgets.output_bytes.saturating_sub(out.len()) < bytes.len() {
+            return Err(self.too_long());
+        }
+        out.extend_from_slice(bytes);
+        self.work(bytes.len() / BYTES_A_STEP)
+    }
+
+    fn too_long(&self) -> String {
+        format!("the text becomes longer than {} bytes (limit `output_bytes`)", self.scope.budgets.output_bytes)
     }
 
     /// Prints behind what is there.
@@ -87,7 +103,7 @@ impl<'a> Tools<'a> {
         let mut printer = Printer::new(out, limit);
         print(&mut printer);
         printer.finish().map_err(|overflow| match overflow {
-            Overflow::Length => format!("the text becomes longer than {limit} bytes (limit `output_bytes`)"),
+            Overflow::Length => self.too_long(),
             Overflow::Depth => "the value is nested too deep to be printed".to_owned(),
         })?;
         self.work((out.len() - before) / BYTES_A_STEP)

@@ -125,9 +125,7 @@ impl<'a> Evaluator<'a> {
     }
 
     fn write(&mut self, offset: usize, text: &str) -> Step<()> {
-        let mut out = std::mem::take(&mut self.out);
-        let written = self.tools.print_into(&mut out, |printer| printer.write(text.as_bytes()));
-        self.out = out;
+        let written = self.tools.write_into(&mut self.out, text.as_bytes());
         written.and_then(|()| self.tools.work(1)).map_err(|message| self.error(offset, message))
     }
 
@@ -137,12 +135,11 @@ impl<'a> Evaluator<'a> {
         if !pipeline.variables.is_empty() {
             return Ok(());
         }
-        let mut out = std::mem::take(&mut self.out);
-        let printed = self.tools.print_into(&mut out, |printer| match value {
-            Val::Absent | Val::Null => printer.write(NO_VALUE),
-            value => printer.print(std::slice::from_ref(&value)),
-        });
-        self.out = out;
+        let printed = match &value {
+            Val::Absent | Val::Null => self.tools.write_into(&mut self.out, NO_VALUE),
+            Val::Text(text) => self.tools.write_into(&mut self.out, text.bytes()),
+            value => self.tools.print_into(&mut self.out, |printer| printer.print(std::slice::from_ref(value))),
+        };
         printed.map_err(|message| self.error(pipeline.offset, message))
     }
 
@@ -312,11 +309,11 @@ impl<'a> Rounds<'a> {
         evaluator.tools.work(1).map_err(|message| evaluator.error(*offset, message))?;
         // With two variables the first is the key; one alone is the element.
         let values = match variables.len() {
-            0 => vec![],
-            1 => vec![item.clone()],
-            _ => vec![key, item.clone()],
+            0 => [None, None],
+            1 => [Some(item.clone()), None],
+            _ => [Some(key), Some(item.clone())],
         };
-        for (place, (name, value)) in variables.iter().zip(values).enumerate() {
+        for (place, (name, value)) in variables.iter().zip(values.into_iter().flatten()).enumerate() {
             match binding {
                 Binding::Declare => {
                     evaluator.variables[self.body_variables - variables.len() + place].value = value;

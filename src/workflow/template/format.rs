@@ -44,6 +44,14 @@ struct Flags {
     go_syntax: bool,
 }
 
+impl Flags {
+    /// Whether nothing stands there.
+    fn is_plain(&self) -> bool {
+        let Self { width, precision, minus, plus, sharp, space, zero, go_syntax } = *self;
+        width.is_none() && precision.is_none() && !(minus || plus || sharp || space || zero || go_syntax)
+    }
+}
+
 /// Which digits a hexadecimal number has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Case {
@@ -123,6 +131,7 @@ impl<'o> Printer<'o> {
             Val::Absent | Val::Null => self.write(b"<nil>"),
             Val::Bool(truth) if matches!(verb, 't' | 'v') => self.pad(if *truth { b"true" } else { b"false" }),
             Val::Bool(_) => self.bad_verb(value, verb),
+            Val::Int(int) if verb == 'v' && self.flags.is_plain() => self.decimal(*int),
             Val::Int(int) => self.integer(value, integer::Whole::signed(*int), verb),
             Val::Uint(uint) => self.integer(value, integer::Whole::unsigned(*uint), verb),
             Val::Byte(byte) => self.integer(value, integer::Whole::unsigned((*byte).into()), verb),
@@ -191,6 +200,7 @@ impl<'o> Printer<'o> {
     fn pad(&mut self, bytes: &[u8]) {
         let missing = match self.flags.width {
             None | Some(0) => 0,
+            Some(width) if bytes.is_ascii() => width.saturating_sub(bytes.len()),
             Some(width) => width.saturating_sub(super::value::characters(bytes).count()),
         };
         if self.flags.minus {

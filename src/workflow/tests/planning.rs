@@ -351,3 +351,69 @@ fn what_is_wrong_with_workflows_inside_is_told_at_its_place_and_once() {
       |                                                ^^^^^^^^^^
     ");
 }
+
+#[test]
+fn nodes_inside_of_nodes_tell_all_that_is_wrong_with_them() {
+    let text = "nodes:\n  - name: each\n    type: foreach\n    config:\n      max_concurency: 2\n      body:\n        \
+        - {type: ecko}\n        - {type: transform, config: {jq: \".a |\"}}\n        \
+        - {type: echo, tiemout: 1s, config: {message: \"{{.a}\"}}\n  - name: all\n    type: parallel\n    config:\n      tasks:\n        \
+        - {name: a, node: echo, config: {mesage: 1}}\n        - name: b\n          node: foreach\n          \
+          config: {body: {type: echo, config: {message: 'é {{nope .}}'}}}\n        - {name: c}\n";
+    insta::assert_snapshot!(problems(text), @r#"
+    error: `config` has no key `max_concurency`
+     --> workflow.yaml:5:7
+      |
+    5 |       max_concurency: 2
+      |       ^^^^^^^^^^^^^^
+      |
+      = help: did you mean `max_concurrency`?
+
+    error: there is no node type `ecko`
+     --> workflow.yaml:7:18
+      |
+    7 |         - {type: ecko}
+      |                  ^^^^
+      |
+      = help: did you mean `echo`?
+
+    error: not a jq program: expected term, found the end
+     --> workflow.yaml:8:47
+      |
+    8 |         - {type: transform, config: {jq: ".a |"}}
+      |                                               ^
+
+    error: a node has no key `tiemout`
+     --> workflow.yaml:9:24
+      |
+    9 |         - {type: echo, tiemout: 1s, config: {message: "{{.a}"}}
+      |                        ^^^^^^^
+      |
+      = help: did you mean `timeout`?
+
+    error: template: bad character U+007D `}`
+     --> workflow.yaml:9:58
+      |
+    9 |         - {type: echo, tiemout: 1s, config: {message: "{{.a}"}}
+      |                                                          ^
+
+    error: `config` has no key `mesage`
+      --> workflow.yaml:14:42
+       |
+    14 |         - {name: a, node: echo, config: {mesage: 1}}
+       |                                          ^^^^^^
+       |
+       = help: did you mean `message`?
+
+    error: template: function `nope` is not defined; did you mean `ne`?
+      --> workflow.yaml:17:62
+       |
+    17 |           config: {body: {type: echo, config: {message: 'é {{nope .}}'}}}
+       |                                                              ^
+
+    error: `tasks[2]` needs `node`
+      --> workflow.yaml:18:12
+       |
+    18 |         - {name: c}
+       |            ^^^^
+    "#);
+}

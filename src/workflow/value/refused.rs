@@ -30,9 +30,17 @@ fn too_deep() -> String {
     format!("values stand more than {MAX_DEPTH} levels deep inside each other")
 }
 
+/// The error itself, without what says by which alias it was met.
+fn inner(error: &serde_saphyr::Error) -> &serde_saphyr::Error {
+    match error {
+        serde_saphyr::Error::AliasError { error, .. } | serde_saphyr::Error::WithSnippet { error, .. } => inner(error),
+        other => other,
+    }
+}
+
 /// The reader's message without the place, which the drawing shows, and without hints for programmers; and what to do.
 pub(super) fn error_text(error: &serde_saphyr::Error) -> (String, Option<&'static str>) {
-    match error.without_snippet() {
+    match inner(error) {
         serde_saphyr::Error::Budget { breach, .. } => {
             let (message, help) = too_much(breach);
             return (message, Some(help));
@@ -48,7 +56,7 @@ pub(super) fn error_text(error: &serde_saphyr::Error) -> (String, Option<&'stati
         }
         _ => {}
     }
-    let text = error.without_snippet().to_string();
+    let text = inner(error).to_string();
     let text = text.lines().next().unwrap_or_default();
     match text.split(" at line ").next().unwrap_or_default() {
         "recursion limit exceeded" => (too_deep(), Some("real workflows stay below 12 levels")),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -63,6 +63,15 @@ impl Sandbox {
     /// Another project of the same user.
     pub fn beside(&self) -> Self {
         Self { home: self.home(), ..Self::new() }
+    }
+
+    /// A new home, with the manifest and the lock of this project: another machine.
+    pub fn beside_with_another_home(&self) -> Self {
+        let other = Self::new();
+        for file in ["pocket.yaml", "pocket.lock"] {
+            other.write(file, &self.read(file));
+        }
+        other
     }
 
     /// Another sandbox with the same files.
@@ -136,12 +145,35 @@ impl Sandbox {
 
     /// Runs `pocket` at a terminal, at which somebody types `input`. What the terminal shows is the standard output.
     pub fn pocket_at_a_terminal(&self, arguments: &[&str], input: &str) -> Outcome {
+        outcome_of(self.at_a_terminal(arguments), input)
+    }
+
+    /// The same, where nothing is typed before the terminal shows `question`.
+    pub fn pocket_that_asks(&self, arguments: &[&str], question: &str, input: &str) -> Outcome {
+        let mut command = self.at_a_terminal(arguments);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let mut shown = Vec::new();
+        while !shown.ends_with(question.as_bytes()) {
+            let mut byte = [0];
+            assert_eq!(stdout.read(&mut byte).unwrap(), 1, "{}", String::from_utf8_lossy(&shown));
+            shown.push(byte[0]);
+        }
+        // What was asked is asked before the terminal stops showing what is typed.
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        stdin.write_all(input.as_bytes()).unwrap();
+        stdout.read_to_end(&mut shown).unwrap();
+        let code = child.wait().unwrap().code().unwrap_or(-1);
+        Outcome { code, stdout: String::from_utf8_lossy(&shown).into_owned(), stderr: String::new() }
+    }
+
+    fn at_a_terminal(&self, arguments: &[&str]) -> Command {
         let words = [&[POCKET], arguments].concat();
         let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
         // `script` is of util-linux: it runs a command at a terminal of its own.
         let mut command = self.command("script");
         command.args(["--quiet", "--return", "--flush", "--command", &quoted.join(" "), "/dev/null"]);
-        outcome_of(command, input)
+        command
     }
 
     /// `program` with the environment of this sandbox, in the project folder.
@@ -152,6 +184,7 @@ impl Sandbox {
             .env("POCKET_HOME", self.home())
             .env_remove("POCKET_REGISTRY")
             .env_remove("POCKET_OFFLINE")
+            .env_remove("POCKET_TOKEN")
             .env_remove("POCKET_TRUST")
             .env_remove("POCKET_LOG_LEVEL")
             .envs(self.environment.iter().map(|(name, value)| (name, value)));

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use pocket_index::config::{Config, LogRequirement};
 use pocket_index::layout;
 use pocket_index::log::NoteSigner;
-use pocket_registry::{DEFAULT_RECOVERY_DELAY, Options, Registry, Seed, Server, Source};
+use pocket_registry::{DEFAULT_RECOVERY_DELAY, Options, Registry, Seed, Server, Source, Tokens};
 use tokio::sync::oneshot;
 
 use super::index::sign_anew;
@@ -37,14 +37,34 @@ impl TestRegistry {
         Self::start(Seed::Bundled)
     }
 
-    fn start(seed: Seed) -> Self {
-        Self::start_in(tempfile::tempdir().unwrap(), "127.0.0.1:0", seed)
+    /// A registry without plugins, where whoever writes needs a token.
+    pub fn asking_for_tokens() -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), "127.0.0.1:0", Seed::Empty, Tokens::Required)
     }
 
-    fn start_in(folder: tempfile::TempDir, address: &str, seed: Seed) -> Self {
+    /// The same with the bundled plugins.
+    pub fn asking_for_tokens_with_bundled() -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), "127.0.0.1:0", Seed::Bundled, Tokens::Required)
+    }
+
+    /// A registry with the bundled plugins that nobody reads without a token.
+    pub fn private() -> Self {
+        Self::bundled().while_stopped(|registry| {
+            let text = std::fs::read_to_string(registry.file(layout::CONFIG)).unwrap();
+            let private = text.replace("\"auth_required\":false", "\"auth_required\":true");
+            assert_ne!(private, text);
+            std::fs::write(registry.file(layout::CONFIG), private).unwrap();
+        })
+    }
+
+    fn start(seed: Seed) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), "127.0.0.1:0", seed, Tokens::Optional)
+    }
+
+    fn start_in(folder: tempfile::TempDir, address: &str, seed: Seed, tokens: Tokens) -> Self {
         let source = Source::Folder { path: folder.path().join("registry"), seed };
         let address = address.parse().unwrap();
-        let options = Options::local(source, address);
+        let options = Options { tokens, ..Options::local(source, address) };
         let (ready, started) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
@@ -74,7 +94,7 @@ impl TestRegistry {
         action(&self);
         let folder = self.folder.take().unwrap();
         let address = self.url.trim_start_matches("http://").trim_end_matches('/').to_owned();
-        Self::start_in(folder, &address, Seed::Empty)
+        Self::start_in(folder, &address, Seed::Empty, Tokens::Optional)
     }
 
     fn stop(&mut self) {

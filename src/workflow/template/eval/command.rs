@@ -1,6 +1,7 @@
 //! Commands, fields and arguments.
 
 use serde_json::Value;
+use smallvec::SmallVec;
 
 use super::super::ast::{Command, Operand, Term};
 use super::super::functions::{Evaluation, Function};
@@ -68,6 +69,9 @@ impl<'a> Evaluator<'a> {
 
     /// Follows the fields from the operand's beginning.
     fn field_chain(&mut self, operand: &'a Operand, fields: &'a [Box<str>], dot: &Dot<'a>) -> Step<(Val<'a>, Holder)> {
+        if let (Term::Field(_), [name]) = (&operand.term, fields) {
+            return self.field(dot, name).map_err(|message| self.error(operand.offset, message));
+        }
         let mut receiver = match &operand.term {
             Term::Variable(name, _) => {
                 let is_root = &**name == "$" && self.frame == 0;
@@ -130,7 +134,7 @@ impl<'a> Evaluator<'a> {
             }
             Evaluation::All(body) => body,
         };
-        let mut values = Vec::with_capacity(given);
+        let mut values: SmallVec<[Val<'a>; 4]> = SmallVec::with_capacity(given);
         for argument in arguments {
             values.push(self.operand(argument, dot)?);
         }

@@ -34,6 +34,26 @@ impl Whole {
 }
 
 impl Printer<'_> {
+    /// `%v` without flags, which is most of what is printed.
+    pub(super) fn decimal(&mut self, int: i64) {
+        let mut digits = [0; 20];
+        let mut at = digits.len();
+        let mut rest = int.unsigned_abs();
+        loop {
+            at -= 1;
+            digits[at] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        if int < 0 {
+            at -= 1;
+            digits[at] = b'-';
+        }
+        self.write(&digits[at..]);
+    }
+
     pub(super) fn integer(&mut self, value: &Val<'_>, whole: Whole, verb: char) {
         match verb {
             'v' if self.flags.go_syntax && !whole.is_signed => {

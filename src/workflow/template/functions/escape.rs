@@ -54,7 +54,9 @@ fn escaped<'a>(tools: &mut Tools<'a>, arguments: &[Val<'a>], escape: impl Fn(&[u
         .iter()
         .map(|value| if value.is_nil() { Val::Text(Text::Borrowed(b"<no value>")) } else { value.clone() })
         .collect();
-    let text = tools.printed(|printer| printer.print(&arguments))?;
+    let mut text = Vec::new();
+    tools.print_into(&mut text, |printer| printer.print(&arguments))?;
+    tools.charge(text.len())?;
     let mut out = Vec::with_capacity(text.len() + text.len() / 8);
     escape(&text, &mut out);
     tools.text(out)

@@ -96,19 +96,16 @@ pub(super) fn call<'a>(_: &mut Tools<'a>, arguments: &[Val<'a>]) -> Outcome<'a> 
 }
 
 pub(super) fn print<'a>(tools: &mut Tools<'a>, arguments: &[Val<'a>]) -> Outcome<'a> {
-    let text = tools.printed(|printer| printer.print(arguments))?;
-    Ok(Val::text(text))
+    tools.printed(|printer| printer.print(arguments))
 }
 
 pub(super) fn println<'a>(tools: &mut Tools<'a>, arguments: &[Val<'a>]) -> Outcome<'a> {
-    let text = tools.printed(|printer| printer.print_line(arguments))?;
-    Ok(Val::text(text))
+    tools.printed(|printer| printer.print_line(arguments))
 }
 
 pub(super) fn printf<'a>(tools: &mut Tools<'a>, arguments: &[Val<'a>]) -> Outcome<'a> {
     let Val::Text(format) = &arguments[0] else {
         return Err(format!("the format must be a text, got {}", arguments[0].kind()));
     };
-    let text = tools.printed(|printer| printer.format(format.bytes(), &arguments[1..]))?;
-    Ok(Val::text(text))
+    tools.printed(|printer| printer.format(format.bytes(), &arguments[1..]))
 }

@@ -1,0 +1,352 @@
+//! `/api/v1/staged`: bring a release, look at it, sign it.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Request, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use pocket_index::limits::Limits;
+use pocket_index::name::PluginName;
+use pocket_index::publish::PublishReceipt;
+use pocket_index::record::{Event, Line};
+use pocket_index::signature::{PublicKey, Signature, verify};
+use pocket_index::staged::StagedRelease;
+use semver::Version;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{Kept, MOST, Waiting, archive_path, check, find, forget, keep, listed, receive_again, record_path};
+use crate::access::{self, Caller};
+use crate::accounts::Scope;
+use crate::api::ErrorDocument;
+use crate::checkpoint;
+use crate::error::{ApiError, RegistryError};
+use crate::publish::{TakenIn, accept, check_archives, malformed, take_in};
+use crate::routes::Service;
+use crate::storage::{Condition, Put};
+use crate::writer::View;
+
+/// How often a signature is put beside others that come at the same time.
+const ATTEMPTS: usize = 20;
+/// 4 KiB: a signature has 200 bytes.
+const SIGNATURE: usize = 4 << 10;
+
+/// A release that waits for signatures.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = StagedRelease)]
+pub(super) struct StagedDocument {
+    /// The plugin.
+    name: String,
+    /// Its version.
+    version: String,
+    /// The event's bytes: what each owner signs.
+    event: String,
+    /// Who signed them so far.
+    signatures: Vec<SignatureDocument>,
+    /// The keys that may sign; empty for a plugin that nobody has published yet.
+    owners: Vec<String>,
+    /// How many of them must sign.
+    needed: u32,
+    /// Who brought it: a token's name.
+    by: Option<String>,
+    /// When it was brought: seconds since 1970-01-01 UTC.
+    staged: u64,
+    /// From when on it is as if it had never been brought.
+    expires: u64,
+}
+
+/// A signature of the event's bytes.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Signature)]
+pub(super) struct SignatureDocument {
+    /// The public key: `ed25519:` and 64 hexadecimal digits.
+    key: String,
+    /// The signature: 128 hexadecimal digits.
+    sig: String,
+}
+
+/// Where a release stands that was published.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PublishReceipt)]
+pub(super) struct ReceiptDocument {
+    /// The index of its leaf in the log.
+    log: u64,
+    /// The digest of its line.
+    digest: String,
+}
+
+/// The routes, with their descriptions.
+pub(crate) fn described() -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::new()
+        .routes(routes!(list, stage))
+        .routes(routes!(one))
+        .routes(routes!(archive))
+        .routes(routes!(sign))
+}
+
+/// Brings a release that is to wait for its owners' signatures. The body is that of a publish; it may have fewer signatures, or none.
+#[utoipa::path(put, path = "/api/v1/staged", security((), ("token" = [])),
+    request_body(content_type = "application/octet-stream", content = Vec<u8>),
+    responses(
+        (status = 201, description = "It waits", body = StagedDocument),
+        (status = 400, description = "The body is not what it should be", body = ErrorDocument),
+        (status = 401, description = "A token is needed", body = ErrorDocument),
+        (status = 403, description = "The token or the signatures do not allow it", body = ErrorDocument),
+        (status = 408, description = "The body came too slowly", body = ErrorDocument),
+        (status = 409, description = "The version is published, or too many wait", body = ErrorDocument),
+        (status = 413, description = "The body is too large", body = ErrorDocument),
+        (status = 422, description = "It is no release, or its archives are not what it says", body = ErrorDocument),
+        (status = 429, description = "This address asks too often", body = ErrorDocument),
+    ))]
+async fn stage(
+    State(service): State<Arc<Service>>,
+    request: Request,
+) -> Result<(StatusCode, Json<StagedRelease>), ApiError> {
+    let TakenIn { caller, received, _turn } = take_in(&service, request).await?;
+    let by = match &caller {
+        Caller::Anybody => None,
+        Caller::Holder(record) => Some(record.name.clone()),
+    };
+    let kept = Kept { event: received.header.event, signatures: received.header.signatures, by, staged: now()? };
+    let Event::Release(named) = &received.event else {
+        return Err(super::refused("not_a_release", "only releases wait for signatures"));
+    };
+    let release = check(&kept, &named.name, &named.version)?;
+    let view = view(&service, &release.name).await?;
+    if let Some(entry) = view.history.release(&release.version) {
+        let message =
+            format!("`{}` {} is published already (log entry {})", release.name, release.version, entry.log());
+        return Err(ApiError::new(StatusCode::CONFLICT, "version_exists", message));
+    }
+    let told = kept.told(&release, &view);
+    if caller == Caller::Anybody && told.signed().is_empty() {
+        let message = "who brings a release to be signed needs a token, or signs it with a key of its owners";
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "not_allowed", message));
+    }
+    let (event, archives) = (Arc::new(received.event), received.archives);
+    let checked = tokio::task::spawn_blocking({
+        let archives = Arc::clone(&archives);
+        move || check_archives(&event, &archives, &Limits::default())
+    });
+    checked.await.map_err(|error| ApiError::storage(&error))??;
+    let storage = service.registry.storage();
+    let others = listed(storage, &format!("{}/", release.name)).await?;
+    if others.iter().filter(|(_, version)| *version != release.version).count() >= MOST {
+        let message = format!("{MOST} releases of `{}` wait already", release.name);
+        return Err(ApiError::new(StatusCode::CONFLICT, "too_many_staged", message));
+    }
+    keep(storage, &release, &kept, &archives).await?;
+    Ok((StatusCode::CREATED, Json(told)))
+}
+
+/// Every release that waits, of plugins that the token is for.
+#[utoipa::path(get, path = "/api/v1/staged", security((), ("token" = [])),
+    responses(
+        (status = 200, description = "What waits, by name and version", body = Vec<StagedDocument>),
+        (status = 401, description = "A token is needed", body = ErrorDocument),
+        (status = 429, description = "This address asks too often", body = ErrorDocument),
+    ))]
+async fn list(
+    State(service): State<Arc<Service>>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Json<Vec<StagedRelease>>, ApiError> {
+    let caller = access::authorise(&service, &method, &headers).await?;
+    let (storage, now) = (service.registry.storage(), now()?);
+    let mut found = Vec::new();
+    for (name, version) in listed(storage, "").await? {
+        if access::may_write(&caller, Scope::Publish, &name).is_err() {
+            continue;
+        }
+        if let Some(Waiting { kept, release, .. }) = find(storage, &name, &version, now).await? {
+            found.push(kept.told(&release, &view(&service, &name).await?));
+        }
+    }
+    found.sort_by(|one, other| (&one.name, &one.version).cmp(&(&other.name, &other.version)));
+    Ok(Json(found))
+}
+
+/// A release that waits.
+#[utoipa::path(get, path = "/api/v1/staged/{name}/{version}", security((), ("token" = [])),
+    params(("name" = String, Path, description = "The plugin"), ("version" = String, Path, description = "Its version")),
+    responses(
+        (status = 200, description = "The release", body = StagedDocument),
+        (status = 401, description = "A token is needed", body = ErrorDocument),
+        (status = 403, description = "The token is not for it", body = ErrorDocument),
+        (status = 404, description = "It does not wait", body = ErrorDocument),
+        (status = 414, description = "The path is far too long", body = ErrorDocument),
+        (status = 429, description = "This address asks too often", body = ErrorDocument),
+    ))]
+async fn one(
+    State(service): State<Arc<Service>>,
+    method: Method,
+    headers: HeaderMap,
+    Path((name, version)): Path<(String, String)>,
+) -> Result<Json<StagedRelease>, ApiError> {
+    let (name, Waiting { kept, release, .. }) = asked(&service, &method, &headers, &name, &version).await?;
+    Ok(Json(kept.told(&release, &view(&service, &name).await?)))
+}
+
+/// An archive of a release that waits.
+#[utoipa::path(get, path = "/api/v1/staged/{name}/{version}/archives/{sha256}", security((), ("token" = [])),
+    params(
+        ("name" = String, Path, description = "The plugin"),
+        ("version" = String, Path, description = "Its version"),
+        ("sha256" = String, Path, description = "The archive's digest: 64 hexadecimal digits"),
+    ),
+    responses(
+        (status = 200, description = "Its bytes", body = Vec<u8>, content_type = "application/gzip"),
+        (status = 401, description = "A token is needed", body = ErrorDocument),
+        (status = 403, description = "The token is not for it", body = ErrorDocument),
+        (status = 404, description = "It does not wait, or has no such archive", body = ErrorDocument),
+        (status = 414, description = "The path is far too long", body = ErrorDocument),
+        (status = 429, description = "This address asks too often", body = ErrorDocument),
+    ))]
+async fn archive(
+    State(service): State<Arc<Service>>,
+    method: Method,
+    headers: HeaderMap,
+    Path((name, version, sha256)): Path<(String, String, String)>,
+) -> Result<Response, ApiError> {
+    let (_, Waiting { release, .. }) = asked(&service, &method, &headers, &name, &version).await?;
+    let not_found = || ApiError::not_found(&sha256);
+    let record = release.archives.iter().find(|record| record.sha256.hex() == sha256).ok_or_else(not_found)?;
+    let stored = service.registry.storage().read(&archive_path(&release, &record.sha256.hex())).await?;
+    let bytes = stored.ok_or_else(not_found)?.bytes;
+    Ok(([(CONTENT_TYPE, "application/gzip")], Body::from(bytes)).into_response())
+}
+
+/// Signs a release that waits. The last signature that is needed publishes it.
+#[utoipa::path(put, path = "/api/v1/staged/{name}/{version}/signatures", security((), ("token" = [])),
+    params(("name" = String, Path, description = "The plugin"), ("version" = String, Path, description = "Its version")),
+    request_body(content = SignatureDocument),
+    responses(
+        (status = 200, description = "It was published before, with this signature", body = ReceiptDocument),
+        (status = 201, description = "It is published", body = ReceiptDocument),
+        (status = 202, description = "It waits for more signatures", body = StagedDocument),
+        (status = 400, description = "The body is no signature", body = ErrorDocument),
+        (status = 401, description = "A token is needed", body = ErrorDocument),
+        (status = 403, description = "The token does not allow it, or the signature is not an owner's", body = ErrorDocument),
+        (status = 404, description = "It does not wait", body = ErrorDocument),
+        (status = 409, description = "The version came out with other bytes", body = ErrorDocument),
+        (status = 413, description = "The body is too large", body = ErrorDocument),
+        (status = 414, description = "The path is far too long", body = ErrorDocument),
+        (status = 429, description = "This address asks too often", body = ErrorDocument),
+    ))]
+async fn sign(
+    State(service): State<Arc<Service>>,
+    method: Method,
+    headers: HeaderMap,
+    Path((name, version)): Path<(String, String)>,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let (name, version) = named(&service, &method, &headers, &name, &version).await?;
+    let bytes = axum::body::to_bytes(body, SIGNATURE).await.map_err(|_| {
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("a signature has at most {SIGNATURE} bytes"))
+    })?;
+    let signature = parse_signature(&bytes)?;
+    let storage = service.registry.storage();
+    for _ in 0..ATTEMPTS {
+        let view = view(&service, &name).await?;
+        let Some(mut waiting) = find(storage, &name, &version, now()?).await? else {
+            return published_before(&view, &version, &signature);
+        };
+        check_signer(&waiting.kept, &view, &signature)?;
+        if !waiting.kept.signatures.contains(&signature) {
+            waiting.kept.signatures.retain(|other| other.key != signature.key);
+            waiting.kept.signatures.push(signature.clone());
+            let condition = Condition::Unchanged(waiting.stored.tag.clone());
+            let bytes = waiting.kept.to_bytes();
+            if storage.put(&record_path(&name, &version), bytes.into(), condition).await? == Put::Refused {
+                continue;
+            }
+        }
+        let told = waiting.kept.told(&waiting.release, &view);
+        if !told.is_complete() {
+            return Ok((StatusCode::ACCEPTED, Json(told)).into_response());
+        }
+        let Some(received) = receive_again(storage, &waiting).await? else { continue };
+        let (status, receipt) = accept(&service, received).await?;
+        forget(storage, &waiting.release).await?;
+        return Ok((status, Json(receipt)).into_response());
+    }
+    Err(RegistryError::Busy { attempts: u32::try_from(ATTEMPTS).unwrap_or(u32::MAX) }.into())
+}
+
+fn parse_signature(bytes: &Bytes) -> Result<Signature, ApiError> {
+    // A list of the same values in the right order would be read as one, too.
+    let value: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(bytes).map_err(|error| malformed(&error))?;
+    serde_json::from_value(value.into()).map_err(|error| malformed(&error))
+}
+
+/// Only owners sign what waits; of a plugin without owners, whoever signs first.
+fn check_signer(kept: &Kept, view: &View, signature: &Signature) -> Result<(), ApiError> {
+    let not_allowed = |message: String| ApiError::new(StatusCode::FORBIDDEN, "not_allowed", message);
+    let Signature { key, .. } = signature;
+    if let Some(owners) = view.history.owners_at(view.at)
+        && !owners.keys().any(|owner| owner == key)
+    {
+        let owners = owners.keys().map(|key: &PublicKey| key.fingerprint().to_string()).collect::<Vec<_>>().join(", ");
+        return Err(not_allowed(format!("{} is none of the owner keys [{owners}]", key.fingerprint())));
+    }
+    verify("release", &kept.event, signature)
+        .map_err(|error| not_allowed(format!("the signature is not of what waits: {error}")))
+}
+
+/// The answer to a signature whose first answer got lost.
+fn published_before(view: &View, version: &Version, signature: &Signature) -> Result<Response, ApiError> {
+    let name = view.history.name();
+    let not_found = || ApiError::not_found(&format!("{name} {version}, staged"));
+    let entry = view.history.release(version).ok_or_else(not_found)?;
+    let line = view.line(entry.seq()).and_then(|line| Line::parse(&line).ok()).ok_or_else(not_found)?;
+    if !line.signatures.contains(signature) {
+        return Err(not_found());
+    }
+    let receipt = PublishReceipt { log: entry.log(), digest: entry.line() };
+    Ok((StatusCode::OK, Json(receipt)).into_response())
+}
+
+/// What is asked for, if whoever asks may publish it.
+async fn named(
+    service: &Service,
+    method: &Method,
+    headers: &HeaderMap,
+    name: &str,
+    version: &str,
+) -> Result<(PluginName, Version), ApiError> {
+    let caller = access::authorise(service, method, headers).await?;
+    let not_found = || ApiError::not_found(&format!("{name} {version}, staged"));
+    let name: PluginName = name.parse().map_err(|_| not_found())?;
+    let version: Version = version.parse().map_err(|_| not_found())?;
+    access::may_write(&caller, Scope::Publish, &name)?;
+    Ok((name, version))
+}
+
+async fn asked(
+    service: &Service,
+    method: &Method,
+    headers: &HeaderMap,
+    name: &str,
+    version: &str,
+) -> Result<(PluginName, Waiting), ApiError> {
+    let (name, version) = named(service, method, headers, name, version).await?;
+    let found = find(service.registry.storage(), &name, &version, now()?).await?;
+    found.map(|found| (name.clone(), found)).ok_or_else(|| ApiError::not_found(&format!("{name} {version}, staged")))
+}
+
+/// The plugin as it is.
+async fn view(service: &Service, name: &PluginName) -> Result<View, ApiError> {
+    let writer = service.registry.write().await;
+    let settled = writer.settle().await?;
+    Ok(writer.view(settled, name).await?)
+}
+
+fn now() -> Result<u64, ApiError> {
+    checkpoint::now().map_err(|error| ApiError::storage(&error))
+}
