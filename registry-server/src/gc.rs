@@ -1,5 +1,5 @@
-//! What nothing names any more is removed: archives that no line has, begun tiles whose full one is there, releases that waited too
-//! long for signatures, and what a crash left half-written.
+//! What nothing names any more is removed: archives that no line has, begun tiles whose full one is there, files that were searched in
+//! before, releases that waited too long for signatures, and what a crash left half-written.
 //!
 //! Writers go on meanwhile. What is younger than a day is left alone, and a publish writes an archive anew that is older than an
 //! hour; so nothing is removed that a line is about to name. And nothing is removed unless every event of the log was read: of lines
@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 use pocket_index::layout;
 use pocket_index::log::Checkpoint;
 use pocket_index::record::{Event, Line, LineError};
+use pocket_index::search::Listing;
 
 use crate::RegistryError;
 use crate::config::Source;
@@ -38,6 +39,7 @@ pub(crate) enum Mode {
 pub(crate) struct Removed {
     pub archives: usize,
     pub tiles: usize,
+    pub lists: usize,
     pub temporary: usize,
     /// Of releases that waited too long for signatures.
     pub staged: usize,
@@ -69,6 +71,12 @@ async fn collect_in(storage: &dyn Storage, mode: Mode, now: SystemTime) -> Resul
         removed.tiles += 1;
         removed.take(storage, entry, mode).await?;
     }
+    let lists = storage.list("tree/search/").await?;
+    let named = named_index(storage).await?;
+    for entry in lists.iter().filter(|entry| is_old(entry) && Some(&entry.path) != named.as_ref()) {
+        removed.lists += 1;
+        removed.take(storage, entry, mode).await?;
+    }
     let seconds = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let abandoned = staged::abandoned(storage, seconds).await?;
     for entry in storage.list(STAGED).await?.iter().filter(|entry| is_old(entry) && abandoned.contains(&entry.path)) {
@@ -95,6 +103,15 @@ impl Removed {
 /// Whether a path is that of a begun tile or bundle, `….p/<width>`, and the full one is there.
 fn is_superseded(path: &str, paths: &BTreeSet<&str>) -> bool {
     path.rsplit_once(".p/").is_some_and(|(full, _)| paths.contains(full))
+}
+
+/// The file that the search list names.
+async fn named_index(storage: &dyn Storage) -> Result<Option<String>, RegistryError> {
+    let stored = storage.read(&in_tree(layout::SEARCH)).await?;
+    let text = stored.map(|stored| stored.bytes).unwrap_or_default();
+    // A list that cannot be read names none, and is begun anew.
+    let listing = Listing::parse(&String::from_utf8_lossy(&text)).unwrap_or_default();
+    Ok(listing.index.map(|file| in_tree(&layout::search_index(&file.sha256))))
 }
 
 /// The archives that lines name, published or about to be.
@@ -189,7 +206,8 @@ mod tests {
         let key = folder.path().join("registry.key");
         Registry::at(Arc::new(storage.clone()), &key, Seed::Bundled).await.expect("it is made");
         let all = storage.list("").await.expect("it is listed").len();
-        for path in ["tree/a/00/00.tar.gz", "tree/log/tile/0/000", "tree/log/tile/entries/000.p/9"] {
+        for path in ["tree/a/00/00.tar.gz", "tree/log/tile/0/000", "tree/log/tile/entries/000.p/9", "tree/search/0123"]
+        {
             storage.put(path, "x".into(), Condition::Always).await.expect("it is written");
         }
         // One waits, one waited too long, and of one the record is gone.
@@ -210,8 +228,8 @@ mod tests {
         let told = collect_in(&storage, Mode::Tell, later).await.expect("it is looked at");
         assert_eq!(collect_in(&storage, Mode::Remove, later).await.expect("it is removed"), told);
         // Of the bundled registry, every tile of hashes as it grew.
-        assert_eq!((told.archives, told.tiles, told.staged), (1, 8, 3));
+        assert_eq!((told.archives, told.tiles, told.lists, told.staged), (1, 8, 1, 3));
         assert!(storage.read("staged/geo/1.0.0/00.tar.gz").await.expect("it is read").is_some());
-        assert_eq!(storage.list("").await.expect("it is listed").len(), all + 8 - 12);
+        assert_eq!(storage.list("").await.expect("it is listed").len(), all + 9 - 13);
     }
 }

@@ -247,13 +247,13 @@ fn copied(verb: &str, to: &std::path::Path, copied: &Copied) -> Result<Done, Reg
 }
 
 fn removed(removed: &Removed, mode: gc::Mode) -> Done {
-    let Removed { archives, tiles, temporary, staged, bytes } = removed;
+    let Removed { archives, tiles, lists, temporary, staged, bytes } = removed;
     let verb = if mode == gc::Mode::Tell { "would remove" } else { "removed" };
     Done {
         told: format!(
-            "{verb} {archives} archives, {tiles} begun tiles and bundles, {temporary} temporary files, \
+            "{verb} {archives} archives, {tiles} begun tiles and bundles, {lists} old search lists, {temporary} temporary files, \
              {staged} files of staged releases: {bytes} bytes\n"
         ),
-        document: json!({ "archives": archives, "tiles": tiles, "staged": staged, "temporary": temporary, "bytes": bytes }),
+        document: json!({ "archives": archives, "tiles": tiles, "lists": lists, "staged": staged, "temporary": temporary, "bytes": bytes }),
     }
 }

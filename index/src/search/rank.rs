@@ -13,8 +13,11 @@ use super::query::{Query, Sort};
 /// begins with it. 20 fill a screen.
 pub(super) const ENOUGH: usize = 20;
 
-/// Where a word stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// 64 letters: a longer word is not looked for with typing errors.
+const LONGEST: usize = 64;
+
+/// Where a word stands, from where it counts most to where it counts least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Place {
     Name,
     PartOfName,
@@ -22,6 +25,12 @@ pub(super) enum Place {
     Node,
     Category,
     Description,
+}
+
+impl Place {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Name, Self::PartOfName, Self::Keyword, Self::Node, Self::Category, Self::Description];
 }
 
 /// How a word fits one of the query's.
@@ -77,7 +86,9 @@ pub(super) fn nearly_fits(typed: &str, word: &str) -> Option<Fit> {
     let allowed = match typed.chars().count() {
         0..=3 => return None,
         4..=7 => 1,
-        _ => 2,
+        8..=LONGEST => 2,
+        // Comparing takes the square of the length, and nobody types such a word.
+        _ => return None,
     };
     // Another letter is four bytes more at most; and one typing error changes two letters of the set at most.
     let is_far = typed.len().abs_diff(word.len()) > 4 * allowed

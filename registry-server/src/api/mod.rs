@@ -1,6 +1,7 @@
-//! The part of the API that reads, with the document that describes it: made from the same routes.
+//! The part of the API that reads, with the document that describes it and everything else: made from the same routes.
 
 mod documents;
+mod others;
 mod plugin;
 mod search;
 
@@ -18,17 +19,20 @@ pub(crate) use documents::ErrorDocument;
 pub(crate) use search::{SearchParameters, page};
 
 #[derive(OpenApi)]
-#[openapi(info(
-    title = "Pocket registry",
-    description = "Finds plugins. Nothing it says is signed: what is installed is read from the static files and verified there."
-))]
+#[openapi(
+    info(
+        title = "Pocket registry",
+        description = "Finds plugins. Nothing it says is signed: what is installed is read from the static files and verified there."
+    ),
+    components(schemas(documents::Receipt))
+)]
 struct Document;
 
 /// The routes below `/api/v1/`, and the document about them.
 pub(crate) fn router(web: Arc<Web>, described_elsewhere: utoipa::openapi::OpenApi) -> Router {
     let (router, mut document) = described().split_for_parts();
     document.merge(described_elsewhere);
-    let document = Json(document);
+    let document = Json(others::with_others(document));
     router.route("/api/v1/openapi.json", axum::routing::get(async move || document)).with_state(web)
 }
 

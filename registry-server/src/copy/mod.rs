@@ -22,16 +22,16 @@ use pocket_index::layout;
 use pocket_index::log::{Checkpoint, NoteKey};
 use pocket_index::name::PluginName;
 use pocket_index::record::Policy;
-use pocket_index::search;
+use pocket_index::search::{self, SearchEntry};
 use pocket_index::stats::Downloads;
 
 use crate::RegistryError;
 use crate::config::Source;
 use crate::error::chain;
+use crate::listing::clear;
 use crate::storage::{Condition, Folder, Storage, TREE, in_tree};
 use check::{Lines, Log, read_log};
-use http::Remote;
-pub(crate) use http::Secret;
+pub(crate) use http::{Remote, Secret};
 use plugin::Plugin;
 
 /// How many files are fetched at once.
@@ -170,8 +170,8 @@ impl<'a> Copy<'a> {
         let policy = Policy::new(config.keys.iter().copied()).with_development_lines(bundled::line_digests());
         let copies = plugins.iter().map(|(name, lines)| self.plugin(name, lines, &policy));
         let done: Vec<_> = stream::iter(copies).buffered(AT_ONCE).try_collect().await?;
-        let entries = done.iter().filter_map(|done: &Plugin| done.entry.clone()).collect();
-        self.put(layout::SEARCH, search::write(entries).into_bytes(), Condition::Always).await?;
+        let entries = done.iter().filter_map(|done: &Plugin| done.entry.clone()).collect::<Vec<_>>();
+        self.put_list(entries).await?;
         let config = Config { api: config.api.filter(|_| api == Api::Kept), ..config };
         self.put(layout::CONFIG, config.to_text().into_bytes(), Condition::Always).await?;
         self.put(layout::CHECKPOINT, checkpoint.note().as_bytes().to_vec(), Condition::Always).await?;
@@ -183,6 +183,16 @@ impl<'a> Copy<'a> {
             bytes: done.iter().map(|done| done.bytes).sum(),
             key: log_key,
         })
+    }
+
+    async fn put_list(&self, entries: Vec<SearchEntry>) -> Result<(), RegistryError> {
+        let search::Files { listing, index } = search::files(entries);
+        let file = index.as_ref().map(|(file, _)| file.clone());
+        if let Some((file, bytes)) = index {
+            self.put(&layout::search_index(&file.sha256), bytes, Condition::Absent).await?;
+        }
+        self.put(layout::SEARCH, listing.into_bytes(), Condition::Always).await?;
+        clear(self.to, self.below, file.as_ref()).await
     }
 
     /// The checkpoint of the copy that is there.

@@ -8,6 +8,7 @@ mod tls;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -27,8 +28,10 @@ use tower::ServiceExt as _;
 
 use crate::config::{Exposure, Limits, Options, Tokens};
 use crate::error::{ApiError, chain};
-use crate::routes::{Service, router};
-use crate::{Registry, RegistryError, checkpoint, stats};
+use crate::files::Served;
+use crate::pull::Pull;
+use crate::routes::{Service, copy_router, router};
+use crate::{Registry, RegistryError, checkpoint, listing, stats};
 use guard::Guarded;
 use metrics::Kind;
 pub(crate) use metrics::Metrics;
@@ -49,16 +52,25 @@ Connection: close\r\nContent-Length: 61\r\n\r\n{\"code\":\"busy\",\"message\":\"
 pub struct Server {
     address: SocketAddr,
     listener: TcpListener,
-    registry: Arc<Registry>,
+    serves: Serves,
     tls: Option<TlsAcceptor>,
     exposure: Exposure,
     tokens: Tokens,
     limits: Limits,
 }
 
+/// What is served.
+enum Serves {
+    /// A registry.
+    Registry(Arc<Registry>),
+    /// Another one's files, as they are asked for.
+    Copy(Arc<Served>),
+}
+
 /// What every connection shares.
 struct Shared {
-    service: Arc<Service>,
+    limits: Limits,
+    metrics: Arc<Metrics>,
     router: Router,
     rate: Rate,
     exposure: Exposure,
@@ -74,14 +86,20 @@ impl Server {
     pub async fn bind(options: &Options) -> Result<Self, RegistryError> {
         options.check_address()?;
         let tls = options.tls.as_ref().map(TlsFiles::acceptor).transpose()?;
-        let Options { source, recovery_delay, witnesses, .. } = options;
-        let registry = Arc::new(Registry::open_witnessed(source, *recovery_delay, witnesses).await?);
+        let Options { source, recovery_delay, witnesses, upstream, .. } = options;
+        let serves = match upstream {
+            Some(upstream) => Serves::Copy(Arc::new(Served::new(Arc::new(Pull::open(upstream).await?)))),
+            None => {
+                let registry = Registry::open_witnessed(source, *recovery_delay, witnesses).await?;
+                Serves::Registry(Arc::new(registry))
+            }
+        };
         let address = options.address;
         let failed = |source| RegistryError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let (exposure, tokens, limits) = (options.exposure, options.tokens, options.limits.clone());
-        Ok(Self { address, listener, registry, tls, exposure, tokens, limits })
+        Ok(Self { address, listener, serves, tls, exposure, tokens, limits })
     }
 
     /// Where it listens.
@@ -95,23 +113,53 @@ impl Server {
         format!("{scheme}://{}/", self.address)
     }
 
-    /// The registry behind it.
-    pub fn registry(&self) -> &Registry {
-        &self.registry
+    /// The registry behind it; none if that is another one's, fetched as it is asked for.
+    pub fn registry(&self) -> Option<&Registry> {
+        match &self.serves {
+            Serves::Registry(registry) => Some(registry),
+            Serves::Copy(_) => None,
+        }
+    }
+
+    /// Where the static files are, for messages.
+    pub fn tree(&self) -> String {
+        match &self.serves {
+            Serves::Registry(registry) => registry.tree(),
+            Serves::Copy(files) => Path::new(&files.storage().place()).join("tree").display().to_string(),
+        }
     }
 
     /// Serves until `stop` is ready, then finishes the requests under way. Meanwhile the checkpoint never gets older than a day.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), RegistryError> {
-        let _refreshing = checkpoint::keep_fresh(&self.registry);
-        let connections = self.limits.connections;
-        let service = Arc::new(Service::new(self.registry, self.limits).asking_for(self.tokens));
-        let (web, registry) = (Arc::clone(&service.web), Arc::clone(&service.registry));
+        let limits = self.limits.clone();
+        let registry = match &self.serves {
+            Serves::Registry(registry) => Arc::clone(registry),
+            Serves::Copy(files) => {
+                let metrics = Arc::<Metrics>::default();
+                let router = copy_router(Arc::clone(files), Arc::clone(&metrics));
+                self.answer(router, metrics, limits, stop).await;
+                return Ok(());
+            }
+        };
+        let _refreshing = checkpoint::keep_fresh(&registry);
+        let service = Arc::new(Service::new(Arc::clone(&registry), limits.clone()).asking_for(self.tokens));
+        let web = Arc::clone(&service.web);
         web.begin().await;
         let _counting = stats::keep_counting(&web.counter, &registry);
-        let rate = Rate::new(service.limits.requests_per_second);
-        let router = router(Arc::clone(&service));
-        let exposure = self.exposure;
-        let shared = Arc::new(Shared { service, router, rate, exposure, addresses: Mutex::default() });
+        let _filing = listing::keep_short(&registry, &web.counter);
+        let metrics = Arc::clone(&service.metrics);
+        self.answer(router(service), metrics, limits, stop).await;
+        if let Err(error) = web.counter.flush(&registry).await {
+            tracing::warn!("the last downloads were not written: {}", chain(&error));
+        }
+        Ok(())
+    }
+
+    /// Lets connections in until `stop` is ready.
+    async fn answer(self, router: Router, metrics: Arc<Metrics>, limits: Limits, stop: impl Future<Output = ()>) {
+        let (connections, exposure) = (limits.connections, self.exposure);
+        let rate = Rate::new(limits.requests_per_second);
+        let shared = Arc::new(Shared { limits, metrics, router, rate, exposure, addresses: Mutex::default() });
         let graceful = GracefulShutdown::new();
         let mut stop = std::pin::pin!(stop);
         loop {
@@ -135,10 +183,6 @@ impl Server {
         if tokio::time::timeout(PARTING, graceful.shutdown()).await.is_err() {
             tracing::warn!("some requests were not finished within {} s", PARTING.as_secs());
         }
-        if let Err(error) = web.counter.flush(&registry).await {
-            tracing::warn!("the last downloads were not written: {}", chain(&error));
-        }
-        Ok(())
     }
 }
 
@@ -150,16 +194,16 @@ async fn refuse(mut stream: TcpStream) {
 impl Seat {
     fn take(shared: &Arc<Shared>, address: IpAddr, full: bool) -> Option<Self> {
         let address = rate::network(address);
-        let most = shared.service.limits.connections_per_address;
+        let most = shared.limits.connections_per_address;
         let mut addresses = shared.addresses.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = addresses.entry(address).or_default();
         // A proxy on this machine speaks for everybody.
         if full || (*taken >= most && !address.is_loopback()) {
-            shared.service.metrics.refused();
+            shared.metrics.refused();
             return None;
         }
         *taken += 1;
-        shared.service.metrics.connected(1);
+        shared.metrics.connected(1);
         Some(Self(Arc::clone(shared), address))
     }
 
@@ -171,7 +215,7 @@ impl Seat {
         watcher: hyper_util::server::graceful::Watcher,
     ) {
         let _ = stream.set_nodelay(true);
-        let patience = self.0.service.limits.patience;
+        let patience = self.0.limits.patience;
         match tls {
             None => self.answer(stream, peer, watcher).await,
             Some(tls) => match tokio::time::timeout(patience, tls.accept(stream)).await {
@@ -187,7 +231,7 @@ impl Seat {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let shared = Arc::clone(&self.0);
-        let patience = shared.service.limits.patience;
+        let patience = shared.limits.patience;
         let mut builder = Builder::new(TokioExecutor::new());
         builder.http1().timer(TokioTimer::new()).header_read_timeout(patience);
         builder
@@ -209,7 +253,7 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.0.service.metrics.connected(-1);
+        self.0.metrics.connected(-1);
         let mut addresses = self.0.addresses.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(taken) = addresses.get_mut(&self.1) {
             *taken -= 1;
@@ -231,7 +275,7 @@ impl Shared {
             let message = format!("a path and its query have at most {MAX_URI} bytes");
             ApiError::new(StatusCode::URI_TOO_LONG, "uri_too_long", message).into_response()
         } else if !client.is_loopback() && !self.rate.allows(client, begun) {
-            self.service.metrics.limited();
+            self.metrics.limited();
             let message = "this address asks too often; wait a second";
             ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message).retry_after(1).into_response()
         } else {
@@ -241,7 +285,7 @@ impl Shared {
             }
         };
         let took = begun.elapsed();
-        self.service.metrics.answered(kind, response.status(), took);
+        self.metrics.answered(kind, response.status(), took);
         if let Some((method, path)) = told {
             let (status, microseconds) = (response.status().as_u16(), took.as_micros());
             tracing::info!(target: "pocket_registry::access", %method, path, status, microseconds, %client, "answered");

@@ -42,8 +42,16 @@ impl Writer<'_> {
             let unreadable = parts.iter().filter(|part| matches!(part, Part::Unreadable)).count();
             let entries: Vec<_> = parts.into_iter().filter_map(Part::entry).collect();
             let relisted = Relisted { listed: entries.len(), unreadable };
-            let list = search::write(entries).into();
-            match self.storage().put(&in_tree(layout::SEARCH), list, Condition::as_read(stored.as_ref())).await? {
+            let search::Files { listing, index } = search::files(entries);
+            if let Some((file, bytes)) = index {
+                let path = in_tree(&layout::search_index(&file.sha256));
+                let (Put::Done(_) | Put::Refused) = self.storage().put(&path, bytes.into(), Condition::Absent).await?;
+            }
+            match self
+                .storage()
+                .put(&in_tree(layout::SEARCH), listing.into(), Condition::as_read(stored.as_ref()))
+                .await?
+            {
                 Put::Done(_) => return Ok(relisted),
                 Put::Refused => back_off(attempt).await,
             }
@@ -88,6 +96,8 @@ mod tests {
 
     use object_store::memory::InMemory;
 
+    use pocket_index::search::Listing;
+
     use super::*;
     use crate::storage::{Bucket, Storage};
     use crate::{Registry, Seed};
@@ -123,13 +133,13 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let key = folder.path().join("registry.key");
         opened(&storage, &key).await;
-        let before = search::parse(&String::from_utf8(list(&storage).await).expect("text")).expect("a list");
-        let path = in_tree(&layout::index_file(&before[0].name));
+        let before = Listing::parse(&String::from_utf8(list(&storage).await).expect("text")).expect("a list").entries;
+        let path = in_tree(&layout::index_file(before.keys().next().expect("it has plugins")));
         storage.put(&path, "x\n".into(), Condition::Always).await.expect("it is written");
         storage.remove("tree/search.json").await.expect("it is removed");
         let registry = opened(&storage, &key).await;
-        let after = search::parse(&String::from_utf8(list(&storage).await).expect("text")).expect("a list");
-        assert_eq!(after, before[1..]);
+        let after = Listing::parse(&String::from_utf8(list(&storage).await).expect("text")).expect("a list").entries;
+        assert!(after.iter().eq(before.iter().skip(1)));
         let relisted = registry.write().await.relist().await.expect("it is made");
         assert_eq!(relisted, Relisted { listed: before.len() - 1, unreadable: 1 });
     }

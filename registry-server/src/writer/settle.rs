@@ -5,13 +5,18 @@ use pocket_index::layout;
 use pocket_index::log::Checkpoint;
 use pocket_index::name::PluginName;
 use pocket_index::record::History;
+use pocket_index::search::{Listing, SearchEntry};
 
 use super::head::{Change, HEAD, Head};
 use super::{ATTEMPTS, Settled, Writer, back_off};
 use crate::RegistryError;
 use crate::error::chain;
-use crate::listing::{self, Changed};
-use crate::storage::{Condition, Put, in_tree};
+use crate::storage::{Condition, Put, Stored, in_tree};
+
+/// A search list, if it is one.
+fn readable(stored: &Stored) -> Option<Listing> {
+    Listing::parse(str::from_utf8(&stored.bytes).ok()?).ok()
+}
 
 impl Writer<'_> {
     /// Puts what was decided into the tree, if a crash or witnesses that did not answer kept it out, and tells where the log is.
@@ -144,17 +149,22 @@ impl Writer<'_> {
                 self.history(plugin, stored.map(|stored| stored.bytes.to_vec()).unwrap_or_default())?
             }
         };
+        let entry = SearchEntry::of(&history);
         for attempt in 0..ATTEMPTS {
             let stored = self.read(layout::SEARCH).await?;
-            let content = stored.as_ref().map(|stored| stored.bytes.clone()).unwrap_or_default();
-            let changed = match listing::with(&content, &history) {
-                Changed::Same => return Ok(()),
-                Changed::List(changed) => changed,
-                Changed::Unreadable => return self.relist().await.map(drop),
-            };
+            // What an unreadable list said of the other plugins stands in their files alone.
+            let Some(mut listing) = stored.as_ref().and_then(readable) else { return self.relist().await.map(drop) };
+            if !listing.put(plugin, entry.clone()) {
+                return Ok(());
+            }
             let condition = Condition::as_read(stored.as_ref());
-            match self.storage().put(&in_tree(layout::SEARCH), changed.into(), condition).await? {
-                Put::Done(_) => return Ok(()),
+            match self.storage().put(&in_tree(layout::SEARCH), listing.to_text().into(), condition).await? {
+                Put::Done(_) => {
+                    if listing.is_long() {
+                        self.registry.list_is_long().notify_one();
+                    }
+                    return Ok(());
+                }
                 Put::Refused => back_off(attempt).await,
             }
         }
@@ -170,7 +180,7 @@ impl Writer<'_> {
             return self.list(&change.plugin, None).await;
         }
         match self.read(layout::SEARCH).await? {
-            Some(stored) if listing::is_readable(&stored.bytes) => Ok(()),
+            Some(stored) if readable(&stored).is_some() => Ok(()),
             _ => self.relist().await.map(drop),
         }
     }

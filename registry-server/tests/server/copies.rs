@@ -136,8 +136,7 @@ fn clearing_up_takes_what_is_old_and_named_by_nothing() {
     }
     let dir = folder.path().to_str().unwrap();
     let told = done(&["gc", "--dir", dir, "--dry-run"]);
-    let removed =
-        "would remove 1 archives, 0 begun tiles and bundles, 1 temporary files, 0 files of staged releases: 2 bytes";
+    let removed = "would remove 1 archives, 0 begun tiles and bundles, 0 old search lists, 1 temporary files, 0 files of staged releases: 2 bytes";
     assert!(told.contains(removed), "{told}");
     assert!(orphan.exists());
     done(&["gc", "--dir", dir]);

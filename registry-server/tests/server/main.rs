@@ -19,5 +19,7 @@ mod operating;
 mod owners;
 mod program;
 mod publishing;
+mod pulled;
 mod reading;
+mod seaweed;
 mod staging;

@@ -3,6 +3,7 @@
 mod bearer;
 mod download;
 mod once;
+mod part;
 mod redirect;
 mod retry;
 mod upload;
@@ -26,6 +27,7 @@ use retry::{Failed, Retries};
 pub use bearer::Sent;
 pub(super) use bearer::next_hop;
 pub(super) use once::Reply;
+pub(super) use part::Part;
 
 /// Requests at the same time. Each is a connection where a server speaks HTTP/1.1; more do not make a network faster.
 const AT_ONCE: usize = 16;
@@ -180,7 +182,7 @@ fn configured_patience(configured: Option<&str>) -> Result<Duration, TransportEr
 /// Who asks must say so, or may not have it.
 async fn denied(url: &Url, response: Response, sent: Sent) -> TransportError {
     let status = response.status().as_u16();
-    let body = read_body(url, response, SENTENCE, &mut |_, _| {}).await.unwrap_or_default();
+    let body = part::body(url, response, SENTENCE).await.unwrap_or_default();
     let told = serde_json::from_slice::<pocket_index::publish::ApiError>(&body).ok();
     let message = told.map(|told| format!("{} ({})", told.message.escape_debug(), told.code.escape_debug()));
     TransportError::Denied { url: shown(url), status, message, sent }
