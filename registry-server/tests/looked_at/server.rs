@@ -18,6 +18,7 @@ impl Running {
             source: Source::Bundled,
             address: ([127, 0, 0, 1], 0).into(),
             exposure: Exposure::Loopback,
+            proxies: Vec::new(),
             recovery_delay: DEFAULT_RECOVERY_DELAY,
             witnesses: Witnesses::default(),
             tls: None,
