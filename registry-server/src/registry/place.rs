@@ -9,7 +9,7 @@ use super::key::{self, KEY};
 use crate::RegistryError;
 use crate::config::Source;
 use crate::error::io_error;
-use crate::storage::{Bucket, Folder, Storage};
+use crate::storage::{Bucket, Folder, Storage, make_durable};
 
 /// A storage and what goes with it.
 pub(super) struct Place {
@@ -38,7 +38,7 @@ impl Place {
 
     /// A folder, for the one process that writes to it.
     pub fn folder(root: &Path, temporary: Option<tempfile::TempDir>) -> Result<Self, RegistryError> {
-        std::fs::create_dir_all(root).map_err(io_error("create", root))?;
+        make_durable(root).map_err(io_error("create", root))?;
         let root = std::fs::canonicalize(root).map_err(io_error("open", root))?;
         let opened = Folder::open(root.clone()).map_err(io_error("open", &root))?;
         let storage = Arc::new(opened.ok_or_else(|| RegistryError::InUse { path: root.clone() })?);

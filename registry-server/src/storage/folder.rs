@@ -21,6 +21,8 @@ pub(crate) struct Folder {
     root: PathBuf,
     /// Between looking which file is there and putting another in its place nobody else may.
     writing: Arc<Mutex<()>>,
+    /// Nobody writes into a folder that may still be lost.
+    making: Arc<Mutex<()>>,
     /// Held as long as the folder is open: put-if-match holds between the writers of one process.
     _lock: Option<Arc<File>>,
 }
@@ -32,22 +34,28 @@ impl Folder {
         if lock.try_lock().is_err() {
             return Ok(None);
         }
-        Ok(Some(Self { root, writing: Arc::default(), _lock: Some(Arc::new(lock)) }))
+        Ok(Some(Self { root, writing: Arc::default(), making: Arc::default(), _lock: Some(Arc::new(lock)) }))
     }
 
     /// A folder that is nobody's registry: a copy of files, which is written once.
     pub(crate) fn plain(root: PathBuf) -> Self {
-        Self { root, writing: Arc::default(), _lock: None }
+        Self { root, writing: Arc::default(), making: Arc::default(), _lock: None }
     }
 
     fn full(&self, path: &str) -> PathBuf {
         self.root.join(path)
     }
 
+    /// Makes a folder, and those above it, so that no power loss takes them away: the entry of each is in the one above it.
+    fn make_folders(&self, folder: &Path) -> io::Result<()> {
+        let _making = self.making.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        make_durable(folder)
+    }
+
     fn put_now(&self, path: &str, bytes: &[u8], condition: &Condition) -> io::Result<Put> {
         let target = self.full(path);
         let folder = target.parent().unwrap_or(&self.root);
-        fs::create_dir_all(folder)?;
+        self.make_folders(folder)?;
         let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder)?;
         file.write_all(bytes)?;
         make_readable(file.as_file())?;
@@ -75,6 +83,21 @@ impl Folder {
             }
         }
     }
+}
+
+/// Makes a folder and those above it, each synced into the one above it.
+pub(crate) fn make_durable(folder: &Path) -> io::Result<()> {
+    let missing: Vec<_> =
+        folder.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()).collect();
+    for folder in missing.into_iter().rev() {
+        match fs::create_dir(folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        let above = folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(above)?.sync_all()?;
+    }
+    Ok(())
 }
 
 /// What is being written starts with this; a crash may leave it.
@@ -108,9 +131,12 @@ impl Storage for Folder {
     async fn pieces(&self, entry: &Entry, part: Range<u64>) -> Result<Pieces, StorageError> {
         let path = self.full(&entry.path);
         let failed = |error| StorageError::of_io("read", &path, error);
-        let file = File::open(&path).map_err(failed)?;
+        let file = match File::open(&path) {
+            Err(error) if is_absent(&error) => return Err(StorageError::changed(path.display())),
+            file => file.map_err(failed)?,
+        };
         if tag(&file.metadata().map_err(failed)?) != entry.tag {
-            return Err(failed(io::Error::other("it was changed meanwhile")));
+            return Err(StorageError::changed(path.display()));
         }
         let pieces = stream::try_unfold((Arc::new(file), path, part), async |(file, path, part)| {
             if part.is_empty() {
@@ -217,8 +243,9 @@ fn tag(metadata: &fs::Metadata) -> Tag {
 }
 
 fn is_absent(error: &io::Error) -> bool {
-    use io::ErrorKind::{IsADirectory, NotADirectory, NotFound};
-    matches!(error.kind(), NotFound | NotADirectory | IsADirectory)
+    // A name that is too long for the system is no file's.
+    use io::ErrorKind::{InvalidFilename, IsADirectory, NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory | IsADirectory | InvalidFilename)
 }
 
 /// Every file below a folder whose name, and those of the folders between, are wanted.

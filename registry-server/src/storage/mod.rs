@@ -22,7 +22,7 @@ pub use bucket::BucketOptions;
 pub use error::{Fault, StorageError};
 #[cfg(test)]
 pub(crate) use faulty::{Faulty, When};
-pub(crate) use folder::Folder;
+pub(crate) use folder::{Folder, make_durable};
 
 /// The static files that everybody may read stand below this.
 pub(crate) const TREE: &str = "tree/";
