@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
 use pocket_index::name::PluginName;
 use pocket_index::stats::Day;
 
@@ -11,6 +13,9 @@ use crate::details::Details;
 use crate::error::{ApiError, chain};
 use crate::stats::Counter;
 use crate::{Registry, api, checkpoint, pages};
+
+/// What a route has of a path that names something.
+pub(crate) type PathPart = Result<Path<String>, PathRejection>;
 
 /// What pages and API share.
 #[derive(Debug)]
@@ -35,6 +40,15 @@ impl Web {
         let web = Arc::clone(self);
         // An error is met again by the first search.
         tokio::spawn(async move { web.catalog.ask(&web.registry, |_| ()).await });
+    }
+
+    /// The part of a path that names something.
+    ///
+    /// # Errors
+    /// What is escaped there is no text.
+    pub fn named(part: PathPart) -> Result<String, ApiError> {
+        let bad = |error: PathRejection| ApiError::new(error.status(), "bad_path", error);
+        part.map(|Path(name)| name).map_err(bad)
     }
 
     /// Today.
