@@ -13,6 +13,9 @@ use super::query::{Query, Sort};
 /// begins with it. 20 fill a screen.
 pub(super) const ENOUGH: usize = 20;
 
+/// 64 letters: a longer word is looked for as it is, without typing errors.
+const LONGEST: usize = 64;
+
 /// Where a word stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
@@ -77,7 +80,9 @@ pub(super) fn nearly_fits(typed: &str, word: &str) -> Option<Fit> {
     let allowed = match typed.chars().count() {
         0..=3 => return None,
         4..=7 => 1,
-        _ => 2,
+        8..=LONGEST => 2,
+        // Nobody types it; and to compare it with words as long takes as many steps as both have letters, squared.
+        _ => return None,
     };
     // Another letter is four bytes more at most; and one typing error changes two letters of the set at most.
     let is_far = typed.len().abs_diff(word.len()) > 4 * allowed
@@ -152,6 +157,15 @@ mod tests {
         assert_eq!(nearly_fits("grösse", "größe"), None);
         assert_eq!(nearly_fits("grüße", "größe"), Some(Fit::OneTypo));
         assert_eq!(nearly_fits("dis", "redis"), Some(Fit::Inside));
+    }
+
+    #[test]
+    fn a_word_that_nobody_types_is_not_guessed_at() {
+        let word = |letters: usize| "ab".repeat(letters / 2);
+        let typed = |letters: usize| format!("b{}", &word(letters)[1..]);
+        assert_eq!(nearly_fits(&typed(64), &word(64)), Some(Fit::OneTypo));
+        assert_eq!(nearly_fits(&typed(66), &word(66)), None);
+        assert_eq!(nearly_fits(&word(66), &word(1_000)), Some(Fit::Inside));
     }
 
     #[test]
