@@ -9,10 +9,10 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, put};
 use axum::{Router, extract::Request};
-use tokio::sync::Semaphore;
 
 use crate::config::Limits;
 use crate::error::ApiError;
+use crate::publish::Places;
 use crate::serve::Metrics;
 use crate::web::{self, Web};
 use crate::{Registry, files, publish};
@@ -23,16 +23,15 @@ pub(crate) struct Service {
     pub registry: Arc<Registry>,
     pub limits: Limits,
     pub metrics: Metrics,
-    /// As many publishes as memory is meant for.
-    pub publishing: Semaphore,
+    pub places: Places,
     pub web: Arc<Web>,
 }
 
 impl Service {
     pub fn new(registry: Arc<Registry>, limits: Limits) -> Self {
-        let publishing = Semaphore::new(limits.publishes.max(1));
+        let places = Places::new(&limits);
         let web = Arc::new(Web::new(Arc::clone(&registry)));
-        Self { registry, limits, metrics: Metrics::default(), publishing, web }
+        Self { registry, limits, metrics: Metrics::default(), places, web }
     }
 }
 

@@ -1,6 +1,8 @@
 //! `PUT /api/v1/publish`: a signed event and its archives come in; everything is checked with the code that clients
 //! use; the archives are stored, then the event is added (`writer`).
 
+mod admission;
+mod places;
 mod receive;
 
 use std::fs::File;
@@ -22,8 +24,10 @@ use pocket_index::verify::check_submission;
 use crate::access::{self, Action};
 use crate::error::{ApiError, RegistryError, chain};
 use crate::routes::Service;
+use crate::serve::Client;
 use crate::storage::{Condition, Storage, in_tree};
 use crate::writer::{Outcome, Proposal, Step, View};
+pub(crate) use places::Places;
 use receive::Received;
 
 /// An archive that is there already is written once more after this: whoever removes what nobody names waits longer.
@@ -47,18 +51,20 @@ pub(crate) async fn publish(
 ) -> Result<(StatusCode, Json<PublishReceipt>), ApiError> {
     let (parts, body) = request.into_parts();
     let caller = access::authorise(&service.registry, &parts.headers, Action::Publish).await?;
-    // As many as memory is meant for; others wait before their bodies are read.
-    let _turn = service.publishing.acquire().await;
+    // Held until all is done: what was received lies in the temporary folder as long.
+    let _place = service.places.take(parts.extensions.get::<Client>().and_then(Client::limited)).await?;
     let mut body = body.into_data_stream();
-    let received = receive::receive(&parts.headers, &mut body, &service.limits).await;
-    let received = match received {
+    let received = receive::receive(&parts.headers, &mut body, &service.limits, async |header, event| {
+        access::may_write(&caller, event.name())?;
+        admission::check(&service.registry, header, event).await
+    });
+    let received = match received.await {
         Ok(received) => received,
         Err(error) => {
             drain(body).await;
             return Err(error);
         }
     };
-    access::may_write(&caller, received.event.name())?;
     accept(&service, received).await.map(|(status, receipt)| (status, Json(receipt)))
 }
 
@@ -76,7 +82,18 @@ async fn drain(mut pieces: BodyDataStream) {
     let _ = tokio::time::timeout(DRAINING, drained).await;
 }
 
-async fn accept(service: &Service, received: Received) -> Result<(StatusCode, PublishReceipt), ApiError> {
+/// Adds what was received, when its turn comes. Whoever sent it may go away meanwhile: what was begun is brought to its end.
+async fn accept(service: &Arc<Service>, received: Received) -> Result<(StatusCode, PublishReceipt), ApiError> {
+    let turn = service.places.turn().await?;
+    let service = Arc::clone(service);
+    let adding = tokio::spawn(async move {
+        let _turn = turn;
+        add(&service, received).await
+    });
+    adding.await.map_err(|error| ApiError::storage(&error))?
+}
+
+async fn add(service: &Service, received: Received) -> Result<(StatusCode, PublishReceipt), ApiError> {
     let Received { header, event, archives } = received;
     let event = Arc::new(event);
     // Unpacking and digests take long: not on the threads that answer readers.
@@ -178,7 +195,7 @@ impl From<RegistryError> for ApiError {
     fn from(error: RegistryError) -> Self {
         match &error {
             RegistryError::Event { source } => match &**source {
-                AppendError::History(_) => Self::new(StatusCode::FORBIDDEN, "not_allowed", chain(source)),
+                AppendError::History(_) => not_allowed(source),
                 AppendError::Line(_) | AppendError::UnknownKind { .. } => malformed(source),
                 source => Self::storage(source),
             },
@@ -191,6 +208,10 @@ impl From<RegistryError> for ApiError {
             error => Self::storage(error),
         }
     }
+}
+
+fn not_allowed(error: &dyn std::error::Error) -> ApiError {
+    ApiError::new(StatusCode::FORBIDDEN, "not_allowed", chain(error))
 }
 
 fn malformed(error: &dyn std::error::Error) -> ApiError {
@@ -213,7 +234,7 @@ mod tests {
     use crate::{Registry, checkpoint};
 
     /// What a server answers to a recovery of a bundled plugin after this delay, signed by this key.
-    async fn answer(service: &Service, delay: u64, secret: &SecretKey) -> Result<StatusCode, String> {
+    async fn answer(service: &Arc<Service>, delay: u64, secret: &SecretKey) -> Result<StatusCode, String> {
         let name: PluginName = "redis-cache".parse().expect("a name");
         let event = Event::OwnerRecovery(OwnerRecovery {
             name,
@@ -226,7 +247,8 @@ mod tests {
         let signatures = vec![secret.sign_event(event.kind(), &text)];
         let body = axum::body::Body::from(PublishHeader { event: text, signatures }.encode());
         let mut body = body.into_data_stream();
-        let received = receive::receive(&HeaderMap::new(), &mut body, &service.limits).await.expect("well-formed");
+        let received = receive::receive(&HeaderMap::new(), &mut body, &service.limits, async |_, _| Ok(())).await;
+        let received = received.expect("well-formed");
         let answer = accept(service, received).await;
         answer.map(|(status, _)| status).map_err(|error| format!("{error:?}"))
     }
@@ -235,7 +257,7 @@ mod tests {
     async fn a_recovery_that_is_sent_waits_as_long_as_this_registry_says() {
         let registry = Registry::open(&Source::Bundled, DEFAULT_RECOVERY_DELAY).await.expect("a new registry");
         let secret = registry.event_key().expect("a new registry has one");
-        let service = Service::new(Arc::new(registry), config::Limits::default());
+        let service = Arc::new(Service::new(Arc::new(registry), config::Limits::default()));
         let early = answer(&service, DEFAULT_RECOVERY_DELAY - 60, &secret).await.expect_err("too soon");
         assert!(early.contains("recovery_too_soon"), "{early}");
         let stranger = SecretKey::from_seed(&[2; 32]);

@@ -39,11 +39,12 @@ struct Incoming<'a> {
     digest: Hasher,
 }
 
-/// Reads a body whole.
+/// Reads a body whole. What its header says is judged by `admit` before the archives are read.
 pub(super) async fn receive(
     headers: &HeaderMap,
     pieces: &mut BodyDataStream,
     limits: &Limits,
+    admit: impl AsyncFnOnce(&PublishHeader, &Event) -> Result<(), ApiError>,
 ) -> Result<Received, ApiError> {
     let stated = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if stated.is_some_and(|stated| stated > limits.body_bytes) {
@@ -52,6 +53,7 @@ pub(super) async fn receive(
     let digest = stated_digest(headers)?;
     let mut incoming = Incoming { pieces, limits, begun: Instant::now(), bytes: 0, digest: Hasher::new() };
     let (header, event, rest) = incoming.header().await?;
+    admit(&header, &event).await?;
     let expected = match &event {
         Event::Release(release) => release.archives.iter().fold(0_u64, |sum, archive| sum.saturating_add(archive.size)),
         _ => 0,

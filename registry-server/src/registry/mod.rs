@@ -41,7 +41,7 @@ pub struct Registry {
     /// Where they are, if that is a folder.
     folder: Option<PathBuf>,
     key: PathBuf,
-    signer: NoteSigner,
+    signer: Arc<NoteSigner>,
     policy: Policy,
     collector: Collector,
     /// The keys that clients take the registry's own events from.
@@ -133,7 +133,7 @@ impl Registry {
             storage,
             folder,
             key,
-            signer,
+            signer: Arc::new(signer),
             policy,
             collector,
             event_keys: config.keys,
@@ -179,7 +179,7 @@ impl Registry {
     }
 
     /// The log's signer.
-    pub(crate) fn signer(&self) -> &NoteSigner {
+    pub(crate) fn signer(&self) -> &Arc<NoteSigner> {
         &self.signer
     }
 
