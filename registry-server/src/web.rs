@@ -11,6 +11,7 @@ use pocket_index::stats::Day;
 use crate::catalog::Catalog;
 use crate::details::Details;
 use crate::error::{ApiError, chain};
+use crate::histories::Histories;
 use crate::stats::Counter;
 use crate::{Registry, api, checkpoint, pages};
 
@@ -24,12 +25,13 @@ pub(crate) struct Web {
     pub catalog: Catalog,
     pub counter: Arc<Counter>,
     pub details: Details,
+    pub histories: Histories,
 }
 
 impl Web {
     pub fn new(registry: Arc<Registry>) -> Self {
         let (catalog, counter, details) = (Catalog::default(), Arc::default(), Details::default());
-        Self { registry, catalog, counter, details }
+        Self { registry, catalog, counter, details, histories: Histories::default() }
     }
 
     /// Reads what was downloaded before, and begins to read the search list, for which the first search waits.
