@@ -92,7 +92,7 @@ against_nginx() {
 }
 
 by_size() {
-  say "by size: start, memory (after every index file was read once), one publish (median of 20)"
+  say "by size: start, memory (after every index file was read once, and a search), one publish (median of 20)"
   local count number
   for count in ${SIZES:-100 1000 10000 100000}; do
     rm -rf "copy"
@@ -105,6 +105,8 @@ by_size() {
     for number in $(seq 20); do
       curl -fs -o answer -w '%{time_total}\n' -T "r$count.publish/$number" "http://127.0.0.1:$((port + 1))/api/v1/publish" >>times
     done
+    # Whoever searches needs the words.
+    curl -fs "http://127.0.0.1:$((port + 1))/api/v1/search?q=plugn" >/dev/null
     local memory
     memory=$(awk '/VmRSS/ { print $2 / 1024 }' "/proc/$server/status")
     printf '%7d plugins   start %4d ms   memory %5.0f MiB   publish %6.1f ms\n' \

@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use pocket_index::config::{Config, LogRequirement};
-use pocket_index::search;
+use pocket_index::search::Listing;
 
 fuzz_target!(|data: &[u8]| {
     let Some(text) = pocket_fuzz::text(data) else { return };
@@ -12,7 +12,7 @@ fuzz_target!(|data: &[u8]| {
         let again = Config::parse(&config.to_text(), LogRequirement::Required).expect("what was read can be written");
         assert_eq!(again.to_text(), config.to_text());
     }
-    if let Ok(entries) = search::parse(text) {
-        search::parse(&search::write(entries)).expect("what was read can be written");
+    if let Ok(listing) = Listing::parse(text) {
+        assert_eq!(Listing::parse(&listing.to_text()).expect("what was read can be written"), listing);
     }
 });

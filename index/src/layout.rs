@@ -30,6 +30,11 @@ pub fn archive(digest: &Digest) -> String {
     format!("a/{}/{hex}.tar.gz", &hex[..2])
 }
 
+/// The file that a large list is searched in, by its content: `search/<sha256 hex>`.
+pub fn search_index(digest: &Digest) -> String {
+    format!("search/{}", digest.hex())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,7 +15,7 @@ use pocket_index::limits::Limits;
 use pocket_index::log::NoteSigner;
 use pocket_index::package::{self, Package};
 use pocket_index::record::{Event, Policy, Withdrawal};
-use pocket_index::search::{self, SearchEntry};
+use pocket_index::search::{Listing, SearchEntry};
 use pocket_index::signature::SecretKey;
 
 /// Releases in the order in which they came out.
@@ -90,7 +90,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let yank = Withdrawal { name: name.parse()?, version: version.parse()?, reason: reason.to_owned() };
     add(&mut memory, Event::Yank(yank))?;
 
-    let list = search::write(entries.into_values().flatten().collect());
+    let list = Listing::of(entries.into_values().flatten()).to_text();
     memory.write(vec![Write { path: layout::SEARCH.to_owned(), bytes: list.into_bytes() }]);
     let config = Config {
         name: "bundled".parse()?,

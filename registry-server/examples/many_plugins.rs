@@ -87,7 +87,11 @@ fn fill(tree: &Path, count: u32, archive: Digest, size: u64, signer: &NoteSigner
     let keys = keys_digest([&signer.key().public()]);
     let checkpoint = Checkpoint::sign(frontier.size(), frontier.root(), keys, signer).stated_at(AT, signer)?;
     write(tree, layout::CHECKPOINT, checkpoint.note().as_bytes())?;
-    write(tree, layout::SEARCH, search::write(entries).as_bytes())
+    let search::Files { listing, index } = search::files(entries);
+    if let Some((file, bytes)) = index {
+        write(tree, &layout::search_index(&file.sha256), &bytes)?;
+    }
+    write(tree, layout::SEARCH, listing.as_bytes())
 }
 
 fn write_tile(tree: &Path, tile: &ComputedTile) -> Result<(), Box<dyn Error>> {

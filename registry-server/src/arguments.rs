@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use clap::Args;
 use ipnet::IpNet;
+use pocket_index::log::NoteKey;
+use reqwest::Url;
 use serde::Deserialize;
 
 use crate::config::{
@@ -17,7 +19,7 @@ use crate::config::{
     parse_recovery_delay,
 };
 use crate::error::io_error;
-use crate::{BucketOptions, RegistryError, TlsFiles};
+use crate::{BucketOptions, RegistryError, TlsFiles, Upstream};
 
 /// Where a server listens if nobody says.
 const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7878);
@@ -60,6 +62,12 @@ pub struct ServeArguments {
     /// Start a new registry with the plugins of the bundled one
     #[arg(long)]
     with_bundled: bool,
+    /// Serve another registry: fetch from this URL what is asked for, check it, and keep it in --dir
+    #[arg(long, value_name = "URL", value_parser = checked_url, env = "POCKET_REGISTRY_UPSTREAM", conflicts_with = "bucket")]
+    upstream: Option<String>,
+    /// The key that the log of --upstream must have
+    #[arg(long, value_name = "KEY", value_parser = checked_key, requires = "upstream", env = "POCKET_REGISTRY_LOG_KEY")]
+    log_key: Option<String>,
     /// Where to listen; port 0 takes a free one [default: 127.0.0.1:7878]
     #[arg(long, alias = "address", value_name = "ADDRESS:PORT", env = "POCKET_REGISTRY_ADDR")]
     addr: Option<SocketAddr>,
@@ -152,6 +160,23 @@ fn within<N: PartialOrd + Display>(
     }
 }
 
+fn parse_url(text: &str) -> Result<Url, String> {
+    let url: Url = text.parse().map_err(|error| format!("`{}`: {error}", text.escape_debug()))?;
+    if matches!(url.scheme(), "http" | "https") {
+        Ok(url)
+    } else {
+        Err(format!("`{url}`: expected `https://` or `http://`"))
+    }
+}
+
+fn checked_url(text: &str) -> Result<String, String> {
+    parse_url(text).map(|_| text.to_owned())
+}
+
+fn checked_key(text: &str) -> Result<String, String> {
+    text.parse::<NoteKey>().map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
 fn checked_delay(text: &str) -> Result<String, String> {
     parse_recovery_delay(text).map(|_| text.to_owned())
 }
@@ -206,7 +231,16 @@ impl ServeArguments {
             patience: within("witness-timeout", self.witness_timeout, file.witness_timeout, 1..=600)?
                 .map_or(PATIENCE, Duration::from_secs),
         };
+        let key = self.log_key.or(file.log_key);
+        let key = key.map(|key| key.parse::<NoteKey>().map_err(|error| wrong(error.to_string()))).transpose()?;
+        let url = self.upstream.or(file.upstream).map(|url| parse_url(&url).map_err(wrong)).transpose()?;
+        let upstream = match (url, &place.dir) {
+            (Some(url), Some(folder)) => Some(Upstream { url, folder: folder.clone(), key }),
+            (Some(url), None) => return Err(wrong(format!("say where `{url}` is kept: --dir FOLDER"))),
+            (None, _) => None,
+        };
         Ok(Options {
+            upstream,
             source: place.source(seed)?.unwrap_or(Source::Bundled),
             address: self.addr.or(file.addr).unwrap_or(ADDRESS),
             exposure: if self.behind_proxy || file.behind_proxy { Exposure::BehindProxy } else { Exposure::Loopback },

@@ -12,6 +12,7 @@ use pocket_index::record::MIN_RECOVERY_DELAY;
 use reqwest::Url;
 
 use crate::RegistryError;
+use crate::pull::Upstream;
 use crate::serve::TlsFiles;
 use crate::storage::BucketOptions;
 
@@ -86,6 +87,8 @@ pub struct Options {
     pub tls: Option<TlsFiles>,
     /// How much of it anybody gets.
     pub limits: Limits,
+    /// The registry that is fetched as it is asked for and kept, instead of one's own.
+    pub upstream: Option<Upstream>,
 }
 
 /// How much of a server anybody gets.
@@ -142,6 +145,7 @@ impl Options {
             witnesses: Witnesses::default(),
             tls: None,
             limits: Limits::default(),
+            upstream: None,
         }
     }
 }

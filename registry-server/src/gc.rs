@@ -1,5 +1,5 @@
-//! What nothing names any more is removed: archives that no line has, begun tiles whose full one is there, and what a crash left
-//! half-written.
+//! What nothing names any more is removed: archives that no line has, begun tiles whose full one is there, files that were searched in
+//! before, and what a crash left half-written.
 //!
 //! Writers go on meanwhile. What is younger than a day is left alone, and a publish writes an archive anew that is older than an
 //! hour; so nothing is removed that a line is about to name.
@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use pocket_index::layout;
 use pocket_index::record::{Event, Line};
+use pocket_index::search::Listing;
 
 use crate::RegistryError;
 use crate::config::Source;
@@ -32,6 +33,7 @@ pub(crate) enum Mode {
 pub(crate) struct Removed {
     pub archives: usize,
     pub tiles: usize,
+    pub lists: usize,
     pub temporary: usize,
     pub bytes: u64,
 }
@@ -61,6 +63,12 @@ async fn collect_in(storage: &dyn Storage, mode: Mode, now: SystemTime) -> Resul
         removed.tiles += 1;
         removed.take(storage, entry, mode).await?;
     }
+    let lists = storage.list("tree/search/").await?;
+    let named = named_index(storage).await?;
+    for entry in lists.iter().filter(|entry| is_old(entry) && Some(&entry.path) != named.as_ref()) {
+        removed.lists += 1;
+        removed.take(storage, entry, mode).await?;
+    }
     for entry in storage.temporary().await?.iter().filter(|entry| is_old(entry)) {
         removed.temporary += 1;
         removed.take(storage, entry, mode).await?;
@@ -81,6 +89,15 @@ impl Removed {
 /// Whether a path is that of a begun tile or bundle, `….p/<width>`, and the full one is there.
 fn is_superseded(path: &str, paths: &BTreeSet<&str>) -> bool {
     path.rsplit_once(".p/").is_some_and(|(full, _)| paths.contains(full))
+}
+
+/// The file that the search list names.
+async fn named_index(storage: &dyn Storage) -> Result<Option<String>, RegistryError> {
+    let stored = storage.read(&in_tree(layout::SEARCH)).await?;
+    let text = stored.map(|stored| stored.bytes).unwrap_or_default();
+    // A list that cannot be read names none, and is begun anew.
+    let listing = Listing::parse(&String::from_utf8_lossy(&text)).unwrap_or_default();
+    Ok(listing.index.map(|file| in_tree(&layout::search_index(&file.sha256))))
 }
 
 /// The archives that lines name, published or about to be.
@@ -128,7 +145,8 @@ mod tests {
         let key = folder.path().join("registry.key");
         Registry::at(Arc::new(storage.clone()), &key, Seed::Bundled).await.expect("it is made");
         let all = storage.list("").await.expect("it is listed").len();
-        for path in ["tree/a/00/00.tar.gz", "tree/log/tile/0/000", "tree/log/tile/entries/000.p/9"] {
+        for path in ["tree/a/00/00.tar.gz", "tree/log/tile/0/000", "tree/log/tile/entries/000.p/9", "tree/search/0123"]
+        {
             storage.put(path, "x".into(), Condition::Always).await.expect("it is written");
         }
         let now = SystemTime::now();
@@ -138,7 +156,7 @@ mod tests {
         let told = collect_in(&storage, Mode::Tell, later).await.expect("it is looked at");
         assert_eq!(collect_in(&storage, Mode::Remove, later).await.expect("it is removed"), told);
         // Of the bundled registry, every tile of hashes as it grew.
-        assert_eq!((told.archives, told.tiles), (1, 8));
-        assert_eq!(storage.list("").await.expect("it is listed").len(), all + 3 - 9);
+        assert_eq!((told.archives, told.tiles, told.lists), (1, 8, 1));
+        assert_eq!(storage.list("").await.expect("it is listed").len(), all + 4 - 10);
     }
 }

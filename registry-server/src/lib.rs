@@ -14,7 +14,8 @@
 //! | `writer` | decides what comes next in the log, and puts it into the tree |
 //! | `registry` | opens or founds a registry; its key |
 //! | `storage` | a folder or a bucket |
-//! | `copy`, `gc`, `operate` | mirrors, exports, backups, clearing up |
+//! | `copy`, `pull` | copies of a registry: made at once, or as they are asked for |
+//! | `gc`, `listing`, `operate` | clearing up, keeping the search list short, commands |
 //! | `arguments` | options as they are typed, set or written |
 
 mod access;
@@ -34,6 +35,7 @@ mod listing;
 pub mod operate;
 mod pages;
 mod publish;
+mod pull;
 mod recovery;
 mod registry;
 mod routes;
@@ -55,6 +57,7 @@ pub use config::{
 };
 pub use error::RegistryError;
 pub use operate::{Done, Operation};
+pub use pull::Upstream;
 pub use recovery::{Announced, NewOwners};
 pub use registry::Registry;
 pub use serve::{Server, TlsFiles, serve_until_stopped};

@@ -197,12 +197,12 @@ fn copied(verb: &str, to: &std::path::Path, copied: &Copied) -> Result<Done, Reg
 }
 
 fn removed(removed: &Removed, mode: gc::Mode) -> Done {
-    let Removed { archives, tiles, temporary, bytes } = removed;
+    let Removed { archives, tiles, lists, temporary, bytes } = removed;
     let verb = if mode == gc::Mode::Tell { "would remove" } else { "removed" };
     Done {
         told: format!(
-            "{verb} {archives} archives, {tiles} begun tiles and bundles, {temporary} temporary files: {bytes} bytes\n"
+            "{verb} {archives} archives, {tiles} begun tiles and bundles, {lists} old search lists, {temporary} temporary files: {bytes} bytes\n"
         ),
-        document: json!({ "archives": archives, "tiles": tiles, "temporary": temporary, "bytes": bytes }),
+        document: json!({ "archives": archives, "tiles": tiles, "lists": lists, "temporary": temporary, "bytes": bytes }),
     }
 }

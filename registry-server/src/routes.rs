@@ -9,11 +9,14 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, put};
 use axum::{Router, extract::Request};
+use pocket_index::layout;
 
 use crate::config::Limits;
 use crate::error::ApiError;
+use crate::files::Served;
 use crate::publish::Places;
 use crate::serve::Metrics;
+use crate::storage::in_tree;
 use crate::web::{self, Web};
 use crate::{Registry, files, publish};
 
@@ -22,7 +25,7 @@ use crate::{Registry, files, publish};
 pub(crate) struct Service {
     pub registry: Arc<Registry>,
     pub limits: Limits,
-    pub metrics: Metrics,
+    pub metrics: Arc<Metrics>,
     pub places: Places,
     pub web: Arc<Web>,
 }
@@ -31,13 +34,13 @@ impl Service {
     pub fn new(registry: Arc<Registry>, limits: Limits) -> Self {
         let places = Places::new(&limits);
         let web = Arc::new(Web::new(Arc::clone(&registry)));
-        Self { registry, limits, metrics: Metrics::default(), places, web }
+        Self { registry, limits, metrics: Arc::default(), places, web }
     }
 }
 
 /// Everything the server answers: static files, pages, the API, `PUT /api/v1/publish`, and how the server is.
 pub(crate) fn router(service: Arc<Service>) -> Router {
-    let files = Router::new().fallback(files::serve).with_state(Arc::clone(&service.registry));
+    let files = Router::new().fallback(files::serve).with_state(service.registry.files());
     let files = files.layer(from_fn_with_state(Arc::clone(&service.web), count));
     let pages_and_api = web::router(&service.web);
     Router::new()
@@ -49,6 +52,21 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         .merge(pages_and_api)
         .method_not_allowed_fallback(async |method: Method| ApiError::wrong_method(&method))
         .fallback_service(files)
+}
+
+/// What a copy answers that is fetched as it is asked for: static files, and how the server is.
+pub(crate) fn copy_router(files: Arc<Served>, metrics: Arc<Metrics>) -> Router {
+    let answers = async |State(files): State<Arc<Served>>| {
+        let checkpoint = files.storage().entry(&in_tree(layout::CHECKPOINT)).await?;
+        checkpoint.map(|_| "ready\n").ok_or_else(|| ApiError::not_found(layout::CHECKPOINT))
+    };
+    Router::new()
+        .route("/readyz", get(answers))
+        .with_state(Arc::clone(&files))
+        .route("/healthz", get(async || "ok\n"))
+        .route("/metrics", get(metrics_text).with_state(metrics))
+        .method_not_allowed_fallback(async |method: Method| ApiError::wrong_method(&method))
+        .fallback_service(Router::new().fallback(files::serve).with_state(files))
 }
 
 /// Counts downloads, of whomever.
@@ -66,7 +84,11 @@ async fn ready(State(service): State<Arc<Service>>, _: Request) -> Result<&'stat
 }
 
 async fn metrics(State(service): State<Arc<Service>>) -> Response {
-    let mut response = service.metrics.to_text().into_response();
+    metrics_text(State(Arc::clone(&service.metrics))).await
+}
+
+async fn metrics_text(State(metrics): State<Arc<Metrics>>) -> Response {
+    let mut response = metrics.to_text().into_response();
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, kind);
     response

@@ -6,7 +6,7 @@ use pocket_index::layout;
 use pocket_index::log::{Checkpoint, TilePath, Tiles, tiles_for_inclusion};
 use pocket_index::name::PluginName;
 use pocket_index::record::{History, ReleaseEntry, Status};
-use pocket_index::search::SearchEntry;
+use pocket_index::search::{Link, SearchEntry};
 use pocket_index::stats::Counts;
 use pocket_index::verify::VerifiedRelease;
 
@@ -49,7 +49,7 @@ impl View {
         let listed = SearchEntry::of(&history).and_then(|entry| history.release(&entry.version));
         let Some(shown) = listed.or_else(|| history.releases().next_back()).cloned() else { return Ok(None) };
         let detail = web.details.of(registry, shown.release()).await?;
-        let dependents = web.catalog.ask(registry, |listed| listed.links.dependents(name).cloned().collect()).await?;
+        let dependents = web.catalog.linked(registry, Link::Needs(name)).await?.into_iter().collect();
         let downloads = web.counter.known().of(name.as_str()).cloned().unwrap_or_default();
         let proof = proof(registry, &shown, &checkpoint).await?;
         let now = checkpoint::now().map_err(|error| ApiError::storage(&error))?;

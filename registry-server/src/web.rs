@@ -40,8 +40,7 @@ impl Web {
             tracing::warn!("what was downloaded before is not known: {}", chain(&error));
         }
         let web = Arc::clone(self);
-        // An error is met again by the first search.
-        tokio::spawn(async move { web.catalog.ask(&web.registry, |_| ()).await });
+        tokio::spawn(async move { web.catalog.prepare(&web.registry).await });
     }
 
     /// The part of a path that names something.

@@ -79,8 +79,9 @@ pub async fn history(registry: &Registry, name: &PluginName) -> Result<History, 
     if let Some(history) = registry.history(name).await? {
         return Ok(history);
     }
-    let known = registry.search_entries().await.unwrap_or_default();
-    let near = near(name.as_str(), known.iter().map(|entry| entry.name.as_str()));
+    // Only a suggestion: a list that cannot be read has none.
+    let listed = registry.listed().await;
+    let near = listed.map(|listed| near(name.as_str(), listed.names())).unwrap_or_default();
     let place = format!("the registry `{}`", registry.location());
     Err(OpsError::NoPlugin { name: name.to_string(), place, near })
 }

@@ -1,9 +1,7 @@
 //! `plugin search`, `categories` and `popular`: which plugins a registry has. The list and the counts are static files, so that any
 //! web server will do.
 
-use std::collections::BTreeMap;
-
-use pocket_index::search::{Page, Query, SearchEntry, scan};
+use pocket_index::search::{Hit, Page, Query, SearchEntry};
 use pocket_index::stats::Day;
 use serde::Serialize;
 
@@ -41,22 +39,21 @@ pub struct Category {
 /// Looks for plugins.
 pub async fn search(workspace: &Workspace, query: &Query, reach: &Reach) -> Result<Results, OpsError> {
     let registry = workspace.open_registry(reach).await?;
-    let entries = registry.search_entries().await?;
-    let counts = registry.downloads().await?;
-    registry.remember()?;
+    let listed = registry.listed().await?;
+    let counts = listed.downloads().await?;
     let today = Day::of(now());
     let recent = |name: &str| Some(counts.as_ref()?.of(name).map_or(0, |counts| counts.recent(today)));
-    let Page { total, entries } = scan(&entries, query, &|name| recent(name).unwrap_or_default());
-    let found = |entry: SearchEntry| Found { downloads: recent(entry.name.as_str()), entry };
+    let Page { total, entries } = listed.find(query, recent).await?;
+    registry.remember()?;
+    let is_counted = counts.is_some() || listed.has_file();
+    let found = |Hit { entry, downloads }: Hit| Found { downloads: is_counted.then_some(downloads), entry };
     Ok(Results { total, found: entries.into_iter().map(found).collect() })
 }
 
 /// All categories, by name.
 pub async fn categories(workspace: &Workspace, reach: &Reach) -> Result<Vec<Category>, OpsError> {
     let registry = workspace.open_registry(reach).await?;
-    let entries = registry.search_entries().await?;
+    let categories = registry.listed().await?.categories().await?;
     registry.remember()?;
-    let mut shelves: BTreeMap<&str, usize> = BTreeMap::new();
-    entries.iter().flat_map(|entry| &entry.categories).for_each(|name| *shelves.entry(name).or_default() += 1);
-    Ok(shelves.into_iter().map(|(name, plugins)| Category { name: name.to_owned(), plugins }).collect())
+    Ok(categories.into_iter().map(|(name, plugins)| Category { name, plugins }).collect())
 }

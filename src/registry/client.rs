@@ -8,9 +8,7 @@ use pocket_index::layout;
 use pocket_index::log::{self, Checkpoint, NoteKey, TilePath, TileSource as _, Tiles, Witnessed};
 use pocket_index::name::{PluginName, RegistryName, Target};
 use pocket_index::record::{ArchiveRecord, History, HistoryError, Outline, Policy};
-use pocket_index::search::{self, SearchEntry};
 use pocket_index::signature::PublicKey;
-use pocket_index::stats::Downloads;
 use pocket_index::verify::{VerifiedRelease, VerifyError};
 use semver::{Version, VersionReq};
 
@@ -260,23 +258,6 @@ impl Registry {
     /// What could not be written to the cache, if anything.
     pub fn cache_trouble(&self) -> Option<&str> {
         self.archives.trouble().first()
-    }
-
-    /// What the registry lists for searching. It is for finding only: what is installed is verified event by event.
-    pub async fn search_entries(&self) -> Result<Vec<SearchEntry>, RegistryError> {
-        let read = self.transport.read(layout::SEARCH, SEARCH_FILE, Freshness::Revalidate).await;
-        let content = read.map_err(|source| self.transport_error(source))?;
-        let text = str::from_utf8(&content).map_err(|error| self.refused(error))?;
-        search::parse(text).map_err(|error| self.refused(error))
-    }
-
-    /// How often its plugins were downloaded; none if it does not count, or its counts cannot be read: only an order depends on it.
-    pub async fn downloads(&self) -> Result<Option<Downloads>, RegistryError> {
-        match self.transport.read(layout::DOWNLOADS, SEARCH_FILE, Freshness::Revalidate).await {
-            Ok(content) => Ok(str::from_utf8(&content).ok().and_then(|text| Downloads::parse(text).ok())),
-            Err(TransportError::NotFound { .. }) => Ok(None),
-            Err(source) => Err(self.transport_error(source)),
-        }
     }
 
     /// Sends a publish and returns the server's answer.

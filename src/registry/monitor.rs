@@ -12,6 +12,7 @@ use pocket_index::layout;
 use pocket_index::log::{ComputedTile, EntriesPath, Frontier, Leaf, NodeHash, TILE_WIDTH, decode_entries};
 use pocket_index::name::PluginName;
 use pocket_index::record::{ArchiveRecord, History, Line, Recovery};
+use pocket_index::search::{Head, Listing};
 
 use super::client::{INDEX_FILE, Logged, Registry, SEARCH_FILE};
 use super::error::{RegistryError, TransportError};
@@ -20,6 +21,8 @@ use super::transport::{Freshness, TILE};
 
 /// 64 KiB: a leaf has at most some 170 bytes, a bundle 256 of them.
 const BUNDLE: u64 = 64 << 10;
+/// 1 GiB: the list of 1,000,000 plugins.
+const SEARCH_INDEX: u64 = 1 << 30;
 /// Plugins that are read side by side. A file of each, or one archive, is in memory.
 const AT_ONCE: usize = 4;
 
@@ -80,6 +83,13 @@ struct LoggedLine {
 impl Audit {
     fn differ(&mut self, file: impl Into<String>, problem: impl Into<String>) {
         self.differences.push(Difference { file: file.into(), problem: problem.into() });
+    }
+
+    /// What is listed must be in the log.
+    fn is_logged(&mut self, log: &Log, file: &str, name: &str) {
+        if log.is_complete && !log.plugins.contains_key(name) {
+            self.differ(file, format!("it lists `{name}`, of which the log has no event"));
+        }
     }
 
     fn add(&mut self, part: Self) {
@@ -204,13 +214,25 @@ impl Registry {
             }
         };
         let text = str::from_utf8(&content).map_err(|error| told(&error));
-        match text.and_then(|text| pocket_index::search::parse(text).map_err(|error| told(&error))) {
-            Ok(entries) => {
-                for entry in entries.iter().filter(|entry| log.is_complete && !log.plugins.contains_key(&entry.name)) {
-                    audit.differ(layout::SEARCH, format!("it lists `{}`, of which the log has no event", entry.name));
-                }
+        let listing = match text.and_then(|text| Listing::parse(text).map_err(|error| told(&error))) {
+            Ok(listing) => listing,
+            Err(problem) => {
+                audit.differ(layout::SEARCH, problem);
+                return Ok(());
             }
-            Err(problem) => audit.differ(layout::SEARCH, problem),
+        };
+        listing.entries.keys().for_each(|name| audit.is_logged(log, layout::SEARCH, name.as_str()));
+        let Some(file) = &listing.index else { return Ok(()) };
+        let path = layout::search_index(&file.sha256);
+        match self.fetch(&path, SEARCH_INDEX).await? {
+            Ok(content) if Digest::of(&content) != file.sha256 => {
+                audit.differ(path, format!("its digest is {}", Digest::of(&content)));
+            }
+            Ok(content) => match Head::parse(content.into()) {
+                Ok(head) => head.names().for_each(|name| audit.is_logged(log, &path, name)),
+                Err(error) => audit.differ(path, told(&error)),
+            },
+            Err(problem) => audit.differ(path, problem),
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! The files of one registry, wherever it is.
 
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -9,7 +11,7 @@ use reqwest::Url;
 
 use super::cache::{FileCache, Partial, Trouble};
 use super::error::TransportError;
-use super::http::{Answer, Http, Progress};
+use super::http::{Answer, Http, Part, Progress};
 use super::location::without_credentials;
 use super::{Location, Network};
 
@@ -25,6 +27,17 @@ pub(super) enum Freshness {
     Revalidate,
     /// What counts is what the registry has now: nothing comes from the cache or goes there.
     Anew,
+}
+
+/// A part of a file whose name always has the same bytes.
+#[derive(Debug, Clone)]
+pub(super) struct PartOf<'a> {
+    /// The file.
+    pub path: &'a str,
+    /// How long it is.
+    pub length: u64,
+    /// Which bytes.
+    pub part: Range<u64>,
 }
 
 /// Reads files of a registry by their path in the static tree.
@@ -61,6 +74,46 @@ impl Transport {
                     }
                     Network::Online if freshness == Freshness::Anew => read_anew(&url, http, limit).await,
                     Network::Online => read_http(&url, path, http, cache, limit, freshness).await,
+                }
+            }
+        }
+    }
+
+    /// A part of a file. What came before is not fetched again, as long as the file is the same.
+    pub async fn read_part(&self, wanted: PartOf<'_>) -> Result<Vec<u8>, TransportError> {
+        let PartOf { path, length, part } = &wanted;
+        let slice = |whole: &[u8]| -> Vec<u8> {
+            let place = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(whole.len());
+            whole[place(part.start)..place(part.end).max(place(part.start))].to_vec()
+        };
+        match self {
+            Self::Bundled => read_bundled(path).map(|whole| slice(&whole)),
+            Self::Folder(folder) => read_part_of_file(&folder.join(path), part),
+            Self::Http { base, http, cache, network } => {
+                let url = join(base, path)?;
+                let name = format!("{path}.{}-{}", part.start, part.end);
+                if let Some(file) = cache.read(&name) {
+                    return Ok(file.content.to_vec());
+                }
+                if let Some(file) = cache.read(path) {
+                    return Ok(slice(&file.content));
+                }
+                if *network == Network::Offline {
+                    return Err(TransportError::Offline { url: shown(&url) });
+                }
+                if part.start == 0 {
+                    // Another file than before: nobody asks for the parts of that one any more.
+                    cache.clear_below(path);
+                }
+                match http.get_part(&url, part, *length).await? {
+                    Part::Part(content) => {
+                        cache.write(&name, &content, None);
+                        Ok(content.to_vec())
+                    }
+                    Part::Whole(content) => {
+                        cache.write(path, &content, None);
+                        Ok(slice(&content))
+                    }
                 }
             }
         }
@@ -146,6 +199,18 @@ fn read_file(path: &Path, limit: u64) -> Result<Bytes, TransportError> {
         return Err(TransportError::TooLarge { url: shown(), limit });
     }
     std::fs::read(path).map(Bytes::from).map_err(io)
+}
+
+fn read_part_of_file(path: &Path, part: &Range<u64>) -> Result<Vec<u8>, TransportError> {
+    let io = |source: std::io::Error| match source.kind() {
+        std::io::ErrorKind::NotFound => TransportError::NotFound { url: format!("file://{}", path.display()) },
+        _ => TransportError::Io { doing: "read", path: path.to_owned(), source },
+    };
+    let mut file = std::fs::File::open(path).map_err(io)?;
+    file.seek(SeekFrom::Start(part.start)).map_err(io)?;
+    let mut content = Vec::new();
+    file.take(part.end.saturating_sub(part.start)).read_to_end(&mut content).map_err(io)?;
+    Ok(content)
 }
 
 async fn read_anew(url: &Url, http: &Http, limit: u64) -> Result<Bytes, TransportError> {

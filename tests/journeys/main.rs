@@ -9,6 +9,7 @@ mod create;
 mod demo;
 mod documents;
 mod faults;
+mod finding;
 mod forge;
 mod freshness;
 mod install;

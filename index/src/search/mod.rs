@@ -2,30 +2,30 @@
 //!
 //! It is derived from the index files and nothing in it is signed: it may help to find a plugin, never to install one.
 //!
-//! Who has the list goes through it once with [`scan()`]; a server that is asked again and again keeps a [`Finder`]. Both find the
-//! same in the same order.
+//! Up to a few hundred entries stand in `search.json` itself. More are in a file beside it that is made to be searched in and never
+//! changed, and `search.json` names that file and what changed since: so a publish writes little, and so does a search read.
 
-mod finder;
+mod find;
 #[cfg(test)]
 mod finding_tests;
+mod index;
+mod listing;
 mod query;
 mod rank;
 mod scan;
-mod update;
 
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
-use crate::json::{check_strict, objects};
 use crate::manifest::Runtime;
 use crate::name::{NodeType, PluginName};
 use crate::record::{History, ReleaseEntry, Status};
 use crate::signature::PublicKey;
 
-pub use finder::Finder;
+pub use find::{Shelf, Source};
+pub use index::{Builder, Built, Damaged, Head, Link, OutOfOrder, Range};
+pub use listing::{IndexFile, Listing, ListingError, MAX_LISTED};
 pub use query::{MAX_LIMIT, MAX_OFFSET, MAX_QUERY_BYTES, MAX_QUERY_WORDS, Query, QueryError, Sort, UnknownSort};
-pub use scan::scan;
-pub use update::Changes;
 
 /// What is searched in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +61,25 @@ pub struct Page {
     /// How many plugins were found in all.
     pub total: usize,
     /// Those that were asked for.
-    pub entries: Vec<SearchEntry>,
+    pub entries: Vec<Hit>,
+}
+
+/// A plugin that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hit {
+    /// What is listed of it.
+    pub entry: SearchEntry,
+    /// How often it was downloaded in the last days, as far as that is known.
+    pub downloads: u64,
+}
+
+/// The files of a list.
+#[derive(Debug, Clone)]
+pub struct Files {
+    /// The text of `search.json`.
+    pub listing: String,
+    /// The file that it names, if it does, and its bytes. It must be there first.
+    pub index: Option<(IndexFile, Vec<u8>)>,
 }
 
 impl SearchEntry {
@@ -96,17 +114,19 @@ impl SearchEntry {
     }
 }
 
-/// The text of `search.json`: sorted by name, one entry a line.
-pub fn write(mut entries: Vec<SearchEntry>) -> String {
-    entries.sort_by(|a, b| a.name.cmp(&b.name));
-    let lines: Vec<_> = entries.iter().map(SearchEntry::to_line).collect();
-    format!("[{}]\n", lines.join(",\n"))
-}
-
-/// Reads `search.json`.
-pub fn parse(text: &str) -> Result<Vec<SearchEntry>, serde_json::Error> {
-    check_strict(text)?;
-    objects(&mut serde_json::Deserializer::from_str(text))
+/// The files of a list of these entries, one for each plugin.
+pub fn files(entries: impl IntoIterator<Item = SearchEntry>) -> Files {
+    let listing = Listing::of(entries);
+    if !listing.is_long() {
+        return Files { listing: listing.to_text(), index: None };
+    }
+    let mut builder = Builder::default();
+    for entry in listing.entries.values() {
+        builder.push(entry, 0).expect("a map is in the order of its keys");
+    }
+    let (file, bytes) = builder.finish().named();
+    let listing = Listing { index: Some(file.clone()), ..Listing::default() }.to_text();
+    Files { listing, index: Some((file, bytes)) }
 }
 
 #[cfg(test)]
@@ -114,14 +134,6 @@ mod tests {
     use super::*;
     use crate::record::Event;
     use crate::testing::{TestIndex, key, name, release, withdrawal};
-
-    #[test]
-    fn an_entry_is_an_object_with_each_key_once() {
-        let entry = r#"{"name":"x","version":"1.0.0","description":"","runtime":"lua","nodes":[],"categories":[],"keywords":[]}"#;
-        assert_eq!(parse(&format!("[{entry}]")).expect("it is well-formed").len(), 1);
-        assert!(parse(r#"[["x","1.0.0","","lua",[],[],[]]]"#).is_err());
-        assert!(parse(&format!("[{}]", entry.replace("}", r#","more":1,"more":2}"#))).is_err());
-    }
 
     #[test]
     fn a_plugin_is_described_by_its_highest_available_stable_release() {
@@ -141,17 +153,5 @@ mod tests {
         assert_eq!(found(&index).as_deref(), Some("2.0.0-rc.1"));
         index.append(Event::Revoke(withdrawal("redis", "2.0.0-rc.1")), &[&key(1)]);
         assert_eq!(found(&index), None);
-    }
-
-    #[test]
-    fn the_file_is_sorted_and_comes_back_as_it_was_written() {
-        let entry = |plugin: &str| {
-            let index = TestIndex::new();
-            let history = index.append(Event::from(release(plugin, "1.0.0")), &[&key(1)]).history;
-            SearchEntry::of(&history).expect("available")
-        };
-        let text = write(vec![entry("b"), entry("a")]);
-        assert_eq!(parse(&text).expect("just written"), [entry("a"), entry("b")]);
-        assert_eq!(write(Vec::new()), "[]\n");
     }
 }

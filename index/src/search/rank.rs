@@ -13,11 +13,11 @@ use super::query::{Query, Sort};
 /// begins with it. 20 fill a screen.
 pub(super) const ENOUGH: usize = 20;
 
-/// 64 letters: a longer word is looked for as it is, without typing errors.
+/// 64 letters: a longer word is not looked for with typing errors.
 const LONGEST: usize = 64;
 
-/// Where a word stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Where a word stands, from where it counts most to where it counts least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Place {
     Name,
     PartOfName,
@@ -25,6 +25,12 @@ pub(super) enum Place {
     Node,
     Category,
     Description,
+}
+
+impl Place {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Name, Self::PartOfName, Self::Keyword, Self::Node, Self::Category, Self::Description];
 }
 
 /// How a word fits one of the query's.
@@ -81,7 +87,7 @@ pub(super) fn nearly_fits(typed: &str, word: &str) -> Option<Fit> {
         0..=3 => return None,
         4..=7 => 1,
         8..=LONGEST => 2,
-        // Nobody types it; and to compare it with words as long takes as many steps as both have letters, squared.
+        // Comparing takes the square of the length, and nobody types such a word.
         _ => return None,
     };
     // Another letter is four bytes more at most; and one typing error changes two letters of the set at most.

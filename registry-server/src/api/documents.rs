@@ -14,7 +14,7 @@ pub(crate) struct Summary {
     downloads: u64,
 }
 
-/// An entry of `search.json`.
+/// An entry of the search list.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ListedPlugin {
     /// The plugin's name.
@@ -163,6 +163,15 @@ pub(crate) struct DownloadCounts {
     pub total: u64,
     /// On the last 30 days.
     pub recent: u64,
+}
+
+/// The place of an event in the log.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Receipt {
+    /// The index of its leaf.
+    log: u64,
+    /// The digest of its line.
+    digest: String,
 }
 
 /// What went wrong.

@@ -5,7 +5,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query as Parameters, State};
 use axum::http::StatusCode;
 use pocket_index::manifest::Runtime;
-use pocket_index::search::{MAX_LIMIT, MAX_OFFSET, Page, Query, Sort};
+use pocket_index::search::{MAX_LIMIT, MAX_OFFSET, Page, Query, SearchEntry, Sort};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -70,10 +70,9 @@ pub(super) async fn search(
     (status = 200, description = "All categories", body = Categories),
 ))]
 pub(super) async fn categories(State(web): Shared) -> Result<Json<Categories>, ApiError> {
-    let categories = web.catalog.ask(&web.registry, |listed| {
-        listed.finder.categories().map(|(name, plugins)| Category { name: name.to_owned(), plugins }).collect()
-    });
-    Ok(Json(Categories { categories: categories.await? }))
+    let categories = web.catalog.categories(&web.registry).await?;
+    let categories = categories.into_iter().map(|(name, plugins)| Category { name, plugins }).collect();
+    Ok(Json(Categories { categories }))
 }
 
 /// Lists what is downloaded most.
@@ -92,17 +91,24 @@ pub(super) async fn popular(
     found(&web, SearchParameters { limit, sort, ..SearchParameters::default() }.query()?).await.map(Json)
 }
 
-/// What a query finds, with downloads.
-pub(crate) async fn page(web: &Web, query: &Query) -> Result<Page, ApiError> {
+/// Entries that were found, and how many there are in all.
+pub(crate) struct Part {
+    pub total: usize,
+    pub entries: Vec<SearchEntry>,
+}
+
+/// What a query finds.
+pub(crate) async fn page(web: &Web, query: &Query) -> Result<Part, ApiError> {
     let (known, today) = (web.counter.known(), Web::today()?);
-    let downloads = |name: &str| known.of(name).map_or(0, |counts| counts.recent(today));
-    web.catalog.ask(&web.registry, |listed| listed.finder.find(query, &downloads)).await
+    let downloads = |name: &str| Some(known.of(name).map_or(0, |counts| counts.recent(today)));
+    let Page { total, entries } = web.catalog.find(&web.registry, query, downloads).await?;
+    Ok(Part { total, entries: entries.into_iter().map(|hit| hit.entry).collect() })
 }
 
 async fn found(web: &Web, query: Query) -> Result<Found, ApiError> {
     let today = Web::today()?;
-    let Page { total, entries } = page(web, &query).await?;
-    let summary = |entry: pocket_index::search::SearchEntry| {
+    let Part { total, entries } = page(web, &query).await?;
+    let summary = |entry: SearchEntry| {
         let downloads = web.recent(&entry.name, today);
         Summary::new(entry, downloads)
     };

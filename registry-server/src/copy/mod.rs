@@ -23,9 +23,10 @@ use pocket_index::search::{self, SearchEntry};
 use crate::RegistryError;
 use crate::config::Source;
 use crate::error::chain;
+use crate::listing::clear;
 use crate::storage::{Condition, Folder, Storage, in_tree};
 use check::{Log, read_log};
-use http::Remote;
+pub(crate) use http::Remote;
 
 /// How many files are fetched at once.
 const AT_ONCE: usize = 16;
@@ -155,8 +156,8 @@ impl<'a> Copy<'a> {
         let policy = Policy::new(config.keys.iter().copied()).with_development_lines(bundled::line_digests());
         let copies = plugins.iter().map(|(name, lines)| self.plugin(name, lines, &policy));
         let done: Vec<_> = stream::iter(copies).buffered(AT_ONCE).try_collect().await?;
-        let entries = done.iter().filter_map(|done: &Plugin| done.entry.clone()).collect();
-        self.put(layout::SEARCH, search::write(entries).into_bytes(), Condition::Always).await?;
+        let entries = done.iter().filter_map(|done: &Plugin| done.entry.clone()).collect::<Vec<_>>();
+        self.put_list(entries).await?;
         let config = Config { api: config.api.filter(|_| api == Api::Kept), ..config };
         self.put(layout::CONFIG, config.to_text().into_bytes(), Condition::Always).await?;
         self.put(layout::CHECKPOINT, note, Condition::Always).await?;
@@ -167,6 +168,16 @@ impl<'a> Copy<'a> {
             bytes: done.iter().map(|done| done.bytes).sum(),
             key: log_key,
         })
+    }
+
+    async fn put_list(&self, entries: Vec<SearchEntry>) -> Result<(), RegistryError> {
+        let search::Files { listing, index } = search::files(entries);
+        let file = index.as_ref().map(|(file, _)| file.clone());
+        if let Some((file, bytes)) = index {
+            self.put(&layout::search_index(&file.sha256), bytes, Condition::Absent).await?;
+        }
+        self.put(layout::SEARCH, listing.into_bytes(), Condition::Always).await?;
+        clear(self.to, self.below, file.as_ref()).await
     }
 
     /// The checkpoint of the copy that is there.

@@ -19,17 +19,15 @@ use axum::response::{IntoResponse as _, Response};
 use pocket_index::digest::Digest;
 use pocket_index::limits::PATH_PART_BYTES;
 
-use crate::Registry;
 use crate::error::ApiError;
-use crate::storage::{Entry, in_tree};
-pub(crate) use cache::Cache;
-use cache::{Cached, MAX_FILE};
+use crate::storage::{Entry, Storage, in_tree};
+use cache::{Cache, Cached, MAX_FILE};
 use range::Part;
 use watched::Watched;
 
 /// An index file or a checkpoint may change at any moment: keep it, but ask.
 const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
-/// Archives are named by their digest and a tile by its place and width: the same name always has the same bytes.
+/// Archives and files to search in are named by their digest and a tile by its place and width: the same name always has the same bytes.
 const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
 /// What is wrong with a request is nothing to keep.
@@ -41,21 +39,40 @@ const TRIES: usize = 5;
 const LONGEST_PATH: usize = 512;
 
 /// What may be read; everything else in the storage is nobody's business.
-const PUBLIC_PREFIXES: [&str; 3] = ["index/", "log/", "a/"];
+const PUBLIC_PREFIXES: [&str; 4] = ["index/", "log/", "a/", "search/"];
 const PUBLIC_FILES: [&str; 3] = ["config.json", "search.json", "stats/downloads.json"];
 
-pub(crate) async fn serve(State(registry): State<Arc<Registry>>, request: Request) -> Result<Response, ApiError> {
+/// A place whose static files are served.
+#[derive(Debug)]
+pub(crate) struct Served {
+    storage: Arc<dyn Storage>,
+    /// What was read a moment ago.
+    cache: Cache,
+}
+
+impl Served {
+    pub fn new(storage: Arc<dyn Storage>) -> Self {
+        Self { storage, cache: Cache::default() }
+    }
+
+    /// Where the bytes lie.
+    pub fn storage(&self) -> &dyn Storage {
+        &*self.storage
+    }
+}
+
+pub(crate) async fn serve(State(served): State<Arc<Served>>, request: Request) -> Result<Response, ApiError> {
     let (head, _) = request.into_parts();
     for _ in 1..TRIES {
-        match answer(&registry, &head).await {
+        match answer(&served, &head).await {
             Err(error) if error.is_of_change() => {}
             answered => return answered,
         }
     }
-    answer(&registry, &head).await
+    answer(&served, &head).await
 }
 
-async fn answer(registry: &Registry, head: &Parts) -> Result<Response, ApiError> {
+async fn answer(served: &Served, head: &Parts) -> Result<Response, ApiError> {
     let name = head.uri.path().trim_start_matches('/');
     if !is_public(name) {
         return Err(ApiError::not_found(name));
@@ -65,9 +82,9 @@ async fn answer(registry: &Registry, head: &Parts) -> Result<Response, ApiError>
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return Ok(response);
     }
-    let entry = registry.storage().entry(&in_tree(name)).await.map_err(ApiError::from)?;
+    let entry = served.storage().entry(&in_tree(name)).await.map_err(ApiError::from)?;
     let entry = entry.ok_or_else(|| ApiError::not_found(name))?;
-    let file = StaticFile::open(registry, name, entry).await?;
+    let file = StaticFile::open(served, name, entry).await?;
     let etag = file.etag.clone();
     let mut response = if is_fresh(&head.headers, &etag) {
         StatusCode::NOT_MODIFIED.into_response()
@@ -75,8 +92,8 @@ async fn answer(registry: &Registry, head: &Parts) -> Result<Response, ApiError>
         file.headers(name, file.entry.length)
     } else {
         match range::wanted(&head.headers, etag.to_str().unwrap_or_default(), file.entry.length) {
-            Part::Whole => file.whole_answer(registry, name).await?,
-            Part::Between(first, last) => file.partial_answer(registry, name, first, last).await?,
+            Part::Whole => file.whole_answer(served, name).await?,
+            Part::Between(first, last) => file.partial_answer(served, name, first, last).await?,
             Part::Outside => file.no_answer(),
         }
     };
@@ -96,20 +113,20 @@ struct StaticFile {
 }
 
 impl StaticFile {
-    async fn open(registry: &Registry, name: &str, entry: Entry) -> Result<Self, ApiError> {
-        if let Some(cached) = registry.cache().get(name, &entry.tag) {
+    async fn open(served: &Served, name: &str, entry: Entry) -> Result<Self, ApiError> {
+        if let Some(cached) = served.cache.get(name, &entry.tag) {
             return Ok(Self::of_cached(entry, cached));
         }
         if entry.length > MAX_FILE {
-            // An archive is tagged by its name, which is its digest; what else is as large, by what its place says of it.
-            let tag = if name.starts_with("a/") { name.to_owned() } else { Digest::of(entry.tag.0.as_bytes()).hex() };
+            // What is named by its digest is tagged by that; what else is as large, by what its place says of it.
+            let tag = if is_named_by_digest(name) { name.to_owned() } else { Digest::of(entry.tag.0.as_bytes()).hex() };
             return Ok(Self { entry, etag: quoted(&tag), content: None });
         }
-        let stored = registry.storage().read(&entry.path).await.map_err(ApiError::from)?;
+        let stored = served.storage().read(&entry.path).await.map_err(ApiError::from)?;
         let stored = stored.ok_or_else(|| ApiError::not_found(name))?;
-        let tag = if name.starts_with("a/") { name.to_owned() } else { Digest::of(&stored.bytes).hex() };
+        let tag = if is_named_by_digest(name) { name.to_owned() } else { Digest::of(&stored.bytes).hex() };
         let cached = Cached::new(stored.bytes, quoted(&tag), stored.tag);
-        registry.cache().put(name, cached.clone());
+        served.cache.put(name, cached.clone());
         Ok(Self::of_cached(entry, cached))
     }
 
@@ -118,14 +135,14 @@ impl StaticFile {
         Self { entry, etag: cached.etag.clone(), content: Some(cached) }
     }
 
-    async fn whole_answer(self, registry: &Registry, name: &str) -> Result<Response, ApiError> {
+    async fn whole_answer(self, served: &Served, name: &str) -> Result<Response, ApiError> {
         let length = self.entry.length;
-        self.answer(registry, name, 0, length).await
+        self.answer(served, name, 0, length).await
     }
 
-    async fn answer(self, registry: &Registry, name: &str, first: u64, count: u64) -> Result<Response, ApiError> {
+    async fn answer(self, served: &Served, name: &str, first: u64, count: u64) -> Result<Response, ApiError> {
         let mut response = self.headers(name, count);
-        *response.body_mut() = self.body(registry, first, count).await?;
+        *response.body_mut() = self.body(served, first, count).await?;
         Ok(response)
     }
 
@@ -138,15 +155,9 @@ impl StaticFile {
         response
     }
 
-    async fn partial_answer(
-        self,
-        registry: &Registry,
-        name: &str,
-        first: u64,
-        last: u64,
-    ) -> Result<Response, ApiError> {
+    async fn partial_answer(self, served: &Served, name: &str, first: u64, last: u64) -> Result<Response, ApiError> {
         let range = format!("bytes {first}-{last}/{}", self.entry.length);
-        let mut response = self.answer(registry, name, first, last - first + 1).await?;
+        let mut response = self.answer(served, name, first, last - first + 1).await?;
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
         response
             .headers_mut()
@@ -163,14 +174,14 @@ impl StaticFile {
         response
     }
 
-    async fn body(self, registry: &Registry, first: u64, count: u64) -> Result<Body, ApiError> {
+    async fn body(self, served: &Served, first: u64, count: u64) -> Result<Body, ApiError> {
         match self.content {
             Some(cached) => {
                 let place = |offset| usize::try_from(offset).expect("what is in memory has a length of this type");
                 Ok(Body::from(cached.bytes.slice(place(first)..place(first + count))))
             }
             None => {
-                let pieces = registry.storage().pieces(&self.entry, first..first + count).await?;
+                let pieces = served.storage().pieces(&self.entry, first..first + count).await?;
                 Ok(Body::from_stream(Watched::new(pieces)))
             }
         }
@@ -200,8 +211,12 @@ fn is_fresh(headers: &HeaderMap, etag: &HeaderValue) -> bool {
         .any(|known| known == "*" || known.as_bytes() == etag)
 }
 
+fn is_named_by_digest(name: &str) -> bool {
+    name.starts_with("a/") || name.starts_with("search/")
+}
+
 fn is_immutable(name: &str) -> bool {
-    name.starts_with("a/") || name.starts_with("log/tile/")
+    is_named_by_digest(name) || name.starts_with("log/tile/")
 }
 
 fn content_type(name: &str) -> HeaderValue {

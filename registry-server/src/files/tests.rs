@@ -9,8 +9,8 @@ use bytes::Bytes;
 use object_store::memory::InMemory;
 
 use super::*;
-use crate::Seed;
 use crate::storage::{Bucket, Condition, Folder, Pieces, Put, Storage, StorageError, Stored};
+use crate::{Registry, Seed};
 
 #[test]
 fn only_the_static_tree_can_be_read() {
@@ -92,11 +92,11 @@ async fn a_file_that_is_replaced_that_moment_is_answered_as_it_is_now() {
     for inner in places {
         let busy = Arc::new(Busy { inner, left: AtomicUsize::new(0) });
         let key = folder.path().join("registry.key");
-        let registry = Registry::at(Arc::clone(&busy) as _, &key, Seed::Empty).await.expect("a new registry");
-        let registry = Arc::new(registry);
+        Registry::at(Arc::clone(&busy) as _, &key, Seed::Empty).await.expect("a new registry");
+        let served = Arc::new(Served::new(Arc::clone(&busy) as _));
         let ask = async || {
             let request = Request::get("/search.json").body(Body::empty()).expect("a request");
-            serve(State(Arc::clone(&registry)), request).await
+            serve(State(Arc::clone(&served)), request).await
         };
         busy.put(&in_tree("search.json"), large(9), Condition::Always).await.expect("it is written");
         busy.left.store(TRIES - 1, Ordering::SeqCst);
@@ -114,15 +114,16 @@ async fn a_file_that_is_replaced_that_moment_is_answered_as_it_is_now() {
 async fn what_cannot_be_answered_is_not_kept_by_anybody() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let storage: Arc<dyn Storage> = Arc::new(Bucket::of(Arc::new(InMemory::new())));
-    let registry = Registry::at(storage, &folder.path().join("registry.key"), Seed::Bundled).await;
-    let registry = Arc::new(registry.expect("a new registry"));
-    let archives = registry.storage().list(&in_tree("a/")).await.expect("they are listed");
+    let registry = Registry::at(Arc::clone(&storage), &folder.path().join("registry.key"), Seed::Bundled).await;
+    registry.expect("a new registry");
+    let served = Arc::new(Served::new(storage));
+    let archives = served.storage().list(&in_tree("a/")).await.expect("they are listed");
     let path = archives[0].path.strip_prefix("tree").expect("it is in the tree").to_owned();
     for (range, status, kept) in
         [("bytes=0-", 206, IMMUTABLE), ("bytes=999999999-", 416, NOT_KEPT), ("bytes=x", 200, IMMUTABLE)]
     {
         let request = Request::get(&path).header("range", range).body(Body::empty()).expect("a request");
-        let response = serve(State(Arc::clone(&registry)), request).await.expect("an answer");
+        let response = serve(State(Arc::clone(&served)), request).await.expect("an answer");
         assert_eq!((response.status().as_u16(), &response.headers()[CACHE_CONTROL]), (status, &kept), "{range}");
     }
 }

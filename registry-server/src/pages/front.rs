@@ -20,13 +20,9 @@ pub(super) async fn front(State(web): Shared) -> Result<Page, Failure> {
     let popular = page(&web, &query).await?;
     query.sort = Sort::Updated;
     let newest = page(&web, &query).await?;
-    let categories = web.catalog.ask(&web.registry, |listed| {
-        let mut categories: Vec<_> = listed.finder.categories().map(|(name, count)| (count, name.to_owned())).collect();
-        categories.sort_by(|one, other| other.0.cmp(&one.0).then_with(|| one.1.cmp(&other.1)));
-        categories.truncate(12);
-        categories
-    });
-    let categories = categories.await?;
+    let mut categories: Vec<_> = web.catalog.categories(&web.registry).await?.into_iter().collect();
+    categories.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
+    categories.truncate(12);
     let today = Web::today()?;
     let body = html! {
         div.hero {
@@ -35,7 +31,7 @@ pub(super) async fn front(State(web): Shared) -> Result<Page, Failure> {
             (search_form(""))
             @if !categories.is_empty() {
                 ul.tags aria-label="Categories" {
-                    @for (_, name) in &categories { li { a.tag href={ "/categories/" (encoded(name)) } { bdi { (name) } } } }
+                    @for (name, _) in &categories { li { a.tag href={ "/categories/" (encoded(name)) } { bdi { (name) } } } }
                 }
             }
         }

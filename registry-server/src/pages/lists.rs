@@ -5,7 +5,7 @@ use axum::extract::{Query as Parameters, State};
 use axum::http::StatusCode;
 use maud::{Markup, html};
 use pocket_index::manifest::Runtime;
-use pocket_index::search::{MAX_LIMIT, Query, SearchEntry, Sort};
+use pocket_index::search::{Link, MAX_LIMIT, Query, SearchEntry, Sort};
 use pocket_index::signature::PublicKey;
 use pocket_index::stats::Day;
 
@@ -42,10 +42,7 @@ pub(super) async fn search(
 
 /// All categories.
 pub(super) async fn categories(State(web): Shared) -> Result<Page, Failure> {
-    let categories = web.catalog.ask(&web.registry, |listed| {
-        listed.finder.categories().map(|(name, count)| (name.to_owned(), count)).collect::<Vec<_>>()
-    });
-    let categories = categories.await?;
+    let categories = web.catalog.categories(&web.registry).await?;
     let body = html! {
         h1 { "Categories" }
         @if categories.is_empty() { p { "No plugin has a category yet." } }
@@ -84,10 +81,8 @@ pub(super) async fn owner(State(web): Shared, part: PathPart) -> Result<Page, Fa
     let key = Web::named(part)?;
     let none = || Failure::NoSuch("owner", key.clone());
     let public: PublicKey = format!("ed25519:{key}").parse().map_err(|_| none())?;
-    let entries = web.catalog.ask(&web.registry, |listed| {
-        listed.links.owned(&public).filter_map(|name| listed.finder.get(name)).collect::<Vec<_>>()
-    });
-    let entries = entries.await?;
+    let names = web.catalog.linked(&web.registry, Link::Owner(&public)).await?;
+    let entries = web.catalog.entries(&web.registry, &names).await?;
     if entries.is_empty() {
         return Err(none());
     }

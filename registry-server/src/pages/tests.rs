@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use pocket_index::layout;
-use pocket_index::search::{self, SearchEntry};
+use pocket_index::search::{Listing, SearchEntry};
 use pocket_index::stats::Downloads;
 use tower::ServiceExt as _;
 
@@ -43,7 +43,7 @@ impl Site {
 
     /// Lists what nobody could publish.
     async fn list(&self, entries: Vec<SearchEntry>) {
-        let text = search::write(entries).into_bytes().into();
+        let text = Listing::of(entries).to_text().into();
         self.0.registry.storage().put(&in_tree(layout::SEARCH), text, Condition::Always).await.expect("it is written");
     }
 }
@@ -107,7 +107,7 @@ async fn a_plugins_page_shows_that_the_log_holds_it() {
 async fn what_authors_write_is_text_on_every_page() {
     let site = Site::open().await;
     let text = site.get("/search.json").await.text;
-    let mut entries = search::parse(&text).expect("a list");
+    let mut entries: Vec<_> = Listing::parse(&text).expect("a list").entries.into_values().collect();
     let hostile = r#""><script>alert(1)</script><img src=x onerror=alert(1)>'"#;
     for entry in &mut entries {
         entry.description = hostile.to_owned();
@@ -138,8 +138,8 @@ async fn a_search_finds_what_was_listed_a_moment_ago() {
     let site = Site::open().await;
     let found = async || site.get("/api/v1/search?q=redis").await.text;
     assert!(found().await.contains("\"total\":1"));
-    let entries = search::parse(&site.get("/search.json").await.text).expect("a list");
-    site.list(entries.into_iter().filter(|entry| entry.name.as_str() != "redis-cache").collect()).await;
+    let entries = Listing::parse(&site.get("/search.json").await.text).expect("a list").entries;
+    site.list(entries.into_values().filter(|entry| entry.name.as_str() != "redis-cache").collect()).await;
     assert!(found().await.contains("\"total\":0"));
 }
 

@@ -9,6 +9,7 @@ use pocket_index::config::Config;
 use pocket_index::log::{Checkpoint, NodeHash, NoteSigner, keys_digest};
 use pocket_index::name::RegistryName;
 use pocket_index::record::Policy;
+use pocket_index::search::Listing;
 use pocket_index::signature::PublicKey;
 use pocket_index::{bundled, layout};
 
@@ -54,7 +55,7 @@ pub(super) async fn found(storage: &dyn Storage, key: &Path, seed: Seed) -> Resu
     if there.size() != size {
         return Err(without(there.size()));
     }
-    create(storage, layout::SEARCH, pocket_index::search::write(Vec::new()).into()).await?;
+    create(storage, layout::SEARCH, Listing::default().to_text().into()).await?;
     let config = config(&signer, public).to_text();
     create(storage, layout::CONFIG, config.into()).await
 }

@@ -19,12 +19,12 @@ use pocket_index::log::{NoteKey, NoteSigner};
 use pocket_index::record::Policy;
 use pocket_index::signature::{PublicKey, SecretKey};
 use pocket_index::{bundled, layout};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, Notify};
 
 use crate::collect::Collector;
 use crate::config::{DEFAULT_RECOVERY_DELAY, Seed, Source, Witnesses};
 use crate::error::chain;
-use crate::files::Cache;
+use crate::files::Served;
 use crate::storage::{Fault, Storage, StorageError, in_tree};
 use crate::{RegistryError, checkpoint};
 
@@ -37,7 +37,7 @@ const READY: Duration = Duration::from_secs(2);
 /// A registry's files, and the key that signs its log.
 #[derive(Debug)]
 pub struct Registry {
-    storage: Arc<dyn Storage>,
+    files: Arc<Served>,
     /// Where they are, if that is a folder.
     folder: Option<PathBuf>,
     key: PathBuf,
@@ -51,7 +51,8 @@ pub struct Registry {
     turn: Mutex<()>,
     /// 1 more than the number of the newest head whose plugin this process put into the search list.
     listed: AtomicU64,
-    cache: Cache,
+    /// Woken when the search list became long.
+    list_is_long: Arc<Notify>,
     _temporary: Option<tempfile::TempDir>,
 }
 
@@ -130,7 +131,7 @@ impl Registry {
         let signer = NoteSigner::new(log.name(), secret).map_err(|error| damaged(error.to_string()))?;
         let policy = Policy::new(config.keys.iter().copied()).with_development_lines(bundled::line_digests());
         let registry = Self {
-            storage,
+            files: Arc::new(Served::new(storage)),
             folder,
             key,
             signer: Arc::new(signer),
@@ -140,7 +141,7 @@ impl Registry {
             recovery_delay: DEFAULT_RECOVERY_DELAY,
             turn: Mutex::default(),
             listed: AtomicU64::new(0),
-            cache: Cache::default(),
+            list_is_long: Arc::default(),
             _temporary: temporary,
         };
         registry.repair().await?;
@@ -155,12 +156,16 @@ impl Registry {
             Err(RegistryError::TooFewWitnesses(_)) => return Ok(()),
             settled => writer.finish_unfinished(settled?).await?,
         }
-        writer.list_newest().await
+        // The list is no part of what was decided: a registry without it is served all the same.
+        if let Err(error) = writer.list_newest().await {
+            tracing::error!("the search list may lack what was published last: {}", chain(&error));
+        }
+        Ok(())
     }
 
     /// Where the static files are, for messages. Any web server can serve them.
     pub fn tree(&self) -> String {
-        Path::new(&self.storage.place()).join("tree").display().to_string()
+        Path::new(&self.storage().place()).join("tree").display().to_string()
     }
 
     /// The registry's folder, if it is in one.
@@ -170,7 +175,7 @@ impl Registry {
 
     /// Where it is, for messages.
     pub fn place(&self) -> String {
-        self.storage.place()
+        self.storage().place()
     }
 
     /// The key that signs the log.
@@ -195,12 +200,17 @@ impl Registry {
 
     /// Where its bytes lie.
     pub(crate) fn storage(&self) -> &dyn Storage {
-        &*self.storage
+        self.files.storage()
     }
 
-    /// What was read a moment ago.
-    pub(crate) fn cache(&self) -> &Cache {
-        &self.cache
+    /// Its static files, to be served.
+    pub(crate) fn files(&self) -> Arc<Served> {
+        Arc::clone(&self.files)
+    }
+
+    /// Who is woken when the search list became long.
+    pub(crate) fn list_is_long(&self) -> Arc<Notify> {
+        Arc::clone(&self.list_is_long)
     }
 
     /// A file of the static tree.
@@ -208,12 +218,12 @@ impl Registry {
     /// # Errors
     /// The storage does not answer.
     pub async fn file(&self, path: &str) -> Result<Option<Bytes>, RegistryError> {
-        Ok(self.storage.read(&in_tree(path)).await?.map(|stored| stored.bytes))
+        Ok(self.storage().read(&in_tree(path)).await?.map(|stored| stored.bytes))
     }
 
     /// Whether the storage answers, and holds a log.
     pub(crate) async fn answers(&self) -> Result<(), RegistryError> {
-        let there = tokio::time::timeout(READY, self.storage.entry(&in_tree(layout::CHECKPOINT))).await;
+        let there = tokio::time::timeout(READY, self.storage().entry(&in_tree(layout::CHECKPOINT))).await;
         let unreachable = || StorageError {
             doing: "look at",
             path: layout::CHECKPOINT.to_owned(),
@@ -256,7 +266,7 @@ impl Registry {
     }
 
     pub(crate) fn damaged(&self, path: &str, message: String) -> RegistryError {
-        RegistryError::Damaged { path: Path::new(&self.storage.place()).join(path), message }
+        RegistryError::Damaged { path: Path::new(&self.storage().place()).join(path), message }
     }
 
     /// The same about a file of the static tree.

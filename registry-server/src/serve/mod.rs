@@ -9,6 +9,7 @@ mod tls;
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,8 +31,10 @@ use tower::ServiceExt as _;
 
 use crate::config::{Exposure, Limits, Options};
 use crate::error::{ApiError, chain};
-use crate::routes::{Service, router};
-use crate::{Registry, RegistryError, checkpoint, stats};
+use crate::files::Served;
+use crate::pull::Pull;
+use crate::routes::{Service, copy_router, router};
+use crate::{Registry, RegistryError, checkpoint, listing, stats};
 pub(crate) use client::Client;
 use client::Proxies;
 use guard::Guarded;
@@ -57,16 +60,25 @@ Connection: close\r\nContent-Length: 61\r\n\r\n{\"code\":\"busy\",\"message\":\"
 pub struct Server {
     address: SocketAddr,
     listener: TcpListener,
-    registry: Arc<Registry>,
+    serves: Serves,
     tls: Option<TlsAcceptor>,
     exposure: Exposure,
     proxies: Vec<IpNet>,
     limits: Limits,
 }
 
+/// What is served.
+enum Serves {
+    /// A registry.
+    Registry(Arc<Registry>),
+    /// Another one's files, as they are asked for.
+    Copy(Arc<Served>),
+}
+
 /// What every connection shares.
 struct Shared {
-    service: Arc<Service>,
+    limits: Limits,
+    metrics: Arc<Metrics>,
     router: Router,
     rate: Rate,
     proxies: Proxies,
@@ -81,14 +93,20 @@ impl Server {
     pub async fn bind(options: &Options) -> Result<Self, RegistryError> {
         options.check_address()?;
         let tls = options.tls.as_ref().map(TlsFiles::acceptor).transpose()?;
-        let Options { source, recovery_delay, witnesses, .. } = options;
-        let registry = Arc::new(Registry::open_witnessed(source, *recovery_delay, witnesses).await?);
+        let Options { source, recovery_delay, witnesses, upstream, .. } = options;
+        let serves = match upstream {
+            Some(upstream) => Serves::Copy(Arc::new(Served::new(Arc::new(Pull::open(upstream).await?)))),
+            None => {
+                let registry = Registry::open_witnessed(source, *recovery_delay, witnesses).await?;
+                Serves::Registry(Arc::new(registry))
+            }
+        };
         let address = options.address;
         let failed = |source| RegistryError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let (exposure, proxies, limits) = (options.exposure, options.proxies.clone(), options.limits.clone());
-        Ok(Self { address, listener, registry, tls, exposure, proxies, limits })
+        Ok(Self { address, listener, serves, tls, exposure, proxies, limits })
     }
 
     /// Where it listens.
@@ -102,23 +120,58 @@ impl Server {
         format!("{scheme}://{}/", self.address)
     }
 
-    /// The registry behind it.
-    pub fn registry(&self) -> &Registry {
-        &self.registry
+    /// The registry behind it; none if that is another one's, fetched as it is asked for.
+    pub fn registry(&self) -> Option<&Registry> {
+        match &self.serves {
+            Serves::Registry(registry) => Some(registry),
+            Serves::Copy(_) => None,
+        }
+    }
+
+    /// Where the static files are, for messages.
+    pub fn tree(&self) -> String {
+        match &self.serves {
+            Serves::Registry(registry) => registry.tree(),
+            Serves::Copy(files) => Path::new(&files.storage().place()).join("tree").display().to_string(),
+        }
     }
 
     /// Serves until `stop` is ready, then finishes the requests under way. Meanwhile the checkpoint never gets older than a day.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), RegistryError> {
-        let _refreshing = checkpoint::keep_fresh(&self.registry);
-        let connections = self.limits.connections;
-        let service = Arc::new(Service::new(self.registry, self.limits));
-        let (web, registry) = (Arc::clone(&service.web), Arc::clone(&service.registry));
+        let limits = self.limits.clone();
+        let registry = match &self.serves {
+            Serves::Registry(registry) => Arc::clone(registry),
+            Serves::Copy(files) => {
+                let metrics = Arc::<Metrics>::default();
+                let router = copy_router(Arc::clone(files), Arc::clone(&metrics));
+                self.answer(router, metrics, limits, stop).await;
+                return Ok(());
+            }
+        };
+        let _refreshing = checkpoint::keep_fresh(&registry);
+        let service = Arc::new(Service::new(Arc::clone(&registry), limits.clone()));
+        let web = Arc::clone(&service.web);
         web.begin().await;
         let _counting = stats::keep_counting(&web.counter, &registry);
-        let rate = Rate::new(service.limits.requests_per_second);
-        let router = router(Arc::clone(&service));
+        let _filing = listing::keep_short(&registry, &web.counter);
+        let metrics = Arc::clone(&service.metrics);
+        self.answer(router(service), metrics, limits, stop).await;
+        // Whoever sent a publish may be gone; it is not left half-way.
+        if tokio::time::timeout(PARTING, registry.turn()).await.is_err() {
+            tracing::warn!("a publish was not finished within {} s; the next start finishes it", PARTING.as_secs());
+        }
+        if let Err(error) = web.counter.flush(&registry).await {
+            tracing::warn!("the last downloads were not written: {}", chain(&error));
+        }
+        Ok(())
+    }
+
+    /// Lets connections in until `stop` is ready.
+    async fn answer(self, router: Router, metrics: Arc<Metrics>, limits: Limits, stop: impl Future<Output = ()>) {
+        let connections = limits.connections;
+        let rate = Rate::new(limits.requests_per_second);
         let proxies = Proxies::new(self.exposure, self.proxies);
-        let shared = Arc::new(Shared { service, router, rate, proxies, seats: Seats::default() });
+        let shared = Arc::new(Shared { limits, metrics, router, rate, proxies, seats: Seats::default() });
         let graceful = GracefulShutdown::new();
         let mut stop = std::pin::pin!(stop);
         loop {
@@ -142,14 +195,6 @@ impl Server {
         if tokio::time::timeout(PARTING, graceful.shutdown()).await.is_err() {
             tracing::warn!("some requests were not finished within {} s", PARTING.as_secs());
         }
-        // Whoever sent a publish may be gone; it is not left half-way.
-        if tokio::time::timeout(PARTING, registry.turn()).await.is_err() {
-            tracing::warn!("a publish was not finished within {} s; the next start finishes it", PARTING.as_secs());
-        }
-        if let Err(error) = web.counter.flush(&registry).await {
-            tracing::warn!("the last downloads were not written: {}", chain(&error));
-        }
-        Ok(())
     }
 }
 
@@ -161,12 +206,12 @@ async fn refuse(mut stream: TcpStream) {
 impl Seat {
     fn take(shared: &Arc<Shared>, peer: IpAddr, full: bool) -> Option<Self> {
         let address = shared.proxies.limited(peer);
-        let most = shared.service.limits.connections_per_address;
+        let most = shared.limits.connections_per_address;
         if full || !address.is_none_or(|address| shared.seats.take(address, most)) {
-            shared.service.metrics.refused();
+            shared.metrics.refused();
             return None;
         }
-        shared.service.metrics.connected(1);
+        shared.metrics.connected(1);
         Some(Self(Arc::clone(shared), address))
     }
 
@@ -178,7 +223,7 @@ impl Seat {
         watcher: hyper_util::server::graceful::Watcher,
     ) {
         let _ = stream.set_nodelay(true);
-        let patience = self.0.service.limits.patience;
+        let patience = self.0.limits.patience;
         match tls {
             None => self.answer(stream, peer, watcher).await,
             Some(tls) => match tokio::time::timeout(patience, tls.accept(stream)).await {
@@ -194,7 +239,7 @@ impl Seat {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let shared = Arc::clone(&self.0);
-        let patience = shared.service.limits.patience;
+        let patience = shared.limits.patience;
         let mut builder = Builder::new(TokioExecutor::new());
         builder.http1().timer(TokioTimer::new()).header_read_timeout(patience);
         builder
@@ -216,7 +261,7 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.0.service.metrics.connected(-1);
+        self.0.metrics.connected(-1);
         if let Some(address) = self.1 {
             self.0.seats.give_up(address);
         }
@@ -235,7 +280,7 @@ impl Shared {
             let message = format!("a path and its query have at most {MAX_URI} bytes");
             ApiError::new(StatusCode::URI_TOO_LONG, "uri_too_long", message).into_response()
         } else if client.limited().is_some_and(|address| !self.rate.allows(address, begun)) {
-            self.service.metrics.limited();
+            self.metrics.limited();
             let message = "this address asks too often; wait a second";
             ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message).retry_after(1).into_response()
         } else {
@@ -247,7 +292,7 @@ impl Shared {
         // What authors send is served as what it is, whatever a browser would make of it.
         response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         let took = begun.elapsed();
-        self.service.metrics.answered(kind, response.status(), took);
+        self.metrics.answered(kind, response.status(), took);
         if let Some((method, path)) = told {
             let (status, microseconds) = (response.status().as_u16(), took.as_micros());
             tracing::info!(target: "pocket_registry::access", %method, path, status, microseconds, client = %client.address(), "answered");

@@ -5,11 +5,12 @@ use pocket_index::layout;
 use pocket_index::log::Checkpoint;
 use pocket_index::name::PluginName;
 use pocket_index::record::History;
+use pocket_index::search::{Listing, SearchEntry};
 
 use super::head::{Change, HEAD, Head};
 use super::{ATTEMPTS, Settled, Writer, back_off};
+use crate::RegistryError;
 use crate::storage::{Condition, Put, in_tree};
-use crate::{RegistryError, listing};
 
 impl Writer<'_> {
     /// Puts what was decided into the tree, if a crash or witnesses that did not answer kept it out, and tells where the log is.
@@ -125,13 +126,23 @@ impl Writer<'_> {
                 self.history(plugin, stored.map(|stored| stored.bytes.to_vec()).unwrap_or_default()).await?
             }
         };
+        let entry = SearchEntry::of(&history);
         for attempt in 0..ATTEMPTS {
             let stored = self.read(layout::SEARCH).await?;
-            let content = stored.as_ref().map(|stored| stored.bytes.clone()).unwrap_or_default();
-            let Some(changed) = listing::with(&content, &history) else { return Ok(()) };
+            let listing = stored.as_ref().map(|stored| Listing::parse(&String::from_utf8_lossy(&stored.bytes)));
+            // A damaged list is begun anew with what is published next; nothing is installed by it.
+            let mut listing = listing.and_then(Result::ok).unwrap_or_default();
+            if !listing.put(plugin, entry.clone()) {
+                return Ok(());
+            }
             let condition = Condition::as_read(stored.as_ref());
-            match self.storage().put(&in_tree(layout::SEARCH), changed.into(), condition).await? {
-                Put::Done(_) => return Ok(()),
+            match self.storage().put(&in_tree(layout::SEARCH), listing.to_text().into(), condition).await? {
+                Put::Done(_) => {
+                    if listing.is_long() {
+                        self.registry.list_is_long().notify_one();
+                    }
+                    return Ok(());
+                }
                 Put::Refused => back_off(attempt).await,
             }
         }

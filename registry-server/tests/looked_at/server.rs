@@ -23,6 +23,7 @@ impl Running {
             witnesses: Witnesses::default(),
             tls: None,
             limits: Limits::default(),
+            upstream: None,
         };
         let (stop, stopped) = oneshot::channel();
         let (tell, told) = std::sync::mpsc::channel();

@@ -4,12 +4,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
-use object_store::aws::AmazonS3Builder;
-use object_store::{ObjectStore as _, ObjectStoreExt as _};
+use object_store::{ObjectStore as _, ObjectStoreExt as _, RetryConfig};
 
 use crate::http::{ask, get, publish};
 use crate::plugin::{author, release};
-use crate::program::{Program, Seaweed, key_of};
+use crate::program::{Program, key_of};
+use crate::seaweed::{self, Seaweed};
 use crate::tree::{Files, Published, check};
 
 fn serve(seaweed: &Seaweed, prefix: &str, key: &Path) -> Program {
@@ -18,11 +18,8 @@ fn serve(seaweed: &Seaweed, prefix: &str, key: &Path) -> Program {
 
 /// What everybody can read in the bucket, checked.
 fn published(seaweed: &Seaweed, prefix: &str, key: &Path) -> Published {
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let builder = AmazonS3Builder::new().with_bucket_name("pocket").with_endpoint(seaweed.endpoint());
-    let builder = builder.with_access_key_id("admin").with_secret_access_key("secret").with_region("us-east-1");
-    let store = builder.with_allow_http(true).build().unwrap();
+    let store = seaweed.store(RetryConfig::default());
     let below = format!("{prefix}/tree");
     let files: Files = runtime.block_on(async {
         let listed: Vec<_> = store.list(Some(&below.as_str().into())).try_collect().await.unwrap();
@@ -39,7 +36,7 @@ fn published(seaweed: &Seaweed, prefix: &str, key: &Path) -> Published {
 
 #[test]
 fn two_servers_on_one_bucket_keep_one_log() {
-    let (seaweed, folder) = (Seaweed::start(), tempfile::tempdir().unwrap());
+    let (seaweed, folder) = (seaweed::shared(), tempfile::tempdir().unwrap());
     let key = folder.path().join("registry.key");
     let servers = [serve(&seaweed, "shared", &key), serve(&seaweed, "shared", &key)];
     // The same version at once: exactly one wins.
@@ -99,7 +96,7 @@ fn a_bucket_that_is_down_is_said_and_nothing_is_lost() {
 
 #[test]
 fn a_server_that_is_killed_at_any_moment_leaves_everything_or_nothing_in_the_bucket() {
-    let (seaweed, folder) = (Seaweed::start(), tempfile::tempdir().unwrap());
+    let (seaweed, folder) = (seaweed::shared(), tempfile::tempdir().unwrap());
     let key = folder.path().join("registry.key");
     let witness = serve(&seaweed, "killed", &key);
     let (mut promised, mut cut) = (0, 0);

@@ -132,7 +132,12 @@ fn clearing_up_takes_what_is_old_and_named_by_nothing() {
     }
     let dir = folder.path().to_str().unwrap();
     let told = done(&["gc", "--dir", dir, "--dry-run"]);
-    assert!(told.contains("would remove 1 archives, 0 begun tiles and bundles, 1 temporary files: 2 bytes"), "{told}");
+    assert!(
+        told.contains(
+            "would remove 1 archives, 0 begun tiles and bundles, 0 old search lists, 1 temporary files: 2 bytes"
+        ),
+        "{told}"
+    );
     assert!(orphan.exists());
     done(&["gc", "--dir", dir]);
     assert!(!orphan.exists() && !tree.join("log/.tmpAbCdEf").exists());

@@ -126,7 +126,7 @@ fn a_new_folder_is_in_the_one_above_it_whatever_happens_to_the_power() {
     end_traced(server);
     let trace = std::fs::read_to_string(trace).unwrap();
     let calls: Vec<&str> = trace.lines().collect();
-    let made = |call: &&str| call.contains(" mkdir") && !call.contains("= -1");
+    let made = |call: &&str| call.contains(" mkdir") && call.contains('"') && !call.contains("= -1");
     let mut folders = Vec::new();
     for (at, call) in calls.iter().enumerate().filter(|(_, call)| made(call)) {
         let folder = Path::new(call.split('"').nth(1).expect("a path in quotes"));

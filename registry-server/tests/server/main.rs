@@ -16,4 +16,6 @@ mod limits;
 mod operating;
 mod program;
 mod publishing;
+mod pulled;
 mod reading;
+mod seaweed;

@@ -1,10 +1,9 @@
-//! The server as a process of its own, and the S3-compatible one that it may stand on.
+//! The server as a process of its own.
 
 use std::io::{BufRead as _, BufReader};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
 
 use pocket_index::log::{NoteKey, NoteSigner};
 
@@ -105,103 +104,4 @@ pub fn copy(from: &Path, to: &Path) {
             std::fs::copy(child.path(), target).map(drop).expect("copied")
         }
     }
-}
-
-/// SeaweedFS with a bucket `pocket`; killed when dropped.
-pub struct Seaweed {
-    process: Child,
-    folder: tempfile::TempDir,
-    ports: [u16; 4],
-}
-
-impl Seaweed {
-    pub fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let ports = free_ports();
-        let process = spawn(folder.path(), ports);
-        let seaweed = Self { process, folder, ports };
-        seaweed.wait();
-        seaweed
-    }
-
-    /// Where S3 is spoken.
-    pub fn endpoint(&self) -> String {
-        format!("http://127.0.0.1:{}", self.ports[0])
-    }
-
-    pub fn stop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-
-    /// Starts it on the same files again.
-    pub fn start_again(&mut self) {
-        self.process = spawn(self.folder.path(), self.ports);
-        self.wait();
-    }
-
-    fn wait(&self) {
-        let give_up = Instant::now() + Duration::from_secs(60);
-        let address = ([127, 0, 0, 1], self.ports[0]).into();
-        loop {
-            let answer =
-                TcpStream::connect(address).ok().and_then(|_| crate::http::ask(address, "GET", "/pocket", &[], b""));
-            if answer.is_some_and(|answer| answer.status == 403) {
-                return;
-            }
-            assert!(Instant::now() < give_up, "SeaweedFS does not answer");
-            std::thread::sleep(Duration::from_millis(100));
-        }
-    }
-
-    /// A command that serves a registry in the bucket.
-    pub fn command(&self, prefix: &str, key: &Path) -> Command {
-        let mut command = Command::new(PROGRAM);
-        command
-            .args(["--addr", "127.0.0.1:0", "--bucket", "pocket", "--prefix", prefix, "--endpoint", &self.endpoint()])
-            .arg("--key")
-            .arg(key)
-            .env("AWS_ACCESS_KEY_ID", "admin")
-            .env("AWS_SECRET_ACCESS_KEY", "secret");
-        command
-    }
-}
-
-impl Drop for Seaweed {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
-
-fn spawn(folder: &Path, [s3, master, volume, filer]: [u16; 4]) -> Child {
-    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-    let services = std::env::var_os("POCKET_SERVICES").map_or(home.join(".cache/pocket-services"), PathBuf::from);
-    Command::new(services.join("bin/weed"))
-        .arg("mini")
-        .arg(format!("-dir={}", folder.display()))
-        .args(["-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-bucket=pocket", "-admin.ui=false", "-webdav=false"])
-        .args(["-s3.port.iceberg=0", &format!("-s3.port={s3}"), &format!("-master.port={master}")])
-        .args([format!("-volume.port={volume}"), format!("-filer.port={filer}")])
-        .env("AWS_ACCESS_KEY_ID", "admin")
-        .env("AWS_SECRET_ACCESS_KEY", "secret")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("SeaweedFS is installed: fixtures/services/install, which ./test calls")
-}
-
-/// Ports that are free, and those 10,000 above them, which it takes as well.
-fn free_ports() -> [u16; 4] {
-    let mut found = Vec::new();
-    while found.len() < 4 {
-        let Ok(listener) = TcpListener::bind("127.0.0.1:0") else { continue };
-        let port = listener.local_addr().expect("an address").port();
-        let low = 20_000 + port % 20_000;
-        if !found.contains(&low)
-            && [low, low + 10_000].iter().all(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
-        {
-            found.push(low);
-        }
-    }
-    found.try_into().expect("four of them")
 }

@@ -174,13 +174,19 @@ fn announce(server: &Server, options: &Options, output: &Output) {
     let mut stdout = std::io::stdout().lock();
     // A reader that went away does not stop the server.
     let _ = writeln!(stdout, "serving {}", server.url()).and_then(|()| stdout.flush());
-    output.step("Key", server.registry().key().public().fingerprint().to_string());
+    if let Some(upstream) = &options.upstream {
+        output.step("Serving", format!("`{}` as it is asked for, kept in `{}`", upstream.url, server.tree()));
+        return;
+    }
+    if let Some(registry) = server.registry() {
+        output.step("Key", registry.key().public().fingerprint().to_string());
+    }
     match &options.source {
         Source::Bundled => {
             output.step("Serving", "a copy of the bundled plugins; what is published is gone when it stops")
         }
         Source::Folder { .. } | Source::Bucket { .. } => {
-            output.step("Serving", format!("`{}`; any web server can, too", server.registry().tree()))
+            output.step("Serving", format!("`{}`; any web server can, too", server.tree()))
         }
     }
 }

@@ -48,6 +48,13 @@ impl FileCache {
         let _ = fs::remove_dir_all(&self.root);
     }
 
+    /// Throws away what is in the folder of `path`.
+    pub fn clear_below(&self, path: &str) {
+        if let Some(folder) = self.root.join(path).parent().filter(|folder| *folder != self.root) {
+            let _ = fs::remove_dir_all(folder);
+        }
+    }
+
     /// Keeps a file. What cannot be kept is noted.
     pub fn write(&self, path: &str, content: &[u8], etag: Option<&str>) {
         let etag = etag.filter(|etag| !etag.contains(['\n', '\r']));

@@ -158,7 +158,7 @@ async fn finish(partial: Partial) -> Result<Digested<'static>, TransportError> {
 }
 
 /// Whether the answer begins where it was asked to: `Content-Range: bytes 100-199/200`.
-fn starts_at(headers: &HeaderMap, from: u64) -> bool {
+pub(super) fn starts_at(headers: &HeaderMap, from: u64) -> bool {
     let range = headers.get(CONTENT_RANGE).and_then(|range| range.to_str().ok());
     let start = range.and_then(|range| range.strip_prefix("bytes ")?.split('-').next()?.parse().ok());
     start == Some(from)

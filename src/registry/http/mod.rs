@@ -2,6 +2,7 @@
 
 mod download;
 mod once;
+mod part;
 mod redirect;
 mod retry;
 
@@ -21,6 +22,7 @@ use super::location::without_credentials;
 use retry::{Failed, Retries};
 
 pub(super) use once::Reply;
+pub(super) use part::Part;
 pub(super) use redirect::check_redirect;
 
 /// Requests at the same time. Each is a connection where a server speaks HTTP/1.1; more do not make a network faster.

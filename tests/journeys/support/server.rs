@@ -51,7 +51,7 @@ impl TestRegistry {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
             runtime.block_on(async {
                 let server = Server::bind(&options).await.unwrap();
-                ready.send((server.url(), server.registry().folder().unwrap().join("tree"))).unwrap();
+                ready.send((server.url(), std::path::PathBuf::from(server.tree()))).unwrap();
                 server.serve(async { drop(stopped.await) }).await.unwrap();
             });
         });
