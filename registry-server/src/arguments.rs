@@ -2,11 +2,14 @@
 //!
 //! What is typed goes before the environment, the environment before the file.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::fmt::Display;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use ipnet::IpNet;
 use pocket_index::log::NoteKey;
 use reqwest::Url;
 use serde::Deserialize;
@@ -19,7 +22,10 @@ use crate::error::io_error;
 use crate::{BucketOptions, RegistryError, TlsFiles, Upstream};
 
 /// Where a server listens if nobody says.
-const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7878);
+const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7878);
+
+/// 1 TiB: more than any publish can say that it has.
+const MOST_MIB: u64 = 1 << 20;
 
 /// Where a registry is.
 #[derive(Debug, Clone, Default, Args, Deserialize)]
@@ -71,6 +77,9 @@ pub struct ServeArguments {
     /// Whether whoever writes needs a token [default: `required` where other machines reach the server, else `optional`]
     #[arg(long, value_enum, value_name = "RULE", env = "POCKET_REGISTRY_TOKENS")]
     tokens: Option<TokenRule>,
+    /// A network in which such proxies are; may be given several times [default: this machine and private networks]
+    #[arg(long, value_name = "ADDRESS[/BITS]", value_parser = parse_network)]
+    trusted_proxy: Vec<Network>,
     /// The certificate that the server proves itself with, and those above it, in PEM
     #[arg(long, value_name = "FILE", env = "POCKET_REGISTRY_TLS_CERT", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
@@ -87,7 +96,7 @@ pub struct ServeArguments {
     #[arg(long, value_name = "NUMBER")]
     witness_quorum: Option<usize>,
     /// How long witnesses are waited for [default: 5]
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=600))]
+    #[arg(long, value_name = "SECONDS")]
     witness_timeout: Option<u64>,
     #[command(flatten)]
     #[serde(flatten)]
@@ -123,9 +132,45 @@ struct LimitArguments {
     /// Requests a second from one address; 0 for any number [default: 200]
     #[arg(long, value_name = "NUMBER", env = "POCKET_REGISTRY_RATE")]
     rate: Option<u32>,
-    /// Publishes at once [default: 8]
+    /// Publishes that are unpacked and added at once [default: 8]
     #[arg(long, value_name = "NUMBER", env = "POCKET_REGISTRY_MAX_PUBLISHES")]
     max_publishes: Option<usize>,
+}
+
+/// A network, or an address alone.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+struct Network(IpNet);
+
+impl TryFrom<String> for Network {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        parse_network(&text)
+    }
+}
+
+fn parse_network(text: &str) -> Result<Network, String> {
+    let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    network
+        .map(Network)
+        .map_err(|_| format!("`{}` is no network: expected `10.0.0.0/8` or `10.0.0.5`", text.escape_debug()))
+}
+
+/// A number within its range.
+fn within<N: PartialOrd + Display>(
+    name: &str,
+    typed: Option<N>,
+    written: Option<N>,
+    range: RangeInclusive<N>,
+) -> Result<Option<N>, RegistryError> {
+    match typed.or(written) {
+        Some(number) if !range.contains(&number) => {
+            let message = format!("`{name}` is {number}, expected {} to {}", range.start(), range.end());
+            Err(RegistryError::Setting { message })
+        }
+        number => Ok(number),
+    }
 }
 
 fn parse_url(text: &str) -> Result<Url, String> {
@@ -189,13 +234,15 @@ impl ServeArguments {
         let tls = certificate.zip(self.tls_key.or(file.tls_key));
         let delay = self.recovery_delay.or(file.recovery_delay);
         let wrong = |message| RegistryError::Setting { message };
+        let proxies = if self.trusted_proxy.is_empty() { file.trusted_proxy } else { self.trusted_proxy };
         let witnesses = Witnesses {
             asked: witness
                 .iter()
                 .map(|text| text.parse::<WitnessAt>().map_err(|error| wrong(error.to_string())))
                 .collect::<Result<_, _>>()?,
             quorum: self.witness_quorum.or(file.witness_quorum).unwrap_or_default(),
-            patience: self.witness_timeout.or(file.witness_timeout).map_or(PATIENCE, Duration::from_secs),
+            patience: within("witness-timeout", self.witness_timeout, file.witness_timeout, 1..=600)?
+                .map_or(PATIENCE, Duration::from_secs),
         };
         let key = self.log_key.or(file.log_key);
         let key = key.map(|key| key.parse::<NoteKey>().map_err(|error| wrong(error.to_string()))).transpose()?;
@@ -212,12 +259,13 @@ impl ServeArguments {
             source: place.source(seed)?.unwrap_or(Source::Bundled),
             address,
             exposure,
+            proxies: proxies.into_iter().map(|Network(network)| network).collect(),
             tokens: self.tokens.or(file.tokens).map_or_else(|| Tokens::usual(address, exposure), Tokens::from),
             recovery_delay: delay
                 .map_or(Ok(DEFAULT_RECOVERY_DELAY), |delay| parse_recovery_delay(&delay).map_err(wrong))?,
             witnesses,
             tls: tls.map(|(certificate, key)| TlsFiles { certificate, key }),
-            limits: self.limits.or(file.limits),
+            limits: self.limits.or(file.limits)?,
         })
     }
 }
@@ -232,20 +280,24 @@ impl From<TokenRule> for Tokens {
 }
 
 impl LimitArguments {
-    fn or(self, file: Self) -> Limits {
+    fn or(self, file: Self) -> Result<Limits, RegistryError> {
         let default = Limits::default();
-        Limits {
-            body_bytes: self.max_body.or(file.max_body).map_or(default.body_bytes, |mib| mib.saturating_mul(1 << 20)),
-            least_rate: default.least_rate,
-            patience: self.patience.or(file.patience).map_or(default.patience, Duration::from_secs),
-            publishes: self.max_publishes.or(file.max_publishes).unwrap_or(default.publishes),
-            connections: self.max_connections.or(file.max_connections).unwrap_or(default.connections),
-            connections_per_address: self
-                .max_connections_per_address
-                .or(file.max_connections_per_address)
-                .unwrap_or(default.connections_per_address),
+        let number = |name, typed, written| within(name, typed, written, 1..=1_000_000);
+        let patience = within("patience", self.patience, file.patience, 1..=3_600)?;
+        let body = within("max-body", self.max_body, file.max_body, 1..=MOST_MIB)?;
+        let connections = number("max-connections", self.max_connections, file.max_connections)?;
+        let per_address = (self.max_connections_per_address, file.max_connections_per_address);
+        let per_address = number("max-connections-per-address", per_address.0, per_address.1)?;
+        let publishes = number("max-publishes", self.max_publishes, file.max_publishes)?;
+        Ok(Limits {
+            body_bytes: body.map_or(default.body_bytes, |mib| mib << 20),
+            patience: patience.map_or(default.patience, Duration::from_secs),
+            publishes: publishes.unwrap_or(default.publishes),
+            connections: connections.unwrap_or(default.connections),
+            connections_per_address: per_address.unwrap_or(default.connections_per_address),
             requests_per_second: self.rate.or(file.rate).unwrap_or(default.requests_per_second),
-        }
+            ..default
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use pocket_index::age::parse_age;
 use pocket_index::log::CosignerKey;
 use pocket_index::record::MIN_RECOVERY_DELAY;
@@ -88,6 +89,8 @@ pub struct Options {
     pub exposure: Exposure,
     /// Whether whoever writes must have a token.
     pub tokens: Tokens,
+    /// Where the proxies in front of it are, whose word about who asks is taken; none for those of this machine and of private networks.
+    pub proxies: Vec<IpNet>,
     /// How long a recovery must wait at least before its owners count, in seconds.
     pub recovery_delay: u64,
     /// Who cosigns its checkpoints.
@@ -109,8 +112,12 @@ pub struct Limits {
     pub least_rate: u64,
     /// How long a sender may be slower than that, a connection may be idle, and a reader may take nothing.
     pub patience: Duration,
-    /// Publishes at once; each may hold one archive in memory.
+    /// Publishes that are unpacked at once; each may hold one archive in memory.
     pub publishes: usize,
+    /// Publishes that are received at once; each may have as many bytes in the temporary folder as a publish has.
+    pub senders: usize,
+    /// Publishes that are received at once from one address; not of this machine itself.
+    pub senders_per_address: usize,
     /// Connections at once.
     pub connections: usize,
     /// Connections at once from one address; not of this machine itself.
@@ -128,6 +135,9 @@ impl Default for Limits {
             least_rate: 16 << 10,
             patience: Duration::from_secs(30),
             publishes: 8,
+            // Whoever wants them all needs 16 addresses.
+            senders: 64,
+            senders_per_address: 4,
             connections: 4_096,
             connections_per_address: 256,
             requests_per_second: 200,
@@ -143,6 +153,7 @@ impl Options {
             address,
             exposure: Exposure::Loopback,
             tokens: Tokens::Optional,
+            proxies: Vec::new(),
             recovery_delay: DEFAULT_RECOVERY_DELAY,
             witnesses: Witnesses::default(),
             tls: None,

@@ -82,7 +82,7 @@ pub enum RegistryError {
         message: String,
     },
     /// No HTTP client could be made.
-    #[error("cannot set up HTTP for asking witnesses")]
+    #[error("cannot set up HTTP, to ask witnesses or to fetch a copy")]
     Client {
         /// Why not.
         source: reqwest::Error,
@@ -192,6 +192,9 @@ pub(crate) fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(std::io:
     move |source| RegistryError::Io { doing, path, source }
 }
 
+/// The code of a file that was replaced while it was read.
+const CHANGED: &str = "file_changed";
+
 /// What a client is told: a status, a code for programs, a message for people.
 #[derive(Debug)]
 pub(crate) struct ApiError {
@@ -215,6 +218,11 @@ impl ApiError {
 
     pub(crate) fn status(&self) -> StatusCode {
         self.status
+    }
+
+    /// Whether it is the answer to somebody who read a file while it was replaced.
+    pub(crate) fn is_of_change(&self) -> bool {
+        self.code == CHANGED
     }
 
     pub(crate) fn message(&self) -> &str {
@@ -246,6 +254,10 @@ impl ApiError {
     pub(crate) fn of_storage(error: &StorageError) -> Self {
         let told = match error.fault {
             Fault::Broken => return Self::storage(error),
+            Fault::Changed => {
+                let message = "the file is being replaced; ask again";
+                return Self::new(StatusCode::SERVICE_UNAVAILABLE, CHANGED, message).retry_after(1);
+            }
             Fault::Full => Self::new(
                 StatusCode::INSUFFICIENT_STORAGE,
                 "storage_full",

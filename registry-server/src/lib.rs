@@ -10,7 +10,7 @@
 //! | `routes`, `files` | what is answered, static files |
 //! | `accounts`, `access` | tokens; who may read and write |
 //! | `web`, `pages`, `api` | what people see, and what their tools ask |
-//! | `catalog`, `details`, `stats`, `view` | the search list, what stands in archives, downloads, and one plugin of all that |
+//! | `catalog`, `details`, `histories`, `stats`, `view` | the search list, what stands in archives and index files, downloads, and one plugin of all that |
 //! | `publish` | takes an event and its archives in and checks them |
 //! | `writer` | decides what comes next in the log, and puts it into the tree |
 //! | `registry` | opens or founds a registry; its key |
@@ -32,6 +32,7 @@ mod details;
 mod error;
 mod files;
 mod gc;
+mod histories;
 mod listing;
 pub mod operate;
 mod pages;

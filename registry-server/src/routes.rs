@@ -10,11 +10,11 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, put};
 use axum::{Router, extract::Request};
 use pocket_index::layout;
-use tokio::sync::Semaphore;
 
 use crate::config::{Limits, Tokens};
 use crate::error::ApiError;
 use crate::files::Served;
+use crate::publish::Places;
 use crate::serve::Metrics;
 use crate::storage::in_tree;
 use crate::web::{self, Web};
@@ -26,8 +26,7 @@ pub(crate) struct Service {
     pub registry: Arc<Registry>,
     pub limits: Limits,
     pub metrics: Arc<Metrics>,
-    /// As many publishes as memory is meant for.
-    pub publishing: Semaphore,
+    pub places: Places,
     pub web: Arc<Web>,
     /// Whether whoever writes must have a token.
     pub tokens: Tokens,
@@ -35,9 +34,9 @@ pub(crate) struct Service {
 
 impl Service {
     pub fn new(registry: Arc<Registry>, limits: Limits) -> Self {
-        let publishing = Semaphore::new(limits.publishes.max(1));
+        let places = Places::new(&limits);
         let web = Arc::new(Web::new(Arc::clone(&registry)));
-        Self { registry, limits, metrics: Arc::default(), publishing, web, tokens: Tokens::default() }
+        Self { registry, limits, metrics: Arc::default(), places, web, tokens: Tokens::default() }
     }
 
     /// The same, which may ask whoever writes for a token.

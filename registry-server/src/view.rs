@@ -18,7 +18,7 @@ use crate::{Registry, checkpoint};
 /// A plugin with all that belongs to it.
 #[derive(Debug)]
 pub(crate) struct View {
-    pub history: History,
+    pub history: Arc<History>,
     /// The release that is shown: what the search list describes, or the newest one if all were withdrawn.
     pub shown: ReleaseEntry,
     pub detail: Option<Arc<Detail>>,
@@ -45,7 +45,7 @@ impl View {
     pub async fn of(web: &Web, name: &PluginName) -> Result<Option<Self>, ApiError> {
         let registry = &web.registry;
         let checkpoint = checkpoint(registry).await?;
-        let Some(history) = history(registry, name, checkpoint.size()).await? else { return Ok(None) };
+        let Some(history) = web.histories.of(registry, name, checkpoint.size()).await? else { return Ok(None) };
         let listed = SearchEntry::of(&history).and_then(|entry| history.release(&entry.version));
         let Some(shown) = listed.or_else(|| history.releases().next_back()).cloned() else { return Ok(None) };
         let detail = web.details.of(registry, shown.release()).await?;
@@ -78,16 +78,6 @@ pub(crate) fn status(status: &Status) -> (&'static str, Option<&str>) {
 pub(crate) async fn checkpoint(registry: &Registry) -> Result<Checkpoint, ApiError> {
     let note = registry.file(layout::CHECKPOINT).await.map_err(|error| ApiError::storage(&error))?.unwrap_or_default();
     Checkpoint::open(&note, registry.key()).map_err(|error| ApiError::storage(&error))
-}
-
-async fn history(registry: &Registry, name: &PluginName, size: u64) -> Result<Option<History>, ApiError> {
-    let file = registry.file(&layout::index_file(name)).await.map_err(|error| ApiError::storage(&error))?;
-    let Some(file) = file else { return Ok(None) };
-    let (name, policy) = (name.clone(), registry.policy().clone().published_up_to(size));
-    // Every signature is checked: a millisecond for ten releases.
-    let replay = move || History::replay(&name, &String::from_utf8_lossy(&file), &policy);
-    let replayed = tokio::task::spawn_blocking(replay).await.map_err(|error| ApiError::storage(&error))?;
-    replayed.map(Some).map_err(|error| ApiError::storage(&error))
 }
 
 async fn proof(registry: &Registry, entry: &ReleaseEntry, checkpoint: &Checkpoint) -> Result<Proof, ApiError> {

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
 use pocket_index::name::PluginName;
 use pocket_index::stats::Day;
 use utoipa::openapi::OpenApi;
@@ -10,8 +12,12 @@ use utoipa::openapi::OpenApi;
 use crate::catalog::Catalog;
 use crate::details::Details;
 use crate::error::{ApiError, chain};
+use crate::histories::Histories;
 use crate::stats::Counter;
 use crate::{Registry, api, checkpoint, pages};
+
+/// What a route has of a path that names something.
+pub(crate) type PathPart = Result<Path<String>, PathRejection>;
 
 /// What pages and API share.
 #[derive(Debug)]
@@ -20,12 +26,13 @@ pub(crate) struct Web {
     pub catalog: Catalog,
     pub counter: Arc<Counter>,
     pub details: Details,
+    pub histories: Histories,
 }
 
 impl Web {
     pub fn new(registry: Arc<Registry>) -> Self {
         let (catalog, counter, details) = (Catalog::default(), Arc::default(), Details::default());
-        Self { registry, catalog, counter, details }
+        Self { registry, catalog, counter, details, histories: Histories::default() }
     }
 
     /// Reads what was downloaded before, and begins to read the search list, for which the first search waits.
@@ -35,6 +42,15 @@ impl Web {
         }
         let web = Arc::clone(self);
         tokio::spawn(async move { web.catalog.prepare(&web.registry).await });
+    }
+
+    /// The part of a path that names something.
+    ///
+    /// # Errors
+    /// What is escaped there is no text.
+    pub fn named(part: PathPart) -> Result<String, ApiError> {
+        let bad = |error: PathRejection| ApiError::new(error.status(), "bad_path", error);
+        part.map(|Path(name)| name).map_err(bad)
     }
 
     /// Today.

@@ -22,7 +22,7 @@ use crate::log::{
     Checkpoint, EntriesPath, Leaf, NodeHash, NoteSigner, TilePath, decode_entries, encode_entry, next_time, tree_root,
 };
 use crate::name::PluginName;
-use crate::record::{Event, History, Line, MAX_FILE_BYTES, Place, Policy};
+use crate::record::{Event, History, Line, MAX_FILE_BYTES, Outline, Place, Policy};
 use crate::signature::Signature;
 
 pub use error::AppendError;
@@ -109,6 +109,21 @@ pub fn files_to_append(name: &PluginName, size: u64) -> Vec<String> {
 fn last_bundle(size: u64) -> Option<EntriesPath> {
     let begun = EntriesPath::holding(size, size);
     (begun.width > 0).then_some(begun)
+}
+
+/// Checks who signed an event that is to come next in a file, without its line's place in the log and without the archives.
+/// [`Appender::append`] checks all of it again; this tells early whom it would refuse.
+///
+/// # Errors
+/// The event is malformed, or those who signed it may not say it.
+pub fn check_signers(outline: &Outline, submission: Submission<'_>) -> Result<(), AppendError> {
+    let log = outline.last_log().map_or(0, |log| log + 1);
+    let place = Place { seq: outline.len(), prev: outline.head(), log, at: submission.at.max(outline.last_at()) };
+    let line = Line::frame(place, submission.event, submission.signatures)?;
+    if line.event.is_none() {
+        return Err(AppendError::UnknownKind { kind: line.kind });
+    }
+    Ok(outline.check_signers(&line)?)
 }
 
 impl<'a, F: Files> Appender<'a, F> {

@@ -235,6 +235,12 @@ impl Outline {
         Ok(())
     }
 
+    /// Whether those who signed a line may say it after the last one.
+    pub(crate) fn check_signers(&self, line: &Line) -> Result<(), HistoryError> {
+        let checked = ownership::check(self.owners_at(line.at), line, &self.policy);
+        checked.map(drop).map_err(|error| self.refuse(self.lines.len(), error.into()))
+    }
+
     /// Adds a line after the last one, if it holds there.
     pub(super) fn push(&mut self, line: &Line) -> Result<(), HistoryError> {
         let start = self.text.len();

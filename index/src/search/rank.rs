@@ -166,6 +166,15 @@ mod tests {
     }
 
     #[test]
+    fn a_word_that_nobody_types_is_not_guessed_at() {
+        let word = |letters: usize| "ab".repeat(letters / 2);
+        let typed = |letters: usize| format!("b{}", &word(letters)[1..]);
+        assert_eq!(nearly_fits(&typed(64), &word(64)), Some(Fit::OneTypo));
+        assert_eq!(nearly_fits(&typed(66), &word(66)), None);
+        assert_eq!(nearly_fits(&word(66), &word(1_000)), Some(Fit::Inside));
+    }
+
+    #[test]
     fn a_name_is_all_that_was_typed_or_begins_with_it() {
         let bonus = |name: &str, text: &str| bonus(name, &Query::new(text).expect("a query"));
         assert_eq!(bonus("redis-cache", "redis cache"), 10_000);

@@ -1,7 +1,7 @@
 //! One plugin.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use pocket_index::name::PluginName;
 use pocket_index::permissions::sentences;
 use pocket_index::record::ReleaseEntry;
@@ -13,17 +13,20 @@ use super::Shared;
 use super::documents::{DownloadCounts, ErrorDocument, Needed, Node, Owner, PluginDocument, VersionDocument};
 use crate::error::ApiError;
 use crate::view::{View, status};
+use crate::web::{PathPart, Web};
 
 /// Describes a plugin.
 #[utoipa::path(get, path = "/api/v1/plugins/{name}",
     params(("name" = String, Path, description = "The plugin's name")),
     responses(
         (status = 200, description = "The plugin", body = PluginDocument),
+        (status = 400, description = "The name is no text", body = ErrorDocument),
         (status = 404, description = "The registry does not have it", body = ErrorDocument),
         (status = 414, description = "The name is far too long", body = ErrorDocument),
         (status = 429, description = "This address asks too often", body = ErrorDocument),
     ))]
-pub(super) async fn plugin(State(web): Shared, Path(name): Path<String>) -> Result<Json<PluginDocument>, ApiError> {
+pub(super) async fn plugin(State(web): Shared, part: PathPart) -> Result<Json<PluginDocument>, ApiError> {
+    let name = Web::named(part)?;
     let not_found = || ApiError::not_found(&name);
     let plugin: PluginName = name.parse().map_err(|_| not_found())?;
     let view = View::of(&web, &plugin).await?.ok_or_else(not_found)?;

@@ -2,6 +2,9 @@
 
 mod cache;
 mod range;
+#[cfg(test)]
+mod tests;
+mod watched;
 
 use std::sync::Arc;
 
@@ -10,19 +13,30 @@ use axum::extract::{Request, State};
 use axum::http::header::{
     ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
 };
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use pocket_index::digest::Digest;
+use pocket_index::limits::PATH_PART_BYTES;
 
-use crate::error::{ApiError, chain};
+use crate::error::ApiError;
 use crate::storage::{Entry, Storage, in_tree};
 use cache::{Cache, Cached, MAX_FILE};
 use range::Part;
+use watched::Watched;
 
 /// An index file or a checkpoint may change at any moment: keep it, but ask.
 const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
 /// Archives and files to search in are named by their digest and a tile by its place and width: the same name always has the same bytes.
 const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+
+/// What is wrong with a request is nothing to keep.
+const NOT_KEPT: HeaderValue = HeaderValue::from_static("no-store");
+/// How often a file may be replaced between a look at it and its first byte.
+const TRIES: usize = 5;
+
+/// 512 bytes: half of what the name of a bucket's object may have. The registry's own prefix stands before it.
+const LONGEST_PATH: usize = 512;
 
 /// What may be read; everything else in the storage is nobody's business.
 const PUBLIC_PREFIXES: [&str; 4] = ["index/", "log/", "a/", "search/"];
@@ -48,32 +62,45 @@ impl Served {
 }
 
 pub(crate) async fn serve(State(served): State<Arc<Served>>, request: Request) -> Result<Response, ApiError> {
-    let name = request.uri().path().trim_start_matches('/');
+    let (head, _) = request.into_parts();
+    for _ in 1..TRIES {
+        match answer(&served, &head).await {
+            Err(error) if error.is_of_change() => {}
+            answered => return answered,
+        }
+    }
+    answer(&served, &head).await
+}
+
+async fn answer(served: &Served, head: &Parts) -> Result<Response, ApiError> {
+    let name = head.uri.path().trim_start_matches('/');
     if !is_public(name) {
         return Err(ApiError::not_found(name));
     }
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut response = ApiError::wrong_method(request.method()).into_response();
+    if !matches!(head.method, Method::GET | Method::HEAD) {
+        let mut response = ApiError::wrong_method(&head.method).into_response();
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return Ok(response);
     }
     let entry = served.storage().entry(&in_tree(name)).await.map_err(ApiError::from)?;
     let entry = entry.ok_or_else(|| ApiError::not_found(name))?;
-    let file = StaticFile::open(&served, name, entry).await?;
+    let file = StaticFile::open(served, name, entry).await?;
     let etag = file.etag.clone();
-    let mut response = if is_fresh(request.headers(), &etag) {
+    let mut response = if is_fresh(&head.headers, &etag) {
         StatusCode::NOT_MODIFIED.into_response()
-    } else if *request.method() == Method::HEAD {
+    } else if head.method == Method::HEAD {
         file.headers(name, file.entry.length)
     } else {
-        match range::wanted(request.headers(), etag.to_str().unwrap_or_default(), file.entry.length) {
-            Part::Whole => file.whole_answer(&served, name).await?,
-            Part::Between(first, last) => file.partial_answer(&served, name, first, last).await?,
+        match range::wanted(&head.headers, etag.to_str().unwrap_or_default(), file.entry.length) {
+            Part::Whole => file.whole_answer(served, name).await?,
+            Part::Between(first, last) => file.partial_answer(served, name, first, last).await?,
             Part::Outside => file.no_answer(),
         }
     };
+    let is_refused = response.status() == StatusCode::RANGE_NOT_SATISFIABLE;
+    let kept = if is_immutable(name) { IMMUTABLE } else { REVALIDATE };
     let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, if is_immutable(name) { IMMUTABLE } else { REVALIDATE });
+    headers.insert(CACHE_CONTROL, if is_refused { NOT_KEPT } else { kept });
     headers.insert(ETAG, etag);
     Ok(response)
 }
@@ -154,11 +181,8 @@ impl StaticFile {
                 Ok(Body::from(cached.bytes.slice(place(first)..place(first + count))))
             }
             None => {
-                let pieces = served.storage().pieces(&self.entry, first..first + count).await;
-                Ok(Body::from_stream(pieces.map_err(|error| {
-                    tracing::error!("{}", chain(&error));
-                    ApiError::from(error)
-                })?))
+                let pieces = served.storage().pieces(&self.entry, first..first + count).await?;
+                Ok(Body::from_stream(Watched::new(pieces)))
             }
         }
     }
@@ -168,11 +192,13 @@ fn quoted(tag: &str) -> HeaderValue {
     HeaderValue::from_str(&format!("\"{tag}\"")).expect("a name or a digest is a header value")
 }
 
-/// Whether clients may see what has this path. No `..`, no hidden part, nothing outside the public prefixes.
+/// Whether clients may see what has this path. No `..`, no hidden part, nothing outside the public prefixes, and nothing that is too
+/// long for a file.
 fn is_public(name: &str) -> bool {
     let is_public = PUBLIC_FILES.contains(&name) || PUBLIC_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
     is_public
-        && name.split('/').all(|part| !part.is_empty() && !part.starts_with('.'))
+        && name.len() <= LONGEST_PATH
+        && name.split('/').all(|part| !part.is_empty() && !part.starts_with('.') && part.len() <= PATH_PART_BYTES)
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte))
 }
 
@@ -203,33 +229,4 @@ fn content_type(name: &str) -> HeaderValue {
     } else {
         "application/octet-stream"
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_static_tree_can_be_read() {
-        for good in
-            ["config.json", "index/re/di/redis-cache", "log/checkpoint", "log/tile/0/x001/000.p/7", "a/ab/abc.tar.gz"]
-        {
-            assert!(is_public(good), "{good}");
-        }
-        for bad in [
-            "",
-            "head.json",
-            "registry.key",
-            "../registry.key",
-            "index/../../registry.key",
-            "index//x",
-            "index/.hidden",
-            "index/%2e%2e/x",
-            "index/a\\..\\b",
-            "a/",
-            "a/\0",
-        ] {
-            assert!(!is_public(bad), "{bad}");
-        }
-    }
 }

@@ -1,7 +1,7 @@
 //! Lists of plugins: what was searched for, a category, an owner's.
 
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query as Parameters, State};
+use axum::extract::{Query as Parameters, State};
 use axum::http::StatusCode;
 use maud::{Markup, html};
 use pocket_index::manifest::Runtime;
@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::layout::Page;
 use crate::api::{SearchParameters, page};
 use crate::error::ApiError;
-use crate::web::Web;
+use crate::web::{PathPart, Web};
 
 /// Searches.
 pub(super) async fn search(
@@ -56,7 +56,8 @@ pub(super) async fn categories(State(web): Shared) -> Result<Page, Failure> {
 }
 
 /// One category.
-pub(super) async fn category(State(web): Shared, Path(name): Path<String>) -> Result<Page, Failure> {
+pub(super) async fn category(State(web): Shared, part: PathPart) -> Result<Page, Failure> {
+    let name = Web::named(part)?;
     let mut query = Query::of_all(Sort::Relevance, MAX_LIMIT);
     query.category = Some(name.clone());
     let found = page(&web, &query).await?;
@@ -76,7 +77,8 @@ pub(super) async fn category(State(web): Shared, Path(name): Path<String>) -> Re
 }
 
 /// What a key signs for.
-pub(super) async fn owner(State(web): Shared, Path(key): Path<String>) -> Result<Page, Failure> {
+pub(super) async fn owner(State(web): Shared, part: PathPart) -> Result<Page, Failure> {
+    let key = Web::named(part)?;
     let none = || Failure::NoSuch("owner", key.clone());
     let public: PublicKey = format!("ed25519:{key}").parse().map_err(|_| none())?;
     let names = web.catalog.linked(&web.registry, Link::Owner(&public)).await?;

@@ -1,6 +1,6 @@
 //! The page of a plugin.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use maud::{Markup, PreEscaped, html};
 use pocket_index::name::PluginName;
 use pocket_index::permissions::sentences;
@@ -12,12 +12,14 @@ use super::layout::Page;
 use super::lists::encoded;
 use super::{Shared, chart, node, trust};
 use crate::view::{View, status};
+use crate::web::{PathPart, Web};
 
 /// 100 versions, and as many plugins that need this one.
 const SHOWN: usize = 100;
 
 /// Everything about one plugin.
-pub(super) async fn plugin(State(web): Shared, Path(name): Path<String>) -> Result<Page, Failure> {
+pub(super) async fn plugin(State(web): Shared, part: PathPart) -> Result<Page, Failure> {
+    let name = Web::named(part)?;
     let none = || Failure::NoSuch("plugin", name.clone());
     let plugin: PluginName = name.parse().map_err(|_| none())?;
     let view = View::of(&web, &plugin).await?.ok_or_else(none)?;

@@ -77,6 +77,26 @@ async fn every_page_is_there_and_forbids_what_it_does_not_need() {
 }
 
 #[tokio::test]
+async fn a_wrong_escape_is_told_like_anything_else_that_is_wrong() {
+    let site = Site::open().await;
+    let answer = site.get("/api/v1/plugins/%ff").await;
+    assert_eq!(
+        (answer.status, &answer.headers["content-type"]),
+        (StatusCode::BAD_REQUEST, &"application/json".parse().expect("a value"))
+    );
+    assert!(answer.text.contains("\"code\":\"bad_path\""), "{}", answer.text);
+    for path in ["/plugins/%ff", "/categories/%c3%28", "/owners/%ff"] {
+        let page = site.get(path).await;
+        assert_eq!(page.status, StatusCode::BAD_REQUEST, "{path}");
+        assert!(
+            page.headers.contains_key("content-security-policy") && page.text.contains("<h1>"),
+            "{path}: {}",
+            page.text
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_plugins_page_shows_that_the_log_holds_it() {
     let page = Site::open().await.get("/plugins/redis-cache").await.text;
     assert!(page.contains("This server checked the signatures and the proof"), "{page}");

@@ -1,6 +1,8 @@
 //! `PUT /api/v1/publish`: a signed event and its archives come in; everything is checked with the code that clients
 //! use; the archives are stored, then the event is added (`writer`).
 
+mod admission;
+mod places;
 mod receive;
 pub(crate) mod staged;
 
@@ -19,13 +21,14 @@ use pocket_index::limits::Limits;
 use pocket_index::publish::PublishReceipt;
 use pocket_index::record::{Event, OwnerRecovery, Release};
 use pocket_index::verify::check_submission;
-use tokio::sync::SemaphorePermit;
 
 use crate::access::{self, Caller};
 use crate::error::{ApiError, RegistryError, chain};
 use crate::routes::Service;
+use crate::serve::Client;
 use crate::storage::{Condition, Storage, in_tree};
 use crate::writer::{Outcome, Proposal, Step, View};
+pub(crate) use places::{Place, Places};
 use receive::Received;
 
 /// An archive that is there already is written once more after this: whoever removes what nobody names waits longer.
@@ -47,28 +50,43 @@ pub(crate) async fn publish(
     State(service): State<Arc<Service>>,
     request: Request,
 ) -> Result<(StatusCode, Json<PublishReceipt>), ApiError> {
-    let TakenIn { received, _turn, .. } = take_in(&service, request).await?;
+    let TakenIn { received, _place, .. } = take_in(&service, request, Purpose::Publish).await?;
     accept(&service, received).await.map(|(status, receipt)| (status, Json(receipt)))
 }
 
+/// What is to become of what is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// It has all its signatures.
+    Publish,
+    /// It is to wait for some.
+    Stage,
+}
+
 /// A publish that came in, and who sent it.
-struct TakenIn<'a> {
+struct TakenIn {
     caller: Caller,
     received: Received,
-    /// As many as memory is meant for have one; others wait before their bodies are read.
-    _turn: Option<SemaphorePermit<'a>>,
+    /// Held until all is done: what was received lies in the temporary folder as long.
+    _place: Place,
 }
 
 /// Reads a request whose sender may send it.
-async fn take_in(service: &Service, request: Request) -> Result<TakenIn<'_>, ApiError> {
+async fn take_in(service: &Service, request: Request, purpose: Purpose) -> Result<TakenIn, ApiError> {
     let (parts, body) = request.into_parts();
     let mut body = body.into_data_stream();
     let taken = async {
         let caller = access::authorise(service, &parts.method, &parts.headers).await?;
-        let _turn = service.publishing.acquire().await.ok();
-        let may_send = |event: &Event| access::may_send(&caller, event);
-        let received = receive::receive(&parts.headers, &mut body, &service.limits, &may_send).await?;
-        Ok(TakenIn { caller, received, _turn })
+        let _place = service.places.take(parts.extensions.get::<Client>().and_then(Client::limited)).await?;
+        let received = receive::receive(&parts.headers, &mut body, &service.limits, async |header, event| {
+            access::may_send(&caller, event)?;
+            match purpose {
+                Purpose::Publish => admission::check(&service.registry, header, event).await,
+                Purpose::Stage => admission::check_sizes(event, &Limits::default()),
+            }
+        });
+        let received = received.await?;
+        Ok(TakenIn { caller, received, _place })
     };
     let taken = taken.await;
     if taken.is_err() {
@@ -91,7 +109,18 @@ async fn drain(mut pieces: BodyDataStream) {
     let _ = tokio::time::timeout(DRAINING, drained).await;
 }
 
-async fn accept(service: &Service, received: Received) -> Result<(StatusCode, PublishReceipt), ApiError> {
+/// Adds what was received, when its turn comes. Whoever sent it may go away meanwhile: what was begun is brought to its end.
+async fn accept(service: &Arc<Service>, received: Received) -> Result<(StatusCode, PublishReceipt), ApiError> {
+    let turn = service.places.turn().await?;
+    let service = Arc::clone(service);
+    let adding = tokio::spawn(async move {
+        let _turn = turn;
+        add(&service, received).await
+    });
+    adding.await.map_err(|error| ApiError::storage(&error))?
+}
+
+async fn add(service: &Service, received: Received) -> Result<(StatusCode, PublishReceipt), ApiError> {
     let Received { header, event, archives } = received;
     let event = Arc::new(event);
     // Unpacking and digests take long: not on the threads that answer readers.
@@ -205,7 +234,7 @@ impl From<RegistryError> for ApiError {
     fn from(error: RegistryError) -> Self {
         match &error {
             RegistryError::Event { source } => match &**source {
-                AppendError::History(_) => Self::new(StatusCode::FORBIDDEN, "not_allowed", chain(source)),
+                AppendError::History(_) => not_allowed(source),
                 AppendError::Line(_) | AppendError::UnknownKind { .. } => malformed(source),
                 AppendError::FileFull { .. } => refused("file_full", &chain(source)),
                 source => Self::storage(source),
@@ -219,6 +248,10 @@ impl From<RegistryError> for ApiError {
             error => Self::storage(error),
         }
     }
+}
+
+fn not_allowed(error: &dyn std::error::Error) -> ApiError {
+    ApiError::new(StatusCode::FORBIDDEN, "not_allowed", chain(error))
 }
 
 fn malformed(error: &dyn std::error::Error) -> ApiError {
@@ -241,7 +274,7 @@ mod tests {
     use crate::{Registry, checkpoint};
 
     /// What a server answers to a recovery of a bundled plugin after this delay, signed by this key.
-    async fn answer(service: &Service, delay: u64, secret: &SecretKey) -> Result<StatusCode, String> {
+    async fn answer(service: &Arc<Service>, delay: u64, secret: &SecretKey) -> Result<StatusCode, String> {
         let name: PluginName = "redis-cache".parse().expect("a name");
         let event = Event::OwnerRecovery(OwnerRecovery {
             name,
@@ -254,7 +287,7 @@ mod tests {
         let signatures = vec![secret.sign_event(event.kind(), &text)];
         let body = axum::body::Body::from(PublishHeader { event: text, signatures }.encode());
         let mut body = body.into_data_stream();
-        let received = receive::receive(&HeaderMap::new(), &mut body, &service.limits, &|_| Ok(())).await;
+        let received = receive::receive(&HeaderMap::new(), &mut body, &service.limits, async |_, _| Ok(())).await;
         let received = received.expect("well-formed");
         let answer = accept(service, received).await;
         answer.map(|(status, _)| status).map_err(|error| format!("{error:?}"))
@@ -264,7 +297,7 @@ mod tests {
     async fn a_recovery_that_is_sent_waits_as_long_as_this_registry_says() {
         let registry = Registry::open(&Source::Bundled, DEFAULT_RECOVERY_DELAY).await.expect("a new registry");
         let secret = registry.event_key().expect("a new registry has one");
-        let service = Service::new(Arc::new(registry), config::Limits::default());
+        let service = Arc::new(Service::new(Arc::new(registry), config::Limits::default()));
         let early = answer(&service, DEFAULT_RECOVERY_DELAY - 60, &secret).await.expect_err("too soon");
         assert!(early.contains("recovery_too_soon"), "{early}");
         let stranger = SecretKey::from_seed(&[2; 32]);

@@ -39,12 +39,12 @@ struct Incoming<'a> {
     digest: Hasher,
 }
 
-/// Reads a body whole. Before the archives are taken in, `may_send` hears what they are for.
+/// Reads a body whole. What its header says is judged by `admit` before the archives are read.
 pub(super) async fn receive(
     headers: &HeaderMap,
     pieces: &mut BodyDataStream,
     limits: &Limits,
-    may_send: &(dyn Fn(&Event) -> Result<(), ApiError> + Sync),
+    admit: impl AsyncFnOnce(&PublishHeader, &Event) -> Result<(), ApiError>,
 ) -> Result<Received, ApiError> {
     let stated = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if stated.is_some_and(|stated| stated > limits.body_bytes) {
@@ -53,7 +53,7 @@ pub(super) async fn receive(
     let digest = stated_digest(headers)?;
     let mut incoming = Incoming { pieces, limits, begun: Instant::now(), bytes: 0, digest: Hasher::new() };
     let (header, event, rest) = incoming.header().await?;
-    may_send(&event)?;
+    admit(&header, &event).await?;
     let expected = match &event {
         Event::Release(release) => release.archives.iter().fold(0_u64, |sum, archive| sum.saturating_add(archive.size)),
         _ => 0,

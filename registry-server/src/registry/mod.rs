@@ -41,7 +41,7 @@ pub struct Registry {
     /// Where they are, if that is a folder.
     folder: Option<PathBuf>,
     key: PathBuf,
-    signer: NoteSigner,
+    signer: Arc<NoteSigner>,
     policy: Policy,
     collector: Collector,
     /// The keys that clients take the registry's own events from.
@@ -139,7 +139,7 @@ impl Registry {
             files: Arc::new(Served::new(storage)),
             folder,
             key,
-            signer,
+            signer: Arc::new(signer),
             policy,
             collector,
             event_keys: config.keys,
@@ -190,7 +190,7 @@ impl Registry {
     }
 
     /// The log's signer.
-    pub(crate) fn signer(&self) -> &NoteSigner {
+    pub(crate) fn signer(&self) -> &Arc<NoteSigner> {
         &self.signer
     }
 

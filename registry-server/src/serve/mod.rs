@@ -1,26 +1,29 @@
 //! The server: connections come in, each under limits, and requests are answered until it is told to stop.
 
+mod client;
 mod guard;
 mod metrics;
 mod rate;
+mod seats;
 mod tls;
 
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::StatusCode;
+use axum::http::header::X_CONTENT_TYPE_OPTIONS;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
+use ipnet::IpNet;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -32,12 +35,17 @@ use crate::files::Served;
 use crate::pull::Pull;
 use crate::routes::{Service, copy_router, router};
 use crate::{Registry, RegistryError, checkpoint, listing, stats};
+pub(crate) use client::Client;
+use client::Proxies;
 use guard::Guarded;
 use metrics::Kind;
 pub(crate) use metrics::Metrics;
 use rate::Rate;
+use seats::Seats;
 pub use tls::TlsFiles;
 
+/// Requests at once on one connection of HTTP/2. The others of a client wait for these.
+const STREAMS: u32 = 32;
 /// No route has a longer path and query.
 const MAX_URI: usize = 8 << 10;
 /// How long a stopping server waits for the requests under way.
@@ -56,6 +64,7 @@ pub struct Server {
     tls: Option<TlsAcceptor>,
     exposure: Exposure,
     tokens: Tokens,
+    proxies: Vec<IpNet>,
     limits: Limits,
 }
 
@@ -73,13 +82,12 @@ struct Shared {
     metrics: Arc<Metrics>,
     router: Router,
     rate: Rate,
-    exposure: Exposure,
-    /// How many connections each address has.
-    addresses: Mutex<HashMap<IpAddr, usize>>,
+    proxies: Proxies,
+    seats: Seats,
 }
 
-/// A connection's place among those of its address; given up when dropped.
-struct Seat(Arc<Shared>, IpAddr);
+/// A connection's seat among those of its address, if they are counted; given up when dropped.
+struct Seat(Arc<Shared>, Option<IpAddr>);
 
 impl Server {
     /// Opens the registry and the port. Port 0 takes a free one; [`Server::address`] tells which.
@@ -98,8 +106,9 @@ impl Server {
         let failed = |source| RegistryError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let (exposure, tokens, limits) = (options.exposure, options.tokens, options.limits.clone());
-        Ok(Self { address, listener, serves, tls, exposure, tokens, limits })
+        let (exposure, proxies) = (options.exposure, options.proxies.clone());
+        let (tokens, limits) = (options.tokens, options.limits.clone());
+        Ok(Self { address, listener, serves, tls, exposure, tokens, proxies, limits })
     }
 
     /// Where it listens.
@@ -149,6 +158,10 @@ impl Server {
         let _filing = listing::keep_short(&registry, &web.counter);
         let metrics = Arc::clone(&service.metrics);
         self.answer(router(service), metrics, limits, stop).await;
+        // Whoever sent a publish may be gone; it is not left half-way.
+        if tokio::time::timeout(PARTING, registry.turn()).await.is_err() {
+            tracing::warn!("a publish was not finished within {} s; the next start finishes it", PARTING.as_secs());
+        }
         if let Err(error) = web.counter.flush(&registry).await {
             tracing::warn!("the last downloads were not written: {}", chain(&error));
         }
@@ -157,9 +170,10 @@ impl Server {
 
     /// Lets connections in until `stop` is ready.
     async fn answer(self, router: Router, metrics: Arc<Metrics>, limits: Limits, stop: impl Future<Output = ()>) {
-        let (connections, exposure) = (limits.connections, self.exposure);
+        let connections = limits.connections;
         let rate = Rate::new(limits.requests_per_second);
-        let shared = Arc::new(Shared { limits, metrics, router, rate, exposure, addresses: Mutex::default() });
+        let proxies = Proxies::new(self.exposure, self.proxies);
+        let shared = Arc::new(Shared { limits, metrics, router, rate, proxies, seats: Seats::default() });
         let graceful = GracefulShutdown::new();
         let mut stop = std::pin::pin!(stop);
         loop {
@@ -192,17 +206,13 @@ async fn refuse(mut stream: TcpStream) {
 }
 
 impl Seat {
-    fn take(shared: &Arc<Shared>, address: IpAddr, full: bool) -> Option<Self> {
-        let address = rate::network(address);
+    fn take(shared: &Arc<Shared>, peer: IpAddr, full: bool) -> Option<Self> {
+        let address = shared.proxies.limited(peer);
         let most = shared.limits.connections_per_address;
-        let mut addresses = shared.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = addresses.entry(address).or_default();
-        // A proxy on this machine speaks for everybody.
-        if full || (*taken >= most && !address.is_loopback()) {
+        if full || !address.is_none_or(|address| shared.seats.take(address, most)) {
             shared.metrics.refused();
             return None;
         }
-        *taken += 1;
         shared.metrics.connected(1);
         Some(Self(Arc::clone(shared), address))
     }
@@ -239,7 +249,7 @@ impl Seat {
             .timer(TokioTimer::new())
             .keep_alive_interval(patience)
             .keep_alive_timeout(patience)
-            .max_concurrent_streams(128);
+            .max_concurrent_streams(STREAMS);
         let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
             let shared = Arc::clone(&shared);
             async move { Ok::<_, Infallible>(shared.answer(peer.ip(), request.map(Body::new)).await) }
@@ -254,27 +264,24 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.0.metrics.connected(-1);
-        let mut addresses = self.0.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(taken) = addresses.get_mut(&self.1) {
-            *taken -= 1;
-            if *taken == 0 {
-                addresses.remove(&self.1);
-            }
+        if let Some(address) = self.1 {
+            self.0.seats.give_up(address);
         }
     }
 }
 
 impl Shared {
-    async fn answer(&self, peer: IpAddr, request: Request) -> Response {
+    async fn answer(&self, peer: IpAddr, mut request: Request) -> Response {
         let begun = Instant::now();
         let kind = Kind::of(request.uri().path());
         let told = tracing::enabled!(target: "pocket_registry::access", tracing::Level::INFO)
             .then(|| (request.method().clone(), request.uri().path().to_owned()));
-        let client = self.client(peer, &request);
-        let response = if request.uri().path_and_query().is_some_and(|path| path.as_str().len() > MAX_URI) {
+        let client = self.proxies.client(peer, request.headers());
+        request.extensions_mut().insert(client);
+        let mut response = if request.uri().path_and_query().is_some_and(|path| path.as_str().len() > MAX_URI) {
             let message = format!("a path and its query have at most {MAX_URI} bytes");
             ApiError::new(StatusCode::URI_TOO_LONG, "uri_too_long", message).into_response()
-        } else if !client.is_loopback() && !self.rate.allows(client, begun) {
+        } else if client.limited().is_some_and(|address| !self.rate.allows(address, begun)) {
             self.metrics.limited();
             let message = "this address asks too often; wait a second";
             ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message).retry_after(1).into_response()
@@ -284,23 +291,15 @@ impl Shared {
                 Err(never) => match never {},
             }
         };
+        // What authors send is served as what it is, whatever a browser would make of it.
+        response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         let took = begun.elapsed();
         self.metrics.answered(kind, response.status(), took);
         if let Some((method, path)) = told {
             let (status, microseconds) = (response.status().as_u16(), took.as_micros());
-            tracing::info!(target: "pocket_registry::access", %method, path, status, microseconds, %client, "answered");
+            tracing::info!(target: "pocket_registry::access", %method, path, status, microseconds, client = %client.address(), "answered");
         }
         response
-    }
-
-    /// Who asks: behind a proxy, whom the proxy says. What stands further left in its header anybody may have written.
-    fn client(&self, peer: IpAddr, request: &Request) -> IpAddr {
-        if self.exposure != Exposure::BehindProxy {
-            return peer;
-        }
-        let header = request.headers().get_all("x-forwarded-for").iter().next_back();
-        let last = header.and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
-        last.unwrap_or(peer)
     }
 }
 

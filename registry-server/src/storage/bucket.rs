@@ -117,8 +117,10 @@ impl Storage for Bucket {
         let path = entry.path.clone();
         let if_match = Some(entry.tag.0.clone());
         let options = GetOptions { range: Some(GetRange::Bounded(part)), if_match, ..GetOptions::default() };
-        let result = self.objects.get_opts(&self.full(&path), options).await;
-        let result = result.map_err(|error| StorageError::of_bucket("read", &path, error))?;
+        let result = match self.objects.get_opts(&self.full(&path), options).await {
+            Err(Error::Precondition { .. } | Error::NotFound { .. }) => return Err(StorageError::changed(path)),
+            result => result.map_err(|error| StorageError::of_bucket("read", &path, error))?,
+        };
         Ok(result.into_stream().map_err(move |error| StorageError::of_bucket("read", &path, error)).boxed())
     }
 

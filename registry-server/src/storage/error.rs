@@ -25,6 +25,8 @@ pub enum Fault {
     Full,
     /// The place cannot be reached now.
     Unreachable,
+    /// The file is another one by now, or gone.
+    Changed,
     /// Something else.
     Broken,
 }
@@ -35,6 +37,12 @@ impl StorageError {
         let full = matches!(source.kind(), StorageFull | QuotaExceeded | FileTooLarge);
         let fault = if full { Fault::Full } else { Fault::Broken };
         Self { doing, path: path.display().to_string(), fault, source: source.into() }
+    }
+
+    /// A file that was looked at is not there any more.
+    pub(crate) fn changed(path: impl ToString) -> Self {
+        let source = "it was replaced meanwhile".into();
+        Self { doing: "read", path: path.to_string(), fault: Fault::Changed, source }
     }
 
     pub(crate) fn of_bucket(doing: &'static str, path: impl ToString, source: object_store::Error) -> Self {

@@ -131,9 +131,12 @@ impl Storage for Folder {
     async fn pieces(&self, entry: &Entry, part: Range<u64>) -> Result<Pieces, StorageError> {
         let path = self.full(&entry.path);
         let failed = |error| StorageError::of_io("read", &path, error);
-        let file = File::open(&path).map_err(failed)?;
+        let file = match File::open(&path) {
+            Err(error) if is_absent(&error) => return Err(StorageError::changed(path.display())),
+            file => file.map_err(failed)?,
+        };
         if tag(&file.metadata().map_err(failed)?) != entry.tag {
-            return Err(failed(io::Error::other("it was changed meanwhile")));
+            return Err(StorageError::changed(path.display()));
         }
         let pieces = stream::try_unfold((Arc::new(file), path, part), async |(file, path, part)| {
             if part.is_empty() {
@@ -240,8 +243,9 @@ fn tag(metadata: &fs::Metadata) -> Tag {
 }
 
 fn is_absent(error: &io::Error) -> bool {
-    use io::ErrorKind::{IsADirectory, NotADirectory, NotFound};
-    matches!(error.kind(), NotFound | NotADirectory | IsADirectory)
+    // A name that is too long for the system is no file's.
+    use io::ErrorKind::{InvalidFilename, IsADirectory, NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory | IsADirectory | InvalidFilename)
 }
 
 /// Every file below a folder whose name, and those of the folders between, are wanted.

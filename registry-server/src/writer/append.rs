@@ -1,5 +1,7 @@
 //! A line is added: made from the tree, decided, put into the tree; again from the start where somebody else was faster.
 
+use std::sync::Arc;
+
 use pocket_index::append::{AppendError, Appended, Appender, Submission};
 use pocket_index::digest::Digest;
 use pocket_index::name::PluginName;
@@ -8,7 +10,7 @@ use pocket_index::record::{History, Line};
 use pocket_index::signature::Signature;
 
 use super::head::Head;
-use super::{ATTEMPTS, Settled, View, Writer, back_off};
+use super::{ATTEMPTS, Settled, View, Writer, back_off, blocking};
 use crate::publish::Upload;
 use crate::{RegistryError, checkpoint};
 
@@ -126,8 +128,14 @@ impl Writer<'_> {
         proposal: Proposal,
     ) -> Result<Option<Appended>, RegistryError> {
         let Proposal { event, signatures, at } = proposal;
-        let appender = Appender::new(&view.files, self.registry.signer(), self.registry.policy());
-        match appender.append(Submission { name, event: &event, signatures, at }) {
+        let (files, name) = (view.files.clone(), name.clone());
+        let (signer, policy) = (Arc::clone(self.registry.signer()), self.registry.policy().clone());
+        // Each signature of the file is checked once more.
+        let append = move || {
+            let submission = Submission { name: &name, event: &event, signatures, at };
+            Appender::new(&files, &signer, &policy).append(submission)
+        };
+        match blocking(append).await? {
             Ok(appended) => Ok(Some(appended)),
             Err(AppendError::Unfinished { .. }) => {
                 self.finish(view).await?;

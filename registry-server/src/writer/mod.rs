@@ -98,19 +98,21 @@ impl Writer<'_> {
         let files = Snapshot::to_append(self.storage(), name, settled.checkpoint.size()).await?;
         let path = layout::index_file(name);
         let text = files.get(&path).map(|bytes| bytes.to_vec()).unwrap_or_default();
-        let history = self.history(name, text)?;
+        let history = self.history(name, text).await?;
         let at = self.next(settled.signed)?;
         Ok(View { settled, files, history, at })
     }
 
-    fn history(&self, name: &PluginName, content: Vec<u8>) -> Result<History, RegistryError> {
-        let policy = self.registry.policy();
+    /// What a file's lines add up to. Each signature is checked: not on the threads that answer readers.
+    async fn history(&self, name: &PluginName, content: Vec<u8>) -> Result<History, RegistryError> {
+        let (plugin, policy) = (name.clone(), self.registry.policy().clone());
         if content.is_empty() {
-            return Ok(History::empty(name.clone(), policy));
+            return Ok(History::empty(plugin, &policy));
         }
         let path = layout::index_file(name);
         let text = String::from_utf8(content).map_err(|error| self.damaged(&path, &error))?;
-        History::replay(name, &text, policy).map_err(|error| self.damaged(&path, &error))
+        let replayed = blocking(move || History::replay(&plugin, &text, &policy)).await?;
+        replayed.map_err(|error| self.damaged(&path, &error))
     }
 
     /// Whether nobody decided anything since.
@@ -174,6 +176,12 @@ impl View {
         let line = text.split(|byte| *byte == b'\n').nth(usize::try_from(seq).ok()?)?;
         Some(String::from_utf8_lossy(line).into_owned())
     }
+}
+
+/// Does what takes long on a thread for that.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, RegistryError> {
+    let failed = |error: tokio::task::JoinError| RegistryError::Runtime { source: std::io::Error::other(error) };
+    tokio::task::spawn_blocking(work).await.map_err(failed)
 }
 
 /// Waits a little longer each time, each writer another while.

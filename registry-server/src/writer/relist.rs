@@ -71,7 +71,7 @@ impl Writer<'_> {
 
     async fn part(&self, name: PluginName) -> Result<Part, RegistryError> {
         let Some(stored) = self.read(&layout::index_file(&name)).await? else { return Ok(Part::Nothing) };
-        Ok(match self.history(&name, stored.bytes.to_vec()) {
+        Ok(match self.history(&name, stored.bytes.to_vec()).await {
             Ok(history) => SearchEntry::of(&history).map_or(Part::Nothing, |entry| Part::Entry(Box::new(entry))),
             Err(error) => {
                 tracing::error!("`{name}` is left out of the search list: {}", chain(&error));

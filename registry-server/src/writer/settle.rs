@@ -146,7 +146,7 @@ impl Writer<'_> {
             Some(history) => history.clone(),
             None => {
                 let stored = self.read(&layout::index_file(plugin)).await?;
-                self.history(plugin, stored.map(|stored| stored.bytes.to_vec()).unwrap_or_default())?
+                self.history(plugin, stored.map(|stored| stored.bytes.to_vec()).unwrap_or_default()).await?
             }
         };
         let entry = SearchEntry::of(&history);

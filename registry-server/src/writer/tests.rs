@@ -9,6 +9,7 @@ use axum::http::{Request, StatusCode};
 use object_store::memory::InMemory;
 use object_store::throttle::{ThrottleConfig, ThrottledStore};
 use pocket_index::log::NoteKey;
+use pocket_index::publish::PublishHeader;
 use tower::ServiceExt as _;
 
 use crate::config::Limits;
@@ -317,4 +318,51 @@ async fn a_line_that_an_older_program_left_without_a_checkpoint_is_finished() {
     assert!(ground.published(registry.key()).await.is_empty());
     let again = ground.open().await;
     assert_eq!(ground.published(again.key()).await.len(), 1);
+}
+
+#[tokio::test]
+async fn what_was_decided_is_shown_though_who_sent_it_is_gone() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let inner = Arc::new(InMemory::new());
+    let wait = Duration::from_millis(30);
+    let slow = ThrottledStore::new(
+        Arc::clone(&inner),
+        ThrottleConfig { wait_put_per_call: wait, ..ThrottleConfig::default() },
+    );
+    let ground = Ground { storage: Arc::new(Bucket::of(Arc::new(slow))), folder };
+    let registry = Arc::new(ground.open().await);
+    let seen = Bucket::of(inner);
+    let sending = tokio::spawn({
+        let registry = Arc::clone(&registry);
+        async move { send(&registry, release("greeting", "1.0.0", "return 1", &author(1))).await }
+    });
+    // The moment it is decided, and before anything else is written.
+    while !seen
+        .read("head.json")
+        .await
+        .expect("it is read")
+        .is_some_and(|head| head.bytes.windows(8).any(|part| part == b"greeting"))
+    {
+        tokio::task::yield_now().await;
+    }
+    assert!(seen.read("tree/index/gr/ee/greeting").await.expect("it is read").is_none());
+    sending.abort();
+    sending.await.expect_err("who sent it is gone");
+    drop(registry.turn().await);
+    assert_eq!(ground.published(registry.key()).await.len(), 1);
+}
+
+#[tokio::test]
+async fn who_signed_nothing_does_not_make_the_server_read_a_file() {
+    let ground = Ground::memory();
+    let registry = Arc::new(ground.open().await);
+    let garbage = bytes::Bytes::from_static(b"garbage");
+    ground.storage.put("tree/index/gr/ee/greeting", garbage, Condition::Always).await.expect("it is written");
+    let body = release("greeting", "1.0.0", "return 1", &author(1));
+    let (mut header, archive) = PublishHeader::decode(&body).expect("a publish");
+    header.signatures = vec![author(1).sign_event("release", "something else")];
+    let (status, text) = send(&registry, [header.encode().as_slice(), archive].concat()).await;
+    assert_eq!(status, StatusCode::FORBIDDEN, "{text}");
+    let (status, text) = send(&registry, body).await;
+    assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR, "{text}");
 }

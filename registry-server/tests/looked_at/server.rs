@@ -19,6 +19,7 @@ impl Running {
             address: ([127, 0, 0, 1], 0).into(),
             exposure: Exposure::Loopback,
             tokens: Tokens::Optional,
+            proxies: Vec::new(),
             recovery_delay: DEFAULT_RECOVERY_DELAY,
             witnesses: Witnesses::default(),
             tls: None,

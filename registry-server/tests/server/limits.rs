@@ -2,7 +2,8 @@
 
 use std::io::{Read as _, Write as _};
 
-use crate::http::{ask, connect, get};
+use crate::http::{ask, connect, get, publish, read};
+use crate::plugin::{author, release};
 use crate::program::Program;
 
 #[test]
@@ -10,9 +11,10 @@ fn a_thousand_idle_connections_keep_nobody_out_and_are_ended() {
     let folder = tempfile::tempdir().unwrap();
     let server = Program::on_folder(folder.path(), &["--patience", "2"]);
     let mut idle: Vec<_> = (0..1_000).map(|_| connect(server.address)).collect();
-    // Half of them begin a request and never end it.
-    for stream in idle.iter_mut().skip(500) {
-        stream.write_all(b"GET /config.json HTTP/1.1\r\nHost: x\r\n").unwrap();
+    // Most of them begin something and never end it.
+    let begun: [&[u8]; 4] = [b"GET /config.json HTTP/1.1\r\nHost: x\r\n", b"P", b"PRI * HTTP/2.0\r\n\r\n", b"PUT"];
+    for (stream, begun) in idle.iter_mut().skip(200).zip(begun.iter().cycle()) {
+        stream.write_all(begun).unwrap();
     }
     assert_eq!(get(server.address, "/config.json").status, 200);
     for mut stream in idle {
@@ -44,6 +46,42 @@ fn connections_beyond_the_limit_are_told_to_come_back() {
 }
 
 #[test]
+fn all_connections_of_a_proxy_are_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let more = ["--max-connections-per-address", "2", "--behind-proxy", "--trusted-proxy", "127.0.0.1"];
+    let server = Program::on_folder(folder.path(), &more);
+    let _taken: Vec<_> = (0..20).map(|_| connect(server.address)).collect();
+    assert_eq!(get(server.address, "/healthz").status, 200);
+}
+
+#[test]
+fn who_sends_slowly_keeps_nobody_from_publishing() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Program::on_folder(folder.path(), &["--max-publishes", "1"]);
+    let body = release("slow", "1.0.0", "return 1", &author(1));
+    let length = body.len();
+    let head =
+        format!("PUT /api/v1/publish HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+    let mut slow: Vec<_> = (0..8).map(|_| connect(server.address)).collect();
+    for (number, stream) in slow.iter_mut().enumerate() {
+        stream.write_all(head.as_bytes()).unwrap();
+        // Some begin, and some are nearly through.
+        stream.write_all(&body[..if number < 4 { 2 } else { length - 1 }]).unwrap();
+    }
+    let answer = publish(server.address, &release("quick", "1.0.0", "return 2", &author(2)));
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    for (number, stream) in slow.iter_mut().enumerate() {
+        stream.set_nonblocking(true).unwrap();
+        let waiting = stream.read(&mut [0; 1]).expect_err("it was not given up for that");
+        assert_eq!(waiting.kind(), std::io::ErrorKind::WouldBlock);
+        stream.set_nonblocking(false).unwrap();
+        stream.write_all(&body[if number < 4 { 2 } else { length - 1 }..]).unwrap();
+        let answer = read(stream).expect("an answer");
+        assert_eq!(answer.status, if number == 0 { 201 } else { 200 }, "{}", answer.text());
+    }
+}
+
+#[test]
 fn behind_a_proxy_each_address_has_a_rate_of_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let server = Program::on_folder(folder.path(), &["--behind-proxy", "--rate", "1"]);
@@ -54,5 +92,11 @@ fn behind_a_proxy_each_address_has_a_rate_of_its_own() {
     assert_eq!(from("192.0.2.2").status, 200);
     // Whoever writes the header themselves stands further left in it.
     assert_eq!(from("198.51.100.7, 192.0.2.1").status, 429);
+    // Nobody says for themselves that they are the machine that has no limit.
+    for local in ["127.0.0.1", "::1", "unknown"] {
+        assert!((0..20).any(|_| from(local).status == 429), "{local}");
+    }
+    // Who is not behind the proxy has it.
+    assert!((0..20).all(|_| get(server.address, "/healthz").status == 200));
     assert!(get(server.address, "/metrics").text().contains("pocket_registry_requests_limited_total"));
 }

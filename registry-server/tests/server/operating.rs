@@ -63,12 +63,23 @@ fn a_file_and_the_environment_say_what_is_not_typed() {
     let server = Program::start(command.arg("--dir").arg(&other)).expect("it serves");
     assert!(other.join("tree").is_dir() && !folder.path().join("environment").exists());
     drop(server);
-    for (text, said) in
-        [("adr: 127.0.0.1:0\n", "adr"), ("tls-cert: x\n", "go together"), ("witness: [x]\n", "no witness")]
-    {
+    for (text, said) in [
+        ("adr: 127.0.0.1:0\n", "adr"),
+        ("tls-cert: x\n", "go together"),
+        ("witness: [x]\n", "no witness"),
+        ("patience: 0\n", "`patience` is 0, expected 1 to 3600"),
+        ("witness-timeout: 601\n", "`witness-timeout` is 601, expected 1 to 600"),
+        ("max-publishes: 18446744073709551615\n", "expected 1 to 1000000"),
+        ("trusted-proxy: [x]\n", "`x` is no network"),
+    ] {
         std::fs::write(&config, text).unwrap();
         let (done, told) = run(&["--config", config.to_str().unwrap()]);
         assert!(!done && told.contains(said), "{told}");
+    }
+    for (option, value) in [("--patience", "0"), ("--patience", "18446744073709551615"), ("--max-body", "99999999999")]
+    {
+        let (done, told) = run(&["--addr", "127.0.0.1:0", option, value]);
+        assert!(!done && told.contains(&format!("`{}` is {value}", &option[2..])), "{told}");
     }
 }
 

@@ -28,16 +28,20 @@ impl Program {
 
     /// Starts it; none if it ends before it serves.
     pub fn start(command: &mut Command) -> Option<Self> {
+        Self::start_or_end(command).ok()
+    }
+
+    /// Starts it, or tells how it ended before it served.
+    pub fn start_or_end(command: &mut Command) -> Result<Self, ExitStatus> {
         let spawned = command.env("AWS_REGION", "us-east-1").stdout(Stdio::piped()).spawn();
         let mut process = spawned.expect("the program starts");
         let mut first = String::new();
         BufReader::new(process.stdout.take().expect("it is piped")).read_line(&mut first).expect("it is text");
         let Some(url) = first.trim().strip_prefix("serving ") else {
-            process.wait().expect("it ended");
-            return None;
+            return Err(process.wait().expect("it ended"));
         };
         let (_, address) = url.trim_end_matches('/').split_once("://").expect("a URL");
-        Some(Self { process, address: address.parse().expect("an address") })
+        Ok(Self { process, address: address.parse().expect("an address") })
     }
 
     /// SIGKILL.

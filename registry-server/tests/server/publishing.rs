@@ -6,6 +6,7 @@ use std::process::Command;
 
 use data_encoding::BASE64;
 use pocket_index::digest::Digest;
+use pocket_index::publish::PublishHeader;
 
 use crate::http::{ask, connect, get, publish, read};
 use crate::plugin::{author, release, yank};
@@ -26,7 +27,10 @@ fn a_release_is_published_once_and_never_changes() {
     assert_eq!(other.text().matches("sha256:").count(), 2, "both digests: {}", other.text());
     let foreign = publish(server.address, &release("greeting", "1.1.0", "return 3", &author(2)));
     assert_eq!((foreign.status, foreign.code().as_str()), (403, "not_allowed"));
-    assert_eq!(publish(server.address, &yank("greeting", "1.0.0", "old", &author(1))).status, 201);
+    let yanked = yank("greeting", "1.0.0", "old", &author(1));
+    let more = publish(server.address, &[yanked.as_slice(), b"archive"].concat());
+    assert_eq!((more.status, more.code().as_str()), (422, "unexpected_archive"));
+    assert_eq!(publish(server.address, &yanked).status, 201);
     assert_eq!(check(&files_in(&folder.path().join("tree")), &key_of(&folder.path().join("registry.key"))).len(), 2);
 }
 
@@ -53,8 +57,6 @@ fn a_body_that_is_not_what_it_should_be_is_refused_for_what_it_is() {
     body(&good[..good.len() - 1], 422, "truncated");
     body(&[good.as_slice(), b"x"].concat(), 422, "trailing_bytes");
     body(&changed, 422, "archive");
-    let yanked = [yank("greeting", "1.0.0", "", &author(1)).as_slice(), b"archive"].concat();
-    body(&yanked, 422, "unexpected_archive");
     body(&yank("greeting", "1.0.0", "", &author(1)), 403, "not_allowed");
     let files = files_in(&folder.path().join("tree"));
     assert!(!files.keys().any(|path| path.starts_with("a/") || path.starts_with("index/")), "nothing is left of them");
@@ -78,9 +80,9 @@ fn a_body_is_held_to_the_digest_that_was_sent_with_it() {
 }
 
 /// Sends a request's head, then pieces until the server has enough; what it says then.
-fn send_without_end(address: SocketAddr, head: &str, piece: &[u8]) -> (Option<crate::http::Answer>, usize) {
+fn send_without_end(address: SocketAddr, head: &[u8], piece: &[u8]) -> (Option<crate::http::Answer>, usize) {
     let mut stream = connect(address);
-    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(head).unwrap();
     let mut sent = 0;
     while sent < 2 << 30 && stream.write_all(piece).is_ok() {
         sent += piece.len();
@@ -98,16 +100,72 @@ fn endless_bodies_are_not_taken() {
     stream.shutdown(std::net::Shutdown::Write).unwrap();
     let answer = read(&mut stream).expect("it is told before it sends anything");
     assert_eq!((answer.status, answer.code().as_str()), (413, "too_large"));
-    // It does not say, and never ends.
+    // It does not say, and goes on after the archives: some bytes, or without end.
     let body = release("greeting", "1.0.0", "return 1", &author(1));
-    let head = "PUT /api/v1/publish HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
-    let chunk = |bytes: &[u8]| [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat();
-    let begun = [head.as_bytes(), &chunk(&body)].concat();
-    let (_, sent) =
-        send_without_end(server.address, str::from_utf8(&begun[..head.len()]).unwrap(), &chunk(&[0x7b; 1 << 16]));
+    let begun = [CHUNKED.as_bytes(), &chunk(&body)].concat();
+    let mut stream = connect(server.address);
+    stream.write_all(&[begun.as_slice(), &chunk(b"more")].concat()).unwrap();
+    let answer = read(&mut stream).expect("it is told");
+    assert_eq!((answer.status, answer.code().as_str()), (422, "trailing_bytes"), "{}", answer.text());
+    let (answer, sent) = send_without_end(server.address, &begun, &chunk(&[0x7b; 1 << 16]));
     assert!(sent < 64 << 20, "{sent} bytes were taken");
+    assert!(answer.is_none_or(|answer| answer.code() == "trailing_bytes"));
     assert_eq!(get(server.address, "/healthz").status, 200);
     assert!(!files_in(&folder.path().join("tree")).keys().any(|path| path.starts_with("a/")));
+}
+
+#[test]
+fn a_body_that_does_not_say_its_length_has_the_same_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Program::on_folder(folder.path(), &["--max-body", "1"]);
+    // The archive alone would fit, and the header makes it too much.
+    let header = header_of_size(&release("greeting", "1.0.0", "return 1", &author(1)), (1 << 20) - 100);
+    let archive = vec![0; (1 << 20) - 100];
+    let mut stream = connect(server.address);
+    stream.write_all(&[CHUNKED.as_bytes(), &chunk(&header), &chunk(&archive)].concat()).unwrap();
+    let answer = read(&mut stream).expect("it is told");
+    assert_eq!((answer.status, answer.code().as_str()), (413, "too_large"), "{}", answer.text());
+}
+
+const CHUNKED: &str = "PUT /api/v1/publish HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+fn chunk(bytes: &[u8]) -> Vec<u8> {
+    [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat()
+}
+
+/// The header of a publish by author 1, which says that its archive has another size.
+fn header_of_size(body: &[u8], size: usize) -> Vec<u8> {
+    let (header, archive) = PublishHeader::decode(body).unwrap();
+    let event = header.event.replace(&format!("\"size\":{}", archive.len()), &format!("\"size\":{size}"));
+    assert_ne!(event, header.event);
+    let signatures = vec![author(1).sign_event("release", &event)];
+    PublishHeader { event, signatures }.encode()
+}
+
+#[test]
+fn who_may_not_publish_hears_so_before_the_archives_are_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Program::on_folder(folder.path(), &[]);
+    let body = |version: &str, seed| release("greeting", version, "return 1", &author(seed));
+    assert_eq!(publish(server.address, &body("1.0.0", 1)).status, 201);
+    let (own, foreign) = (body("1.1.0", 1), body("1.1.0", 2));
+    let (mut forged, _) = PublishHeader::decode(&own).unwrap();
+    forged.event = forged.event.replace("For a test", "For a rest");
+    let header = |body: &[u8]| PublishHeader::decode(body).unwrap().0.encode();
+    for (header, status, code, said) in [
+        (header(&foreign), 403, "not_allowed", "owner keys"),
+        (forged.encode(), 403, "not_allowed", "signature"),
+        (header_of_size(&own, 200_000_000), 422, "archive", "at most 134217728"),
+        (PublishHeader { signatures: Vec::new(), ..forged }.encode(), 400, "malformed", "no signature"),
+    ] {
+        let mut stream = connect(server.address);
+        let head = format!("PUT /api/v1/publish HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", 250_000_000);
+        stream.write_all(&[head.as_bytes(), &header].concat()).unwrap();
+        // Nothing more is sent, and the connection stays open.
+        let answer = read(&mut stream).expect("an answer");
+        assert_eq!((answer.status, answer.code().as_str()), (status, code), "{}", answer.text());
+        assert!(answer.text().contains(said), "{}", answer.text());
+    }
 }
 
 #[test]

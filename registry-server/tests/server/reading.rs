@@ -23,6 +23,7 @@ fn files_are_served_whole_in_part_and_only_if_they_changed() {
         let ask = |method, headers: &[(&str, &str)]| ask(server.address, method, &url, headers, b"").unwrap();
         let whole = ask("GET", &[]);
         assert_eq!((whole.status, &whole.body), (200, bytes), "{path}");
+        assert_eq!(whole.header("x-content-type-options"), Some("nosniff"), "{path}");
         let etag = whole.header("etag").unwrap().to_owned();
         let head = ask("HEAD", &[]);
         assert_eq!((head.status, head.body.len()), (200, 0));
@@ -82,9 +83,13 @@ fn paths_lead_nowhere_else() {
         "/api/v1/",
         "/api/v1/nothing",
         "/CONFIG.JSON",
+        // Longer than the name of a file, and than a path, can be.
+        &format!("/index/{}", "a".repeat(300)),
+        &format!("/index{}", "/aaaa".repeat(1_000)),
     ] {
         let answer = get(server.address, path);
         assert_eq!((answer.status, answer.code().as_str()), (404, "not_found"), "{path}");
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
         assert!(!answer.text().contains("SECRET KEY"), "{path}");
     }
 }

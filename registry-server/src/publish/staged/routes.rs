@@ -26,7 +26,7 @@ use crate::accounts::Scope;
 use crate::api::ErrorDocument;
 use crate::checkpoint;
 use crate::error::{ApiError, RegistryError};
-use crate::publish::{TakenIn, accept, check_archives, malformed, take_in};
+use crate::publish::{Purpose, TakenIn, accept, check_archives, malformed, take_in};
 use crate::routes::Service;
 use crate::storage::{Condition, Put};
 use crate::writer::View;
@@ -102,12 +102,13 @@ pub(crate) fn described() -> OpenApiRouter<Arc<Service>> {
         (status = 413, description = "The body is too large", body = ErrorDocument),
         (status = 422, description = "It is no release, or its archives are not what it says", body = ErrorDocument),
         (status = 429, description = "This address asks too often", body = ErrorDocument),
+        (status = 503, description = "Others are sending as much as this server takes", body = ErrorDocument),
     ))]
 async fn stage(
     State(service): State<Arc<Service>>,
     request: Request,
 ) -> Result<(StatusCode, Json<StagedRelease>), ApiError> {
-    let TakenIn { caller, received, _turn } = take_in(&service, request).await?;
+    let TakenIn { caller, received, _place } = take_in(&service, request, Purpose::Stage).await?;
     let by = match &caller {
         Caller::Anybody => None,
         Caller::Holder(record) => Some(record.name.clone()),
@@ -129,6 +130,7 @@ async fn stage(
         return Err(ApiError::new(StatusCode::FORBIDDEN, "not_allowed", message));
     }
     let (event, archives) = (Arc::new(received.event), received.archives);
+    let _turn = service.places.turn().await?;
     let checked = tokio::task::spawn_blocking({
         let archives = Arc::clone(&archives);
         move || check_archives(&event, &archives, &Limits::default())
