@@ -11,7 +11,8 @@ const CALLS: u32 = 1000;
 
 fn main() {
     let path = std::env::args().nth(1).expect("the plugin's file is given");
-    let mut plugin = Plugin::new(Manifest::new([Wasm::file(path)]), [], false).expect("it can be loaded");
+    let bytes = std::fs::read(path).expect("the file can be read");
+    let mut plugin = Plugin::new(Manifest::new([Wasm::data(bytes)]), [], false).expect("it can be loaded");
     let input = json!({"text": "x".repeat(1000)});
     let text = input.to_string();
     let reply = call(&mut plugin, &text);
