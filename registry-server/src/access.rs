@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, WWW_AUTHENTICATE};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
@@ -118,28 +119,36 @@ pub(crate) async fn guard(State(service): State<Arc<Service>>, request: Request,
     if OPEN.contains(&path) || path == pages::style_path() {
         return next.run(request).await;
     }
-    let shows_pages = request
-        .headers()
-        .get(ACCEPT)
-        .is_some_and(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/html")));
-    let caller = authenticate(&service.registry, request.method(), request.headers()).await;
-    match caller.and_then(|caller| if caller == Caller::Anybody { Err(no_token()) } else { Ok(()) }) {
-        Ok(()) => {
-            let mut response = next.run(request).await;
+    let (head, body) = request.into_parts();
+    match refusal(&service, &head).await {
+        Some(refusal) => refusal,
+        None => {
+            let mut response = next.run(Request::from_parts(head, body)).await;
             keep_private(response.headers_mut());
             response
         }
-        Err(error) if shows_pages => {
-            let mut response = pages::refused(error);
-            response.headers_mut().append(WWW_AUTHENTICATE, ASK_A_PERSON);
-            response
-        }
-        Err(error) => error.into_response(),
     }
 }
 
+/// What whoever reads a private registry hears without a token that is worth something.
+pub(crate) async fn refusal(service: &Service, head: &Parts) -> Option<Response> {
+    let caller = authenticate(&service.registry, &head.method, &head.headers).await;
+    let error = match caller {
+        Ok(Caller::Holder(_)) => return None,
+        Ok(Caller::Anybody) => no_token(),
+        Err(error) => error,
+    };
+    let accepted = head.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    if !accepted.is_some_and(|accepted| accepted.contains("text/html")) {
+        return Some(error.into_response());
+    }
+    let mut response = pages::refused(error);
+    response.headers_mut().append(WWW_AUTHENTICATE, ASK_A_PERSON);
+    Some(response)
+}
+
 /// What came with a token is kept by nobody between here and who has it.
-fn keep_private(headers: &mut HeaderMap) {
+pub(crate) fn keep_private(headers: &mut HeaderMap) {
     let told = headers.get(CACHE_CONTROL).and_then(|value| value.to_str().ok()).unwrap_or("no-cache");
     let told = format!("private, {}", told.trim_start_matches("public, "));
     headers.insert(CACHE_CONTROL, HeaderValue::from_str(&told).expect("it was a header's value before"));
