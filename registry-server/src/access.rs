@@ -2,9 +2,11 @@
 //! registry every route does.
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, WWW_AUTHENTICATE};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
@@ -16,7 +18,7 @@ use crate::accounts::{self, Presented, Scope, TokenRecord};
 use crate::config::Tokens;
 use crate::error::ApiError;
 use crate::routes::Service;
-use crate::{Registry, checkpoint, pages};
+use crate::{checkpoint, pages};
 
 /// What a private registry answers without a token: whether it lives, and how its pages look.
 const OPEN: [&str; 2] = ["/healthz", "/readyz"];
@@ -32,15 +34,45 @@ pub(crate) enum Caller {
     Holder(TokenRecord),
 }
 
-/// Who sends these headers.
-///
-/// # Errors
-/// 401: what stands there is no token, or one that is worth nothing.
-pub(crate) async fn authenticate(
-    registry: &Registry,
-    method: &Method,
-    headers: &HeaderMap,
-) -> Result<Caller, ApiError> {
+/// Who asks for something that not everybody may do.
+#[derive(Debug)]
+pub(crate) struct Sender(pub Caller);
+
+/// Who asks. A token counts once for each request, whoever looks at it, and wherever the request comes from: one that leaked is used from many addresses.
+impl FromRequestParts<Arc<Service>> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Arc<Service>) -> Result<Self, ApiError> {
+        // The guard of a private registry looked before.
+        if let Some(known) = parts.extensions.get::<Self>() {
+            return Ok(known.clone());
+        }
+        let caller = authenticate(service, &parts.method, &parts.headers).await?;
+        if let Self::Holder(record) = &caller
+            && !service.token_rate.allows(record.id.clone(), Instant::now())
+        {
+            service.metrics.token_limited();
+            return Err(too_often(record));
+        }
+        parts.extensions.insert(caller.clone());
+        Ok(caller)
+    }
+}
+
+/// Who wants to write, if they may write anything at all.
+impl FromRequestParts<Arc<Service>> for Sender {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Arc<Service>) -> Result<Self, ApiError> {
+        match Caller::from_request_parts(parts, service).await? {
+            Caller::Anybody if service.tokens == Tokens::Required => Err(no_token()),
+            caller => Ok(Self(caller)),
+        }
+    }
+}
+
+/// Who sends these headers; 401 if what stands there is no token, or one that is worth nothing.
+async fn authenticate(service: &Service, method: &Method, headers: &HeaderMap) -> Result<Caller, ApiError> {
     let Some(value) = headers.get(AUTHORIZATION) else { return Ok(Caller::Anybody) };
     let refused = |code, message: &str| ApiError::new(StatusCode::UNAUTHORIZED, code, message);
     let text = sent_token(method, value).ok_or_else(|| {
@@ -51,7 +83,7 @@ pub(crate) async fn authenticate(
     })?;
     let unknown = || refused("token_unknown", "this registry does not know the token");
     let presented = Presented::parse(&text).ok_or_else(unknown)?;
-    let record = accounts::find(registry.storage(), &presented).await?.ok_or_else(unknown)?;
+    let record = accounts::find(service.registry.storage(), &presented).await?.ok_or_else(unknown)?;
     if let Some(at) = record.revoked {
         return Err(refused("token_revoked", &format!("the token `{}` was revoked {}", record.name, UtcTime(at))));
     }
@@ -74,15 +106,6 @@ fn sent_token(method: &Method, value: &HeaderValue) -> Option<String> {
     }
     let pair = String::from_utf8(BASE64.decode(rest.trim().as_bytes()).ok()?).ok()?;
     pair.split_once(':').map(|(_, password)| password.to_owned())
-}
-
-/// Who wants to write, if they may write anything at all.
-pub(crate) async fn authorise(service: &Service, method: &Method, headers: &HeaderMap) -> Result<Caller, ApiError> {
-    let caller = authenticate(&service.registry, method, headers).await?;
-    match &caller {
-        Caller::Anybody if service.tokens == Tokens::Required => Err(no_token()),
-        _ => Ok(caller),
-    }
 }
 
 /// Whether the caller may send this event.
@@ -112,6 +135,12 @@ pub(crate) fn no_token() -> ApiError {
     ApiError::new(StatusCode::UNAUTHORIZED, "token_needed", "this needs a token: `Authorization: Bearer pocket_…`")
 }
 
+/// What everybody hears who uses one token too often, together with whoever else has it.
+fn too_often(record: &TokenRecord) -> ApiError {
+    let message = format!("the token `{}` is used too often, by all who have it together; wait a second", record.name);
+    ApiError::new(StatusCode::TOO_MANY_REQUESTS, "token_too_many_requests", message).retry_after(1)
+}
+
 /// Of a private registry nobody gets anything without a token: neither files nor pages, nor what the API says.
 pub(crate) async fn guard(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
@@ -122,14 +151,15 @@ pub(crate) async fn guard(State(service): State<Arc<Service>>, request: Request,
         .headers()
         .get(ACCEPT)
         .is_some_and(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/html")));
-    let caller = authenticate(&service.registry, request.method(), request.headers()).await;
+    let (mut parts, body) = request.into_parts();
+    let caller = Caller::from_request_parts(&mut parts, &service).await;
     match caller.and_then(|caller| if caller == Caller::Anybody { Err(no_token()) } else { Ok(()) }) {
         Ok(()) => {
-            let mut response = next.run(request).await;
+            let mut response = next.run(Request::from_parts(parts, body)).await;
             keep_private(response.headers_mut());
             response
         }
-        Err(error) if shows_pages => {
+        Err(error) if shows_pages && error.status() == StatusCode::UNAUTHORIZED => {
             let mut response = pages::refused(error);
             response.headers_mut().append(WWW_AUTHENTICATE, ASK_A_PERSON);
             response

@@ -132,6 +132,9 @@ struct LimitArguments {
     /// Requests a second from one address; 0 for any number [default: 200]
     #[arg(long, value_name = "NUMBER", env = "POCKET_REGISTRY_RATE")]
     rate: Option<u32>,
+    /// Requests a second with one token, from all addresses together; 0 for any number [default: 500]
+    #[arg(long, value_name = "NUMBER", env = "POCKET_REGISTRY_RATE_PER_TOKEN")]
+    rate_per_token: Option<u32>,
     /// Publishes that are unpacked and added at once [default: 8]
     #[arg(long, value_name = "NUMBER", env = "POCKET_REGISTRY_MAX_PUBLISHES")]
     max_publishes: Option<usize>,
@@ -296,6 +299,10 @@ impl LimitArguments {
             connections: connections.unwrap_or(default.connections),
             connections_per_address: per_address.unwrap_or(default.connections_per_address),
             requests_per_second: self.rate.or(file.rate).unwrap_or(default.requests_per_second),
+            requests_per_second_per_token: self
+                .rate_per_token
+                .or(file.rate_per_token)
+                .unwrap_or(default.requests_per_second_per_token),
             ..default
         })
     }

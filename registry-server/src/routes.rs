@@ -15,7 +15,7 @@ use crate::config::{Limits, Tokens};
 use crate::error::ApiError;
 use crate::files::Served;
 use crate::publish::Places;
-use crate::serve::Metrics;
+use crate::serve::{Metrics, Rate};
 use crate::storage::in_tree;
 use crate::web::{self, Web};
 use crate::{Registry, access, accounts, files, publish};
@@ -30,13 +30,16 @@ pub(crate) struct Service {
     pub web: Arc<Web>,
     /// Whether whoever writes must have a token.
     pub tokens: Tokens,
+    /// How often each token may be used, by its name in the storage.
+    pub token_rate: Rate<String>,
 }
 
 impl Service {
     pub fn new(registry: Arc<Registry>, limits: Limits) -> Self {
         let places = Places::new(&limits);
         let web = Arc::new(Web::new(Arc::clone(&registry)));
-        Self { registry, limits, metrics: Arc::default(), places, web, tokens: Tokens::default() }
+        let token_rate = Rate::new(limits.requests_per_second_per_token);
+        Self { registry, limits, metrics: Arc::default(), places, web, tokens: Tokens::default(), token_rate }
     }
 
     /// The same, which may ask whoever writes for a token.

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use axum::Json;
 use axum::body::BodyDataStream;
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts as _, Request, State};
 use axum::http::StatusCode;
 use futures_util::StreamExt as _;
 use pocket_index::append::AppendError;
@@ -22,7 +22,7 @@ use pocket_index::publish::PublishReceipt;
 use pocket_index::record::{Event, OwnerRecovery, Release};
 use pocket_index::verify::check_submission;
 
-use crate::access::{self, Caller};
+use crate::access::{self, Caller, Sender};
 use crate::error::{ApiError, RegistryError, chain};
 use crate::routes::Service;
 use crate::serve::Client;
@@ -72,11 +72,11 @@ struct TakenIn {
 }
 
 /// Reads a request whose sender may send it.
-async fn take_in(service: &Service, request: Request, purpose: Purpose) -> Result<TakenIn, ApiError> {
-    let (parts, body) = request.into_parts();
+async fn take_in(service: &Arc<Service>, request: Request, purpose: Purpose) -> Result<TakenIn, ApiError> {
+    let (mut parts, body) = request.into_parts();
     let mut body = body.into_data_stream();
     let taken = async {
-        let caller = access::authorise(service, &parts.method, &parts.headers).await?;
+        let Sender(caller) = Sender::from_request_parts(&mut parts, service).await?;
         let _place = service.places.take(parts.extensions.get::<Client>().and_then(Client::limited)).await?;
         let received = receive::receive(&parts.headers, &mut body, &service.limits, async |header, event| {
             access::may_send(&caller, event)?;

@@ -40,7 +40,7 @@ use client::Proxies;
 use guard::Guarded;
 use metrics::Kind;
 pub(crate) use metrics::Metrics;
-use rate::Rate;
+pub(crate) use rate::Rate;
 use seats::Seats;
 pub use tls::TlsFiles;
 
@@ -81,7 +81,7 @@ struct Shared {
     limits: Limits,
     metrics: Arc<Metrics>,
     router: Router,
-    rate: Rate,
+    rate: Rate<IpAddr>,
     proxies: Proxies,
     seats: Seats,
 }

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request, State};
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use pocket_index::limits::Limits;
 use pocket_index::name::PluginName;
@@ -21,7 +21,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{Kept, MOST, Waiting, archive_path, check, find, forget, keep, listed, receive_again, record_path};
-use crate::access::{self, Caller};
+use crate::access::{self, Caller, Sender};
 use crate::accounts::Scope;
 use crate::api::ErrorDocument;
 use crate::checkpoint;
@@ -101,7 +101,7 @@ pub(crate) fn described() -> OpenApiRouter<Arc<Service>> {
         (status = 409, description = "The version is published, or too many wait", body = ErrorDocument),
         (status = 413, description = "The body is too large", body = ErrorDocument),
         (status = 422, description = "It is no release, or its archives are not what it says", body = ErrorDocument),
-        (status = 429, description = "This address asks too often", body = ErrorDocument),
+        (status = 429, description = "This address, or whoever has this token, asks too often", body = ErrorDocument),
         (status = 503, description = "Others are sending as much as this server takes", body = ErrorDocument),
     ))]
 async fn stage(
@@ -151,14 +151,12 @@ async fn stage(
     responses(
         (status = 200, description = "What waits, by name and version", body = Vec<StagedDocument>),
         (status = 401, description = "A token is needed", body = ErrorDocument),
-        (status = 429, description = "This address asks too often", body = ErrorDocument),
+        (status = 429, description = "This address, or whoever has this token, asks too often", body = ErrorDocument),
     ))]
 async fn list(
     State(service): State<Arc<Service>>,
-    method: Method,
-    headers: HeaderMap,
+    Sender(caller): Sender,
 ) -> Result<Json<Vec<StagedRelease>>, ApiError> {
-    let caller = access::authorise(&service, &method, &headers).await?;
     let (storage, now) = (service.registry.storage(), now()?);
     let mut found = Vec::new();
     for (name, version) in listed(storage, "").await? {
@@ -182,15 +180,14 @@ async fn list(
         (status = 403, description = "The token is not for it", body = ErrorDocument),
         (status = 404, description = "It does not wait", body = ErrorDocument),
         (status = 414, description = "The path is far too long", body = ErrorDocument),
-        (status = 429, description = "This address asks too often", body = ErrorDocument),
+        (status = 429, description = "This address, or whoever has this token, asks too often", body = ErrorDocument),
     ))]
 async fn one(
     State(service): State<Arc<Service>>,
-    method: Method,
-    headers: HeaderMap,
+    Sender(caller): Sender,
     Path((name, version)): Path<(String, String)>,
 ) -> Result<Json<StagedRelease>, ApiError> {
-    let (name, Waiting { kept, release, .. }) = asked(&service, &method, &headers, &name, &version).await?;
+    let (name, Waiting { kept, release, .. }) = asked(&service, &caller, &name, &version).await?;
     Ok(Json(kept.told(&release, &view(&service, &name).await?)))
 }
 
@@ -207,15 +204,14 @@ async fn one(
         (status = 403, description = "The token is not for it", body = ErrorDocument),
         (status = 404, description = "It does not wait, or has no such archive", body = ErrorDocument),
         (status = 414, description = "The path is far too long", body = ErrorDocument),
-        (status = 429, description = "This address asks too often", body = ErrorDocument),
+        (status = 429, description = "This address, or whoever has this token, asks too often", body = ErrorDocument),
     ))]
 async fn archive(
     State(service): State<Arc<Service>>,
-    method: Method,
-    headers: HeaderMap,
+    Sender(caller): Sender,
     Path((name, version, sha256)): Path<(String, String, String)>,
 ) -> Result<Response, ApiError> {
-    let (_, Waiting { release, .. }) = asked(&service, &method, &headers, &name, &version).await?;
+    let (_, Waiting { release, .. }) = asked(&service, &caller, &name, &version).await?;
     let not_found = || ApiError::not_found(&sha256);
     let record = release.archives.iter().find(|record| record.sha256.hex() == sha256).ok_or_else(not_found)?;
     let stored = service.registry.storage().read(&archive_path(&release, &record.sha256.hex())).await?;
@@ -238,16 +234,15 @@ async fn archive(
         (status = 409, description = "The version came out with other bytes", body = ErrorDocument),
         (status = 413, description = "The body is too large", body = ErrorDocument),
         (status = 414, description = "The path is far too long", body = ErrorDocument),
-        (status = 429, description = "This address asks too often", body = ErrorDocument),
+        (status = 429, description = "This address, or whoever has this token, asks too often", body = ErrorDocument),
     ))]
 async fn sign(
     State(service): State<Arc<Service>>,
-    method: Method,
-    headers: HeaderMap,
+    Sender(caller): Sender,
     Path((name, version)): Path<(String, String)>,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let (name, version) = named(&service, &method, &headers, &name, &version).await?;
+    let (name, version) = named(&caller, &name, &version)?;
     let bytes = axum::body::to_bytes(body, SIGNATURE).await.map_err(|_| {
         ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("a signature has at most {SIGNATURE} bytes"))
     })?;
@@ -315,29 +310,21 @@ fn published_before(view: &View, version: &Version, signature: &Signature) -> Re
 }
 
 /// What is asked for, if whoever asks may publish it.
-async fn named(
-    service: &Service,
-    method: &Method,
-    headers: &HeaderMap,
-    name: &str,
-    version: &str,
-) -> Result<(PluginName, Version), ApiError> {
-    let caller = access::authorise(service, method, headers).await?;
+fn named(caller: &Caller, name: &str, version: &str) -> Result<(PluginName, Version), ApiError> {
     let not_found = || ApiError::not_found(&format!("{name} {version}, staged"));
     let name: PluginName = name.parse().map_err(|_| not_found())?;
     let version: Version = version.parse().map_err(|_| not_found())?;
-    access::may_write(&caller, Scope::Publish, &name)?;
+    access::may_write(caller, Scope::Publish, &name)?;
     Ok((name, version))
 }
 
 async fn asked(
     service: &Service,
-    method: &Method,
-    headers: &HeaderMap,
+    caller: &Caller,
     name: &str,
     version: &str,
 ) -> Result<(PluginName, Waiting), ApiError> {
-    let (name, version) = named(service, method, headers, name, version).await?;
+    let (name, version) = named(caller, name, version)?;
     let found = find(service.registry.storage(), &name, &version, now()?).await?;
     found.map(|found| (name.clone(), found)).ok_or_else(|| ApiError::not_found(&format!("{name} {version}, staged")))
 }
