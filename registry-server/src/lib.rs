@@ -59,7 +59,7 @@ pub use config::{
     Witnesses, parse_recovery_delay,
 };
 pub use error::RegistryError;
-pub use operate::{Done, Operation};
+pub use operate::{Done, Operation, Outcome};
 pub use pull::Upstream;
 pub use recovery::{Announced, NewOwners};
 pub use registry::Registry;

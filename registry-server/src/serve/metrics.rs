@@ -92,7 +92,12 @@ impl Metrics {
             ("connections", "gauge", "Open connections", self.connections.load(Ordering::Relaxed)),
             ("connections_refused_total", "counter", "Connections beyond the limits", count(&self.refused_connections)),
             ("requests_limited_total", "counter", "Requests beyond an address's rate", count(&self.limited)),
-            ("requests_limited_by_token_total", "counter", "Requests beyond a token's rate", count(&self.token_limited)),
+            (
+                "requests_limited_by_token_total",
+                "counter",
+                "Requests beyond a token's rate",
+                count(&self.token_limited),
+            ),
         ];
         for (name, kind, help, value) in single {
             describe(&mut text, name, kind, help);
