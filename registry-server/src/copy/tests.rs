@@ -205,10 +205,7 @@ async fn a_plugin_that_does_not_fit_together_is_left_out_and_the_others_are_copi
     let (copied, left_out) = ground.mirror().await;
     assert_eq!((copied.events, copied.plugins, copied.of, left_out.len()), (2, 1, 2, 1));
     let (name, before, reason) = &left_out[0];
-    assert!(
-        *before == Before::Absent && reason.contains(path) && reason.contains("the index says"),
-        "{reason}"
-    );
+    assert!(*before == Before::Absent && reason.contains(path) && reason.contains("the index says"), "{reason}");
     let (files, list) = ground.found().await;
     assert!(files.len() == 1 && !files[0].ends_with(name) && !list.contains(name), "{files:?} {list}");
     assert!(ground.to.entry(path).await.expect("it is looked at").is_none());

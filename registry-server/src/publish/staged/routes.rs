@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request, State};
-use axum::http::header::CONTENT_TYPE;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use pocket_index::limits::Limits;
 use pocket_index::name::PluginName;
@@ -20,7 +20,10 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Kept, MOST, Waiting, archive_path, check, find, forget, keep, listed, receive_again, record_path};
+use super::{
+    Kept, MOST, Ticket, Waiting, archive_path, check, find, forget, keep, listed, others, receive_again, record_path,
+    withdrawal,
+};
 use crate::access::{self, Caller, Sender};
 use crate::accounts::Scope;
 use crate::api::ErrorDocument;
@@ -32,7 +35,7 @@ use crate::storage::{Condition, Put};
 use crate::writer::View;
 
 /// How often a signature is put beside others that come at the same time.
-const ATTEMPTS: usize = 20;
+pub(super) const ATTEMPTS: usize = 20;
 /// 4 KiB: a signature has 200 bytes.
 const SIGNATURE: usize = 4 << 10;
 
@@ -87,6 +90,7 @@ pub(crate) fn described() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(one))
         .routes(routes!(archive))
         .routes(routes!(sign))
+        .routes(routes!(withdrawal::withdraw))
 }
 
 /// Brings a release that is to wait for its owners' signatures. The body is that of a publish; it may have fewer signatures, or none.
@@ -137,8 +141,7 @@ async fn stage(
     });
     checked.await.map_err(|error| ApiError::storage(&error))??;
     let storage = service.registry.storage();
-    let others = listed(storage, &format!("{}/", release.name)).await?;
-    if others.iter().filter(|(_, version)| *version != release.version).count() >= MOST {
+    if others(storage, &release, now()?).await? >= MOST {
         let message = format!("{MOST} releases of `{}` wait already", release.name);
         return Err(ApiError::new(StatusCode::CONFLICT, "too_many_staged", message));
     }
@@ -243,10 +246,7 @@ async fn sign(
     body: Body,
 ) -> Result<Response, ApiError> {
     let (name, version) = named(&caller, &name, &version)?;
-    let bytes = axum::body::to_bytes(body, SIGNATURE).await.map_err(|_| {
-        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("a signature has at most {SIGNATURE} bytes"))
-    })?;
-    let signature = parse_signature(&bytes)?;
+    let signature = parse_signature(&read_signature(body).await?)?;
     let storage = service.registry.storage();
     for _ in 0..ATTEMPTS {
         let view = view(&service, &name).await?;
@@ -254,13 +254,14 @@ async fn sign(
             return published_before(&view, &version, &signature);
         };
         check_signer(&waiting.kept, &view, &signature)?;
+        let path = record_path(&name, &version);
+        let mut tag = waiting.stored.tag.clone();
         if !waiting.kept.signatures.contains(&signature) {
             waiting.kept.signatures.retain(|other| other.key != signature.key);
             waiting.kept.signatures.push(signature.clone());
-            let condition = Condition::Unchanged(waiting.stored.tag.clone());
-            let bytes = waiting.kept.to_bytes();
-            if storage.put(&record_path(&name, &version), bytes.into(), condition).await? == Put::Refused {
-                continue;
+            match storage.put(&path, waiting.kept.to_bytes().into(), Condition::Unchanged(tag)).await? {
+                Put::Done(new) => tag = new,
+                Put::Refused => continue,
             }
         }
         let told = waiting.kept.told(&waiting.release, &view);
@@ -268,14 +269,23 @@ async fn sign(
             return Ok((StatusCode::ACCEPTED, Json(told)).into_response());
         }
         let Some(received) = receive_again(storage, &waiting).await? else { continue };
-        let (status, receipt) = accept(&service, received).await?;
+        let (status, receipt) = match accept(&service, received, Some(Ticket { path, tag })).await {
+            Err(error) if error.is_of_change() => continue,
+            accepted => accepted?,
+        };
         forget(storage, &waiting.release).await?;
         return Ok((status, Json(receipt)).into_response());
     }
     Err(RegistryError::Busy { attempts: u32::try_from(ATTEMPTS).unwrap_or(u32::MAX) }.into())
 }
 
-fn parse_signature(bytes: &Bytes) -> Result<Signature, ApiError> {
+pub(super) async fn read_signature(body: Body) -> Result<Bytes, ApiError> {
+    axum::body::to_bytes(body, SIGNATURE).await.map_err(|_| {
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("a signature has at most {SIGNATURE} bytes"))
+    })
+}
+
+pub(super) fn parse_signature(bytes: &Bytes) -> Result<Signature, ApiError> {
     // A list of the same values in the right order would be read as one, too.
     let value: serde_json::Map<String, serde_json::Value> =
         serde_json::from_slice(bytes).map_err(|error| malformed(&error))?;
@@ -310,7 +320,7 @@ fn published_before(view: &View, version: &Version, signature: &Signature) -> Re
 }
 
 /// What is asked for, if whoever asks may publish it.
-fn named(caller: &Caller, name: &str, version: &str) -> Result<(PluginName, Version), ApiError> {
+pub(super) fn named(caller: &Caller, name: &str, version: &str) -> Result<(PluginName, Version), ApiError> {
     let not_found = || ApiError::not_found(&format!("{name} {version}, staged"));
     let name: PluginName = name.parse().map_err(|_| not_found())?;
     let version: Version = version.parse().map_err(|_| not_found())?;
@@ -336,6 +346,6 @@ async fn view(service: &Service, name: &PluginName) -> Result<View, ApiError> {
     Ok(writer.view(settled, name).await?)
 }
 
-fn now() -> Result<u64, ApiError> {
+pub(super) fn now() -> Result<u64, ApiError> {
     checkpoint::now().map_err(|error| ApiError::storage(&error))
 }
