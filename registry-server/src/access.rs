@@ -17,7 +17,9 @@ use pocket_index::time::UtcTime;
 use crate::accounts::{self, Presented, Scope, TokenRecord};
 use crate::config::Tokens;
 use crate::error::ApiError;
-use crate::routes::Service;
+use crate::routes::{CopyService, Service};
+use crate::serve::{Metrics, Rate};
+use crate::storage::Storage;
 use crate::{checkpoint, pages};
 
 /// What a private registry answers without a token: whether it lives, and how its pages look.
@@ -47,13 +49,7 @@ impl FromRequestParts<Arc<Service>> for Caller {
         if let Some(known) = parts.extensions.get::<Self>() {
             return Ok(known.clone());
         }
-        let caller = authenticate(service, &parts.method, &parts.headers).await?;
-        if let Self::Holder(record) = &caller
-            && !service.token_rate.allows(record.id.clone(), Instant::now())
-        {
-            service.metrics.token_limited();
-            return Err(too_often(record));
-        }
+        let caller = look(parts, service.registry.storage(), &service.token_rate, &service.metrics).await?;
         parts.extensions.insert(caller.clone());
         Ok(caller)
     }
@@ -71,8 +67,25 @@ impl FromRequestParts<Arc<Service>> for Sender {
     }
 }
 
+/// Who sends this request, which now counts for its token.
+async fn look(
+    parts: &Parts,
+    storage: &dyn Storage,
+    rate: &Rate<String>,
+    metrics: &Metrics,
+) -> Result<Caller, ApiError> {
+    let caller = authenticate(storage, &parts.method, &parts.headers).await?;
+    if let Caller::Holder(record) = &caller
+        && !rate.allows(record.id.clone(), Instant::now())
+    {
+        metrics.token_limited();
+        return Err(too_often(record));
+    }
+    Ok(caller)
+}
+
 /// Who sends these headers; 401 if what stands there is no token, or one that is worth nothing.
-async fn authenticate(service: &Service, method: &Method, headers: &HeaderMap) -> Result<Caller, ApiError> {
+async fn authenticate(storage: &dyn Storage, method: &Method, headers: &HeaderMap) -> Result<Caller, ApiError> {
     let Some(value) = headers.get(AUTHORIZATION) else { return Ok(Caller::Anybody) };
     let refused = |code, message: &str| ApiError::new(StatusCode::UNAUTHORIZED, code, message);
     let text = sent_token(method, value).ok_or_else(|| {
@@ -83,7 +96,7 @@ async fn authenticate(service: &Service, method: &Method, headers: &HeaderMap) -
     })?;
     let unknown = || refused("token_unknown", "this registry does not know the token");
     let presented = Presented::parse(&text).ok_or_else(unknown)?;
-    let record = accounts::find(service.registry.storage(), &presented).await?.ok_or_else(unknown)?;
+    let record = accounts::find(storage, &presented).await?.ok_or_else(unknown)?;
     if let Some(at) = record.revoked {
         return Err(refused("token_revoked", &format!("the token `{}` was revoked {}", record.name, UtcTime(at))));
     }
@@ -164,6 +177,24 @@ pub(crate) async fn guard(State(service): State<Arc<Service>>, request: Request,
             response.headers_mut().append(WWW_AUTHENTICATE, ASK_A_PERSON);
             response
         }
+        Err(error) => error.into_response(),
+    }
+}
+
+/// The same for a copy that is fetched as it is asked for, of what is private where it comes from. Its tokens are its own: those of the other
+/// registry are not known here.
+pub(crate) async fn guard_copy(State(service): State<Arc<CopyService>>, request: Request, next: Next) -> Response {
+    if OPEN.contains(&request.uri().path()) || !service.pull.is_private() {
+        return next.run(request).await;
+    }
+    let (parts, body) = request.into_parts();
+    match look(&parts, service.files.storage(), &service.token_rate, &service.metrics).await {
+        Ok(Caller::Holder(_)) => {
+            let mut response = next.run(Request::from_parts(parts, body)).await;
+            keep_private(response.headers_mut());
+            response
+        }
+        Ok(Caller::Anybody) => no_token().into_response(),
         Err(error) => error.into_response(),
     }
 }

@@ -230,14 +230,7 @@ async fn relist(source: &crate::Source) -> Result<Done, RegistryError> {
 impl FromArguments {
     fn from(self) -> Result<copy::From, RegistryError> {
         match self.from {
-            Some(url) => {
-                // Not on the command line, where every user of the machine could read it.
-                let token = std::env::var("POCKET_TOKEN").ok().filter(|text| !text.is_empty());
-                let wrong =
-                    || RegistryError::Setting { message: "what POCKET_TOKEN holds cannot be a token".to_owned() };
-                let token = token.map(|text| Secret::new(&text).ok_or_else(wrong)).transpose()?;
-                Ok(copy::From::Url(url, token))
-            }
+            Some(url) => Ok(copy::From::Url(url, Secret::of_variable("POCKET_TOKEN")?)),
             None => source(&self.place).map(copy::From::Place),
         }
     }

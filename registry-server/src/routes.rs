@@ -15,8 +15,9 @@ use crate::config::{Limits, Tokens};
 use crate::error::ApiError;
 use crate::files::Served;
 use crate::publish::Places;
+use crate::pull::Pull;
 use crate::serve::{Metrics, Rate};
-use crate::storage::in_tree;
+use crate::storage::{Storage, in_tree};
 use crate::web::{self, Web};
 use crate::{Registry, access, accounts, files, publish};
 
@@ -69,8 +70,27 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
     if is_private { router.layer(guard) } else { router }
 }
 
+/// What the routes of a copy share that is fetched as it is asked for.
+#[derive(Debug)]
+pub(crate) struct CopyService {
+    pub files: Arc<Served>,
+    pub pull: Arc<Pull>,
+    pub metrics: Arc<Metrics>,
+    /// How often each token may be used, by its name in the storage.
+    pub token_rate: Rate<String>,
+}
+
+impl CopyService {
+    pub fn new(pull: Arc<Pull>, limits: &Limits) -> Self {
+        let files = Arc::new(Served::new(Arc::clone(&pull) as Arc<dyn Storage>));
+        let token_rate = Rate::new(limits.requests_per_second_per_token);
+        Self { files, pull, metrics: Arc::default(), token_rate }
+    }
+}
+
 /// What a copy answers that is fetched as it is asked for: static files, and how the server is.
-pub(crate) fn copy_router(files: Arc<Served>, metrics: Arc<Metrics>) -> Router {
+pub(crate) fn copy_router(service: Arc<CopyService>) -> Router {
+    let (files, metrics) = (Arc::clone(&service.files), Arc::clone(&service.metrics));
     let answers = async |State(files): State<Arc<Served>>| {
         let checkpoint = files.storage().entry(&in_tree(layout::CHECKPOINT)).await?;
         checkpoint.map(|_| "ready\n").ok_or_else(|| ApiError::not_found(layout::CHECKPOINT))
@@ -82,6 +102,7 @@ pub(crate) fn copy_router(files: Arc<Served>, metrics: Arc<Metrics>) -> Router {
         .route("/metrics", get(metrics_text).with_state(metrics))
         .method_not_allowed_fallback(async |method: Method| ApiError::wrong_method(&method))
         .fallback_service(Router::new().fallback(files::serve).with_state(files))
+        .layer(from_fn_with_state(service, access::guard_copy))
 }
 
 /// Counts downloads, of whomever.

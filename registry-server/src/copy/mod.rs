@@ -33,7 +33,8 @@ use crate::error::chain;
 use crate::listing::clear;
 use crate::storage::{Condition, Folder, Storage, TREE, in_tree};
 use check::{Lines, Log, read_log};
-pub(crate) use http::{Remote, Secret};
+pub(crate) use http::Remote;
+pub use http::Secret;
 pub use left_out::LeftOut;
 use plugin::Plugin;
 

@@ -31,9 +31,9 @@ use tower::ServiceExt as _;
 
 use crate::config::{Exposure, Limits, Options, Tokens};
 use crate::error::{ApiError, chain};
-use crate::files::Served;
 use crate::pull::Pull;
-use crate::routes::{Service, copy_router, router};
+use crate::routes::{CopyService, Service, copy_router, router};
+use crate::storage::Storage as _;
 use crate::{Registry, RegistryError, checkpoint, listing, stats};
 pub(crate) use client::Client;
 use client::Proxies;
@@ -73,7 +73,7 @@ enum Serves {
     /// A registry.
     Registry(Arc<Registry>),
     /// Another one's files, as they are asked for.
-    Copy(Arc<Served>),
+    Copy(Arc<Pull>),
 }
 
 /// What every connection shares.
@@ -96,7 +96,7 @@ impl Server {
         let tls = options.tls.as_ref().map(TlsFiles::acceptor).transpose()?;
         let Options { source, recovery_delay, witnesses, upstream, .. } = options;
         let serves = match upstream {
-            Some(upstream) => Serves::Copy(Arc::new(Served::new(Arc::new(Pull::open(upstream).await?)))),
+            Some(upstream) => Serves::Copy(Arc::new(Pull::open(upstream).await?)),
             None => {
                 let registry = Registry::open_witnessed(source, *recovery_delay, witnesses).await?;
                 Serves::Registry(Arc::new(registry))
@@ -134,7 +134,7 @@ impl Server {
     pub fn tree(&self) -> String {
         match &self.serves {
             Serves::Registry(registry) => registry.tree(),
-            Serves::Copy(files) => Path::new(&files.storage().place()).join("tree").display().to_string(),
+            Serves::Copy(pull) => Path::new(&pull.place()).join("tree").display().to_string(),
         }
     }
 
@@ -143,10 +143,10 @@ impl Server {
         let limits = self.limits.clone();
         let registry = match &self.serves {
             Serves::Registry(registry) => Arc::clone(registry),
-            Serves::Copy(files) => {
-                let metrics = Arc::<Metrics>::default();
-                let router = copy_router(Arc::clone(files), Arc::clone(&metrics));
-                self.answer(router, metrics, limits, stop).await;
+            Serves::Copy(pull) => {
+                let service = Arc::new(CopyService::new(Arc::clone(pull), &limits));
+                let metrics = Arc::clone(&service.metrics);
+                self.answer(copy_router(service), metrics, limits, stop).await;
                 return Ok(());
             }
         };
