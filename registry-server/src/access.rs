@@ -154,52 +154,82 @@ fn too_often(record: &TokenRecord) -> ApiError {
     ApiError::new(StatusCode::TOO_MANY_REQUESTS, "token_too_many_requests", message).retry_after(1)
 }
 
-/// Of a private registry nobody gets anything without a token: neither files nor pages, nor what the API says.
-pub(crate) async fn guard(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
+/// Who lets readers in where not everybody may read: of a private registry nobody gets anything without a token, neither files nor pages, nor
+/// what the API says.
+#[derive(Debug, Clone)]
+pub(crate) enum Guard {
+    /// A private registry's.
+    Registry(Arc<Service>),
+    /// That of a copy that is fetched as it is asked for. The other registry says whether it is private, and the tokens are the copy's own:
+    /// those of the other one are not known here.
+    Copy(Arc<CopyService>),
+}
+
+/// Whether somebody is let in.
+#[derive(Debug)]
+pub(crate) enum Admission {
+    /// Everybody is.
+    Public,
+    /// This one is.
+    Private,
+    /// This one is not, and hears why.
+    Refused(Response),
+}
+
+/// Asks the guard before anything is answered.
+pub(crate) async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
     if OPEN.contains(&path) || path == pages::style_path() {
         return next.run(request).await;
     }
-    let shows_pages = request
-        .headers()
-        .get(ACCEPT)
-        .is_some_and(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/html")));
-    let (mut parts, body) = request.into_parts();
-    let caller = Caller::from_request_parts(&mut parts, &service).await;
-    match caller.and_then(|caller| if caller == Caller::Anybody { Err(no_token()) } else { Ok(()) }) {
-        Ok(()) => {
-            let mut response = next.run(Request::from_parts(parts, body)).await;
-            keep_private(response.headers_mut());
-            response
+    let (mut head, body) = request.into_parts();
+    let admission = guard.admit(&mut head).await;
+    if let Admission::Refused(refusal) = admission {
+        return refusal;
+    }
+    let mut response = next.run(Request::from_parts(head, body)).await;
+    admission.mark(&mut response);
+    response
+}
+
+impl Guard {
+    /// Whether whoever sends this request may read what they ask for.
+    pub async fn admit(&self, head: &mut Parts) -> Admission {
+        let (caller, shows_pages) = match self {
+            Self::Copy(service) if !service.pull.is_private() => return Admission::Public,
+            Self::Copy(service) => {
+                let storage = service.files.storage();
+                (look(head, storage, &service.token_rate, &service.metrics).await, false)
+            }
+            Self::Registry(service) => {
+                let accepted = head.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
+                let shows_pages = accepted.is_some_and(|accepted| accepted.contains("text/html"));
+                (Caller::from_request_parts(head, service).await, shows_pages)
+            }
+        };
+        let error = match caller {
+            Ok(Caller::Holder(_)) => return Admission::Private,
+            Ok(Caller::Anybody) => no_token(),
+            Err(error) => error,
+        };
+        if !shows_pages || error.status() != StatusCode::UNAUTHORIZED {
+            return Admission::Refused(error.into_response());
         }
-        Err(error) if shows_pages && error.status() == StatusCode::UNAUTHORIZED => {
-            let mut response = pages::refused(error);
-            response.headers_mut().append(WWW_AUTHENTICATE, ASK_A_PERSON);
-            response
-        }
-        Err(error) => error.into_response(),
+        let mut response = pages::refused(error);
+        response.headers_mut().append(WWW_AUTHENTICATE, ASK_A_PERSON);
+        Admission::Refused(response)
     }
 }
 
-/// The same for a copy that is fetched as it is asked for, of what is private where it comes from. Its tokens are its own: those of the other
-/// registry are not known here.
-pub(crate) async fn guard_copy(State(service): State<Arc<CopyService>>, request: Request, next: Next) -> Response {
-    if OPEN.contains(&request.uri().path()) || !service.pull.is_private() {
-        return next.run(request).await;
-    }
-    let (parts, body) = request.into_parts();
-    match look(&parts, service.files.storage(), &service.token_rate, &service.metrics).await {
-        Ok(Caller::Holder(_)) => {
-            let mut response = next.run(Request::from_parts(parts, body)).await;
+impl Admission {
+    /// What came with a token is kept by nobody between here and who has it.
+    pub fn mark(&self, response: &mut Response) {
+        if matches!(self, Self::Private) {
             keep_private(response.headers_mut());
-            response
         }
-        Ok(Caller::Anybody) => no_token().into_response(),
-        Err(error) => error.into_response(),
     }
 }
 
-/// What came with a token is kept by nobody between here and who has it.
 fn keep_private(headers: &mut HeaderMap) {
     let told = headers.get(CACHE_CONTROL).and_then(|value| value.to_str().ok()).unwrap_or("no-cache");
     let told = format!("private, {}", told.trim_start_matches("public, "));

@@ -8,13 +8,12 @@ use bytes::Bytes;
 use object_store::memory::InMemory;
 use pocket_index::digest::Digest;
 use pocket_index::log::{Frontier, Leaf, encode_entry};
-use tower::ServiceExt as _;
 
 use super::left_out::Before;
 use super::*;
 use crate::checkpoint::now;
 use crate::config::Limits;
-use crate::routes::{Service, router};
+use crate::routes::{Answers, Service};
 use crate::storage::{Bucket, Faulty, When};
 use crate::testing::{author, release, yank};
 use crate::{Registry, Seed};
@@ -42,7 +41,7 @@ impl Ground {
     async fn publish(&self, body: Vec<u8>) {
         let service = Arc::new(Service::new(Arc::clone(&self.registry), Limits::default()));
         let request = Request::put("/api/v1/publish").body(Body::from(body)).expect("a request");
-        let response = router(service).oneshot(request).await.expect("an answer");
+        let response = Answers::of_registry(service).to(request).await;
         assert!(response.status().is_success(), "{}", response.status());
     }
 

@@ -6,11 +6,10 @@ use axum::body::Body;
 use axum::http::Request;
 use futures_util::stream::{self, StreamExt as _};
 use object_store::RetryConfig;
-use tower::ServiceExt as _;
 
 use super::*;
 use crate::config::Limits;
-use crate::routes::{Service, router};
+use crate::routes::{Answers, Service};
 use crate::storage::{Bucket, Condition};
 use crate::testing::{Files, Seaweed, author, check, release};
 use crate::{Registry, Seed};
@@ -21,7 +20,7 @@ const ORPHANS: usize = 1_100;
 async fn send(registry: &Arc<Registry>, route: &str, body: Vec<u8>) {
     let service = Arc::new(Service::new(Arc::clone(registry), Limits::default()));
     let request = Request::put(route).body(Body::from(body)).expect("a request");
-    let response = router(service).oneshot(request).await.expect("an answer");
+    let response = Answers::of_registry(service).to(request).await;
     assert!(response.status().is_success(), "{}", response.status());
 }
 

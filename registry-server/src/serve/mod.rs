@@ -13,7 +13,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::X_CONTENT_TYPE_OPTIONS;
@@ -27,12 +26,11 @@ use ipnet::IpNet;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
-use tower::ServiceExt as _;
 
 use crate::config::{Exposure, Limits, Options, Tokens};
 use crate::error::{ApiError, chain};
 use crate::pull::Pull;
-use crate::routes::{CopyService, Service, copy_router, router};
+use crate::routes::{Answers, CopyService, Service};
 use crate::storage::Storage as _;
 use crate::{Registry, RegistryError, checkpoint, listing, stats};
 pub(crate) use client::Client;
@@ -80,7 +78,7 @@ enum Serves {
 struct Shared {
     limits: Limits,
     metrics: Arc<Metrics>,
-    router: Router,
+    answers: Answers,
     rate: Rate<IpAddr>,
     proxies: Proxies,
     seats: Seats,
@@ -146,7 +144,7 @@ impl Server {
             Serves::Copy(pull) => {
                 let service = Arc::new(CopyService::new(Arc::clone(pull), &limits));
                 let metrics = Arc::clone(&service.metrics);
-                self.answer(copy_router(service), metrics, limits, stop).await;
+                self.answer(Answers::of_copy(service), metrics, limits, stop).await;
                 return Ok(());
             }
         };
@@ -157,7 +155,7 @@ impl Server {
         let _counting = stats::keep_counting(&web.counter, &registry);
         let _filing = listing::keep_short(&registry, &web.counter);
         let metrics = Arc::clone(&service.metrics);
-        self.answer(router(service), metrics, limits, stop).await;
+        self.answer(Answers::of_registry(service), metrics, limits, stop).await;
         // Whoever sent a publish may be gone; it is not left half-way.
         if tokio::time::timeout(PARTING, registry.turn()).await.is_err() {
             tracing::warn!("a publish was not finished within {} s; the next start finishes it", PARTING.as_secs());
@@ -169,11 +167,11 @@ impl Server {
     }
 
     /// Lets connections in until `stop` is ready.
-    async fn answer(self, router: Router, metrics: Arc<Metrics>, limits: Limits, stop: impl Future<Output = ()>) {
+    async fn answer(self, answers: Answers, metrics: Arc<Metrics>, limits: Limits, stop: impl Future<Output = ()>) {
         let connections = limits.connections;
         let rate = Rate::new(limits.requests_per_second);
         let proxies = Proxies::new(self.exposure, self.proxies);
-        let shared = Arc::new(Shared { limits, metrics, router, rate, proxies, seats: Seats::default() });
+        let shared = Arc::new(Shared { limits, metrics, answers, rate, proxies, seats: Seats::default() });
         let graceful = GracefulShutdown::new();
         let mut stop = std::pin::pin!(stop);
         loop {
@@ -286,10 +284,7 @@ impl Shared {
             let message = "this address asks too often; wait a second";
             ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message).retry_after(1).into_response()
         } else {
-            match self.router.clone().oneshot(request).await {
-                Ok(response) => response,
-                Err(never) => match never {},
-            }
+            self.answers.to(request).await
         };
         // What authors send is served as what it is, whatever a browser would make of it.
         response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
