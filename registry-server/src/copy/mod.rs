@@ -36,6 +36,7 @@ use check::{Lines, Log, read_log};
 pub(crate) use http::Remote;
 pub use http::Secret;
 pub use left_out::LeftOut;
+use left_out::Unsound;
 use plugin::Plugin;
 
 /// How many files are fetched at once.
@@ -86,9 +87,9 @@ pub struct Copied {
 /// # Errors
 /// The log or what the registry says of itself does not fit together, or something cannot be read or written.
 pub async fn mirror(from: &From, to: &Path, wanted: &Wanted, key: Option<&NoteKey>) -> Result<Copied, RegistryError> {
-    let from = open(from)?;
+    let (unsound, from) = (Unsound::of(from), open(from)?);
     let to = Folder::plain(to.to_owned());
-    Copy { from: &*from, to: &to, below: "", unsound: Unsound::IsLeftOut }.run(wanted, key).await
+    Copy { from: &*from, to: &to, below: "", unsound }.run(wanted, key).await
 }
 
 /// Copies a registry's static tree into one file, which [`import`] unpacks elsewhere.
@@ -96,7 +97,7 @@ pub async fn mirror(from: &From, to: &Path, wanted: &Wanted, key: Option<&NoteKe
 /// # Errors
 /// As [`mirror`]; or the file exists.
 pub async fn export(from: &From, to: &Path, wanted: &Wanted) -> Result<Copied, RegistryError> {
-    pack::export(&*open(from)?, to, wanted).await
+    pack::export(&*open(from)?, to, wanted, Unsound::of(from)).await
 }
 
 /// Unpacks what [`export`] wrote into a folder, checking all of it again.
@@ -138,15 +139,6 @@ struct Copy<'a> {
     unsound: Unsound,
 }
 
-/// What a plugin that does not fit together means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Unsound {
-    /// The end of the copy, before a checkpoint shows it to anybody.
-    Ends,
-    /// That it is left out.
-    IsLeftOut,
-}
-
 /// A copy that keeps where clients publish.
 struct WithApi<'a>(Copy<'a>);
 
@@ -185,7 +177,8 @@ impl<'a> Copy<'a> {
         let plugins = self.plugins(&log, wanted).await?;
         let policy = Policy::new(config.keys.iter().copied()).with_development_lines(bundled::line_digests());
         let copies = plugins.iter().map(|(name, lines)| self.plugin(name, lines, &policy));
-        let done: Vec<_> = stream::iter(copies).buffered(AT_ONCE).try_collect().await?;
+        let mut done: Vec<_> = stream::iter(copies).buffered(AT_ONCE).try_collect().await?;
+        self.give_another_chance(&mut done, &plugins, &policy).await?;
         let entries = done.iter().filter_map(|done: &Plugin| done.entry.clone()).collect::<Vec<_>>();
         let left_out: Vec<_> = done.iter().filter_map(|done| done.left_out.clone()).collect();
         self.put_list(entries).await?;

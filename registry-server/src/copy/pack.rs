@@ -11,14 +11,19 @@ use crate::error::io_error;
 use crate::storage::{Folder, Storage};
 use pocket_index::log::NoteKey;
 
-pub(super) async fn export(from: &dyn Storage, to: &Path, wanted: &Wanted) -> Result<Copied, RegistryError> {
+pub(super) async fn export(
+    from: &dyn Storage,
+    to: &Path,
+    wanted: &Wanted,
+    unsound: Unsound,
+) -> Result<Copied, RegistryError> {
     if to.exists() {
         return Err(RegistryError::Exists { path: to.to_owned() });
     }
     let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = tempfile::tempdir_in(parent).map_err(io_error("create a folder in", parent))?;
     let tree = Folder::plain(folder.path().to_owned());
-    let copied = Copy { from, to: &tree, below: "tree/", unsound: Unsound::IsLeftOut }.run(wanted, None).await?;
+    let copied = Copy { from, to: &tree, below: "tree/", unsound }.run(wanted, None).await?;
     let packed = pack(&folder, parent, to).await;
     packed.map_err(io_error("write", to))?;
     Ok(copied)

@@ -9,9 +9,9 @@ use pocket_index::name::PluginName;
 use pocket_index::record::{Event, History, Line, Policy};
 use pocket_index::search::SearchEntry;
 
+use super::Copy;
 use super::check::Lines;
-use super::left_out::{Before, LeftOut};
-use super::{Copy, Unsound};
+use super::left_out::{Before, LeftOut, Unsound};
 use crate::RegistryError;
 use crate::error::chain;
 use crate::storage::{Condition, Entry, Storage, StorageError, in_tree};
@@ -68,7 +68,7 @@ impl Copy<'_> {
     ) -> Result<Plugin, RegistryError> {
         match self.sound_plugin(name, leaves, policy).await {
             // What cannot be read is not judged: that ends the copy in any case.
-            Err(reason @ RegistryError::NoCopy { .. }) if self.unsound == Unsound::IsLeftOut => {
+            Err(reason @ RegistryError::NoCopy { .. }) if self.unsound != Unsound::Ends => {
                 self.leave_out(name, leaves, policy, reason).await
             }
             done => done,

@@ -1,6 +1,7 @@
 //! What a copy takes, keeps and refuses.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
@@ -58,7 +59,7 @@ impl Ground {
 
     /// Copies everything that is sound, and tells what became of the rest.
     async fn mirror(&self) -> (Copied, Vec<(String, Before, String)>) {
-        let copied = self.run(Unsound::IsLeftOut, &Wanted::All).await.expect("what is sound is copied");
+        let copied = self.run(Unsound::IsLeftOut(Duration::ZERO), &Wanted::All).await.expect("what is sound is copied");
         let told = copied.left_out.iter().map(|one| (one.name.to_string(), one.before, one.reason.clone()));
         let told = told.collect();
         (copied, told)
@@ -256,7 +257,7 @@ async fn wherever_a_copy_is_cut_off_no_file_that_hides_events_stands_beside_a_ne
     let mut cut = 0;
     loop {
         let to = Faulty::new(Arc::new(ground.to.clone()), cut, When::After);
-        let copy = Copy { from: &ground.from, to: &to, below: "", unsound: Unsound::IsLeftOut };
+        let copy = Copy { from: &ground.from, to: &to, below: "", unsound: Unsound::IsLeftOut(Duration::ZERO) };
         let is_done = copy.run(&Wanted::All, None).await.is_ok();
         let is_new = read(&ground.to, layout::CHECKPOINT).await != old;
         let is_there = ground.to.entry(path).await.expect("it is looked at").is_some();

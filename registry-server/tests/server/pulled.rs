@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::accounts::{ask_with, run, token};
 use crate::http::{ask, get, publish};
-use crate::plugin::{author, release};
+use crate::plugin::{author, release, yank};
 use crate::program::{PROGRAM, Program, files_in, key_of};
 use crate::tree::check;
 
@@ -206,4 +206,25 @@ fn what_becomes_private_is_given_to_nobody_without_a_token_from_then_on() {
     command.args(["--addr", "127.0.0.1:0", "--upstream", &ground.url(), "--dir"]).arg(ground.kept());
     let pulled = Program::start(command.env("POCKET_REGISTRY_UPSTREAM_TOKEN", token)).expect("it serves");
     assert_eq!(get(pulled.address, "/index/pl/ug/plugin0").code(), "token_needed");
+}
+
+#[test]
+fn what_a_cache_shows_a_little_late_is_not_taken_out_of_a_mirror() {
+    let ground = Ground::new(2);
+    let pulled = ground.pull();
+    let to = ground.folder.path().join("mirror");
+    let mirror = || {
+        let url = format!("http://{}/", pulled.address);
+        let mut command = Command::new(PROGRAM);
+        command.args(["mirror", "--plugin", "plugin0", "--from", &url]).arg(&to).output().unwrap()
+    };
+    assert!(mirror().status.success());
+    let withdrawn = yank("plugin0", "1.0.0", "it leaks", &author(1));
+    assert_eq!(publish(ground.registry.address, &withdrawn).status, 201);
+    // Whoever asks for another plugin has the cache read the newest checkpoint, beside which the file of the first is old.
+    assert_eq!(get(pulled.address, "/index/pl/ug/plugin1").status, 200);
+    let output = mirror();
+    assert!(output.status.success(), "{output:?}");
+    let text = std::fs::read_to_string(to.join("index/pl/ug/plugin0")).unwrap();
+    assert!(text.contains("it leaks"), "{text}");
 }
