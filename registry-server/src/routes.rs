@@ -13,13 +13,15 @@ use axum::{Router, extract::Request};
 use pocket_index::layout;
 use tower::ServiceExt as _;
 
+use crate::access::{Admission, Guard};
 use crate::config::{Limits, Tokens};
 use crate::error::ApiError;
 use crate::files::Served;
 use crate::publish::Places;
-use crate::serve::Metrics;
+use crate::pull::Pull;
+use crate::serve::{Metrics, Rate};
 use crate::stats::Counter;
-use crate::storage::in_tree;
+use crate::storage::{Storage, in_tree};
 use crate::web::{self, Web};
 use crate::{Registry, access, accounts, files, publish};
 
@@ -33,13 +35,16 @@ pub(crate) struct Service {
     pub web: Arc<Web>,
     /// Whether whoever writes must have a token.
     pub tokens: Tokens,
+    /// How often each token may be used, by its name in the storage.
+    pub token_rate: Rate<String>,
 }
 
 impl Service {
     pub fn new(registry: Arc<Registry>, limits: Limits) -> Self {
         let places = Places::new(&limits);
         let web = Arc::new(Web::new(Arc::clone(&registry)));
-        Self { registry, limits, metrics: Arc::default(), places, web, tokens: Tokens::default() }
+        let token_rate = Rate::new(limits.requests_per_second_per_token);
+        Self { registry, limits, metrics: Arc::default(), places, web, tokens: Tokens::default(), token_rate }
     }
 
     /// The same, which may ask whoever writes for a token.
@@ -62,13 +67,13 @@ struct Files {
     /// Who counts downloads.
     counter: Option<Arc<Counter>>,
     /// Who knows the tokens, if whoever reads needs one.
-    guard: Option<Arc<Service>>,
+    guard: Option<Guard>,
 }
 
 impl Answers {
     /// All of a registry: static files, pages, the API, `PUT /api/v1/publish`, and how the server is.
     pub fn of_registry(service: Arc<Service>) -> Self {
-        let guard = service.registry.is_private().then(|| Arc::clone(&service));
+        let guard = service.registry.is_private().then(|| Guard::Registry(Arc::clone(&service)));
         let counter = Some(Arc::clone(&service.web.counter));
         let files = Files { served: service.registry.files(), counter, guard: guard.clone() };
         let router = router(service);
@@ -80,16 +85,18 @@ impl Answers {
     }
 
     /// Of a copy that is fetched as it is asked for: static files, and how the server is.
-    pub fn of_copy(served: Arc<Served>, metrics: Arc<Metrics>) -> Self {
-        let router = copy_router(Arc::clone(&served), metrics);
-        Self { files: Files { served, counter: None, guard: None }, router }
+    pub fn of_copy(service: Arc<CopyService>) -> Self {
+        let (served, router) = (Arc::clone(&service.files), copy_router(&service));
+        let guard = Guard::Copy(service);
+        let router = router.layer(from_fn_with_state(guard.clone(), access::guard));
+        Self { files: Files { served, counter: None, guard: Some(guard) }, router }
     }
 
     /// The answer to a request.
     pub async fn to(&self, request: Request) -> Response {
         if files::are_below(request.uri().path()) {
-            let (head, _) = request.into_parts();
-            return self.files.answer(&head).await;
+            let (mut head, _) = request.into_parts();
+            return self.files.answer(&mut head).await;
         }
         match self.router.clone().oneshot(request).await {
             Ok(response) => response,
@@ -99,19 +106,19 @@ impl Answers {
 }
 
 impl Files {
-    async fn answer(&self, head: &Parts) -> Response {
-        if let Some(service) = &self.guard
-            && let Some(refusal) = access::refusal(service, head).await
-        {
+    async fn answer(&self, head: &mut Parts) -> Response {
+        let admission = match &self.guard {
+            Some(guard) => guard.admit(head).await,
+            None => Admission::Public,
+        };
+        if let Admission::Refused(refusal) = admission {
             return refusal;
         }
         let mut response = files::answer(&self.served, head).await;
         if let Some(counter) = &self.counter {
             counter.note(&head.method, head.uri.path(), response.status(), response.headers());
         }
-        if self.guard.is_some() {
-            access::keep_private(response.headers_mut());
-        }
+        admission.mark(&mut response);
         response
     }
 }
@@ -130,7 +137,26 @@ fn router(service: Arc<Service>) -> Router {
     with_refusals(router)
 }
 
-fn copy_router(files: Arc<Served>, metrics: Arc<Metrics>) -> Router {
+/// What the routes of a copy share that is fetched as it is asked for.
+#[derive(Debug)]
+pub(crate) struct CopyService {
+    pub files: Arc<Served>,
+    pub pull: Arc<Pull>,
+    pub metrics: Arc<Metrics>,
+    /// How often each token may be used, by its name in the storage.
+    pub token_rate: Rate<String>,
+}
+
+impl CopyService {
+    pub fn new(pull: Arc<Pull>, limits: &Limits) -> Self {
+        let files = Arc::new(Served::new(Arc::clone(&pull) as Arc<dyn Storage>));
+        let token_rate = Rate::new(limits.requests_per_second_per_token);
+        Self { files, pull, metrics: Arc::default(), token_rate }
+    }
+}
+
+fn copy_router(service: &CopyService) -> Router {
+    let (files, metrics) = (Arc::clone(&service.files), Arc::clone(&service.metrics));
     let answers = async |State(files): State<Arc<Served>>| {
         let checkpoint = files.storage().entry(&in_tree(layout::CHECKPOINT)).await?;
         checkpoint.map(|_| "ready\n").ok_or_else(|| ApiError::not_found(layout::CHECKPOINT))

@@ -29,16 +29,16 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::config::{Exposure, Limits, Options, Tokens};
 use crate::error::{ApiError, chain};
-use crate::files::Served;
 use crate::pull::Pull;
-use crate::routes::{Answers, Service};
+use crate::routes::{Answers, CopyService, Service};
+use crate::storage::Storage as _;
 use crate::{Registry, RegistryError, checkpoint, listing, stats};
 pub(crate) use client::Client;
 use client::Proxies;
 use guard::Guarded;
 use metrics::Kind;
 pub(crate) use metrics::Metrics;
-use rate::Rate;
+pub(crate) use rate::Rate;
 use seats::Seats;
 pub use tls::TlsFiles;
 
@@ -71,7 +71,7 @@ enum Serves {
     /// A registry.
     Registry(Arc<Registry>),
     /// Another one's files, as they are asked for.
-    Copy(Arc<Served>),
+    Copy(Arc<Pull>),
 }
 
 /// What every connection shares.
@@ -79,7 +79,7 @@ struct Shared {
     limits: Limits,
     metrics: Arc<Metrics>,
     answers: Answers,
-    rate: Rate,
+    rate: Rate<IpAddr>,
     proxies: Proxies,
     seats: Seats,
 }
@@ -94,7 +94,7 @@ impl Server {
         let tls = options.tls.as_ref().map(TlsFiles::acceptor).transpose()?;
         let Options { source, recovery_delay, witnesses, upstream, .. } = options;
         let serves = match upstream {
-            Some(upstream) => Serves::Copy(Arc::new(Served::new(Arc::new(Pull::open(upstream).await?)))),
+            Some(upstream) => Serves::Copy(Arc::new(Pull::open(upstream).await?)),
             None => {
                 let registry = Registry::open_witnessed(source, *recovery_delay, witnesses).await?;
                 Serves::Registry(Arc::new(registry))
@@ -132,7 +132,7 @@ impl Server {
     pub fn tree(&self) -> String {
         match &self.serves {
             Serves::Registry(registry) => registry.tree(),
-            Serves::Copy(files) => Path::new(&files.storage().place()).join("tree").display().to_string(),
+            Serves::Copy(pull) => Path::new(&pull.place()).join("tree").display().to_string(),
         }
     }
 
@@ -141,10 +141,10 @@ impl Server {
         let limits = self.limits.clone();
         let registry = match &self.serves {
             Serves::Registry(registry) => Arc::clone(registry),
-            Serves::Copy(files) => {
-                let metrics = Arc::<Metrics>::default();
-                let answers = Answers::of_copy(Arc::clone(files), Arc::clone(&metrics));
-                self.answer(answers, metrics, limits, stop).await;
+            Serves::Copy(pull) => {
+                let service = Arc::new(CopyService::new(Arc::clone(pull), &limits));
+                let metrics = Arc::clone(&service.metrics);
+                self.answer(Answers::of_copy(service), metrics, limits, stop).await;
                 return Ok(());
             }
         };
