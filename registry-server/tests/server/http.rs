@@ -46,6 +46,8 @@ pub fn read(stream: &mut TcpStream) -> Option<Answer> {
     let mut piece = [0; 64 << 10];
     loop {
         match stream.read(&mut piece) {
+            // A machine that is paused for a moment interrupts whoever reads with a timeout.
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Ok(0) | Err(_) => break,
             Ok(count) => bytes.extend_from_slice(&piece[..count]),
         }
