@@ -1,6 +1,6 @@
 //! A workflow document as it was written: names, settings and places, nothing checked against the world yet.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::Read as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -62,6 +62,8 @@ pub struct Document {
     /// What is already known to be wrong with it; [`super::plan::Plan::new`] reports it with its own findings.
     pub problems: Problems,
     pub(super) plugins: Vec<PluginBlock>,
+    /// The names of nodes that are wrong in themselves, so that they are not among its nodes.
+    pub(super) unread: HashSet<String>,
 }
 
 /// The settings that a document gives to a plugin.
@@ -326,7 +328,7 @@ mod tests {
     fn all_problems_are_found_at_once() {
         let text = "nmae: x\nstart: [a]\nnodes:\n  - name: a\n    tpye: echo\n    timeout: 5\n    retry: {max_attempts: 0}\n\
             \x20   fallback: {value: 1, node: b}\nconnections:\n  - {from: a}\n";
-        insta::assert_snapshot!(problems(text), @r"
+        insta::assert_snapshot!(problems(text), @"
         error: a workflow has no key `nmae`
          --> w.yaml:1:1
           |
@@ -340,12 +342,6 @@ mod tests {
           |
         2 | start: [a]
           |        ^
-
-        error: a node needs `type`
-         --> w.yaml:4:5
-          |
-        4 |   - name: a
-          |     ^^^^
 
         error: a node has no key `tpye`
          --> w.yaml:5:5

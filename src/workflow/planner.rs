@@ -239,7 +239,11 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// Says that there is no node of that name; of one that is there and wrong, everything was said.
     fn unknown_node(&mut self, what: &str, wanted: &At<String>) {
+        if self.document.unread.contains(&wanted.value) {
+            return;
+        }
         let (source, names, document) = (&self.document.source, &self.names, self.document);
         self.problems.add(Severity::Error, || {
             let help = names.nearest(&wanted.value).map(|near| format!("did you mean `{near}`?"));

@@ -82,6 +82,9 @@ impl Planner<'_> {
 
     /// Whether a target that no node has may stand for an end of the workflow: not if it looks like a mistyped node.
     fn named_end(&mut self, target: &At<String>) -> bool {
+        if self.document.unread.contains(&target.value) {
+            return false;
+        }
         if !self.problems.is_full() && self.names.nearest(&target.value).is_some() {
             self.unknown_node("`to`", target);
             return false;
