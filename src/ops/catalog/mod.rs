@@ -1,5 +1,6 @@
 //! The node types that a workspace's plugins provide, for planning workflows; plugins are loaded when they are needed.
 
+mod calls;
 mod lazy;
 mod left_out;
 mod providers;
