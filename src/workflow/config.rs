@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
 use smallvec::SmallVec;
@@ -15,10 +16,39 @@ use crate::nodes::is_template;
 /// A compiled config.
 pub(super) struct Config {
     /// As written: templates are text still.
-    pub written: Arc<Value>,
+    written: Written,
     /// What is rendered for each call; none where nothing is a template.
-    rendered: Option<Part>,
-    lazy: HashMap<String, Part>,
+    rendered: Option<Box<Part>>,
+    /// None where there are none.
+    lazy: Option<Box<HashMap<String, Part>>>,
+}
+
+/// A config as it stands in the document, which takes a fraction of the memory that it takes as a value. Most nodes run once,
+/// and give the value away; one that runs again keeps it.
+struct Written {
+    tree: Arc<Yaml>,
+    kept: OnceLock<Arc<Value>>,
+    was_made: AtomicBool,
+}
+
+impl Written {
+    fn new(tree: &Arc<Yaml>) -> Self {
+        Self { tree: Arc::clone(tree), kept: OnceLock::new(), was_made: AtomicBool::new(false) }
+    }
+
+    fn make(&self) -> Value {
+        if matches!(self.tree.kind, Kind::Null) { Value::Object(Map::new()) } else { self.tree.to_value() }
+    }
+
+    fn get(&self) -> Arc<Value> {
+        if let Some(kept) = self.kept.get() {
+            return Arc::clone(kept);
+        }
+        if self.was_made.swap(true, Ordering::Relaxed) {
+            return Arc::clone(self.kept.get_or_init(|| Arc::new(self.make())));
+        }
+        Arc::new(self.make())
+    }
 }
 
 /// What was found while a config was compiled.
@@ -57,12 +87,17 @@ enum Treatment {
 
 impl Config {
     /// Compiles a config as written.
-    pub fn compile(tree: &Yaml, schema: Option<&Value>, source: &SourceText) -> (Self, Findings) {
+    pub fn compile(tree: &Arc<Yaml>, schema: Option<&Value>, source: &SourceText) -> (Self, Findings) {
         let mut compiler = Compiler { source, lazy: HashMap::new(), findings: Findings::default() };
         let schemas: Schemas<'_> = schema.into_iter().collect();
         let rendered = if has_template(tree) { compiler.part(tree, &schemas, &Path::Root) } else { None };
-        let written = if matches!(tree.kind, Kind::Null) { Value::Object(Map::new()) } else { tree.to_value() };
-        (Self { written: Arc::new(written), rendered, lazy: compiler.lazy }, compiler.findings)
+        let lazy = (!compiler.lazy.is_empty()).then(|| Box::new(compiler.lazy));
+        (Self { written: Written::new(tree), rendered: rendered.map(Box::new), lazy }, compiler.findings)
+    }
+
+    /// As written: templates are text still.
+    pub fn written(&self) -> Value {
+        self.written.make()
     }
 
     /// Whether it is the same for every call.
@@ -74,15 +109,15 @@ impl Config {
     pub fn render(&self, scope: &Scope<'_>) -> Result<Arc<Value>, RenderError> {
         match &self.rendered {
             Some(part) => part.render(scope).map(Arc::new).map_err(Unplaced::placed),
-            None => Ok(Arc::clone(&self.written)),
+            None => Ok(self.written.get()),
         }
     }
 
     /// Renders one lazy field.
     pub fn render_lazy(&self, pointer: &str, scope: &Scope<'_>) -> Result<Value, RenderError> {
-        match self.lazy.get(pointer) {
+        match self.lazy.as_ref().and_then(|lazy| lazy.get(pointer)) {
             Some(part) => part.render(scope).map_err(|error| RenderError { path: dotted(pointer), ..error.placed() }),
-            None => Ok(self.written.pointer(pointer).cloned().unwrap_or(Value::Null)),
+            None => Ok(self.written.get().pointer(pointer).cloned().unwrap_or(Value::Null)),
         }
     }
 }
@@ -273,5 +308,25 @@ fn has_template(tree: &Yaml) -> bool {
         Kind::List(items) => items.iter().any(has_template),
         Kind::Map(entries) => entries.iter().any(|(_, value)| has_template(value)),
         Kind::Null | Kind::Bool(_) | Kind::Number(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::workflow::value::parse;
+
+    #[test]
+    fn a_config_without_templates_is_kept_once_its_node_runs_again() {
+        let source = Arc::new(SourceText::new("w.yaml", "{message: [1, two], more: {a: ~}}"));
+        let tree = Arc::new(parse(&source).unwrap());
+        let (config, _) = Config::compile(&tree, None, &source);
+        assert!(config.is_constant());
+        let calls = [(); 4].map(|()| config.written.get());
+        assert!(calls.iter().all(|call| **call == json!({"message": [1, "two"], "more": {"a": null}})));
+        assert_eq!(Arc::strong_count(&calls[0]), 1);
+        assert!(Arc::ptr_eq(&calls[1], &calls[2]) && Arc::ptr_eq(&calls[2], &calls[3]));
     }
 }

@@ -89,13 +89,13 @@ pub struct NodeEntry {
     /// One line about it.
     pub description: Option<String>,
     /// Its settings; `Null` when it has none.
-    pub config: Yaml,
+    pub config: Arc<Yaml>,
     /// The longest one attempt may take.
     pub timeout: Option<Duration>,
     /// Whether and how a failure is tried again.
-    pub retry: Option<Retry>,
+    pub retry: Option<Arc<Retry>>,
     /// What happens when every attempt failed.
-    pub fallback: Option<Fallback>,
+    pub fallback: Option<Box<Fallback>>,
 }
 
 /// Whether and how a failure is tried again.
@@ -163,7 +163,7 @@ impl Document {
         if length > value::MAX_BYTES as u64 {
             return Err(DocumentError::TooLarge { path: path.to_owned(), length });
         }
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(usize::try_from(length).map_or(0, |length| length + 1));
         // What is no regular file tells no length: one byte more than may be shows that there is too much.
         let mut file = std::fs::File::open(path).map_err(unreadable)?.take(value::MAX_BYTES as u64 + 1);
         file.read_to_end(&mut bytes).map_err(unreadable)?;
@@ -301,7 +301,7 @@ mod tests {
         assert_eq!(document.node_types().into_iter().collect::<Vec<_>>(), ["http", "parallel", "redis-get"]);
         let (plugin, settings) = document.plugin_settings().next().unwrap();
         assert_eq!((plugin, &settings["host"]), ("redis-cache", &Value::from("h")));
-        assert_eq!(document.nodes[0].fallback, Some(Fallback::Value(Value::Null)));
+        assert_eq!(document.nodes[0].fallback.as_deref(), Some(&Fallback::Value(Value::Null)));
         assert_eq!(document.nodes[0].retry.as_ref().unwrap().max_attempts, 5);
         assert_eq!(document.connections[0].action.as_ref().unwrap().value, "found");
     }

@@ -99,14 +99,23 @@ impl Reading {
             self.error(config.span.clone(), message, None::<&str>);
         }
         let timeout = tree.get("timeout").and_then(|value| self.duration(value, "timeout"));
-        let retry = tree.get("retry").and_then(|value| self.retry(value));
-        let fallback = tree.get("fallback").and_then(|value| self.fallback(value));
+        let retry = tree.get("retry").and_then(|value| self.retry(value)).map(Arc::new);
+        let fallback = tree.get("fallback").and_then(|value| self.fallback(value)).map(Box::new);
         let description = self.plain_text(tree, "description");
         let (Some(name), Some(node_type)) = (name, node_type) else {
             self.unread.extend(meant_names(tree));
             return None;
         };
-        Some(NodeEntry { span: tree.head(), name, node_type, description, config, timeout, retry, fallback })
+        Some(NodeEntry {
+            span: tree.head(),
+            name,
+            node_type,
+            description,
+            config: Arc::new(config),
+            timeout,
+            retry,
+            fallback,
+        })
     }
 
     /// One node, or a list of them.
