@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use pocket_index::archive::MANIFEST;
+use pocket_index::digest::Digest;
 use pocket_index::manifest::Manifest;
 use pocket_index::permissions::{Permissions, Word};
 use pocket_index::tree::Tree;
@@ -56,6 +58,8 @@ pub(super) struct Unpacked {
     pub(super) installed: InstalledPlugin,
     /// The lock.
     pub(super) lock: PathBuf,
+    /// Of the manifest's text, when it was read.
+    pub(super) manifest: Digest,
 }
 
 /// Where a plugin's files are, and who vouches for them.
@@ -159,10 +163,10 @@ impl LazyPlugin {
     /// The files are others than those that were installed, or the plugin cannot be loaded.
     pub fn verify_and_load(&self) -> Result<(), OpsError> {
         if let Files::Locked(unpacked) = &self.files {
-            let Unpacked { locked, installed, .. } = &**unpacked;
+            let Unpacked { locked, installed, manifest, .. } = &**unpacked;
             let tree = installed.verify()?;
             // The plan was made from the manifest as it stood before the files were verified.
-            if installed.manifest()? != self.manifest {
+            if tree.file(MANIFEST) != Some(*manifest) {
                 let message = "its manifest changed while the workflow was planned";
                 return Err(OpsError::Load { plugin: self.manifest.name.clone(), source: CallError::load(message) });
             }
