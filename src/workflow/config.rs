@@ -227,7 +227,7 @@ impl Compiler<'_> {
                     .map(|(key, value)| self.part(value, &of_key(schemas, &key.text), &Path::Key(path, &key.text)));
                 let parts: Vec<Option<Part>> = parts.collect();
                 let named = |(part, (key, value)): (Option<Part>, &(Key, Yaml))| {
-                    (key.text.clone(), Part::or_written(part, value))
+                    (key.text.to_string(), Part::or_written(part, value))
                 };
                 parts
                     .iter()

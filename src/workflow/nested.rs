@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use pocket_index::digest::Digest;
 use serde_json::{Map, Value};
+use smol_str::{SmolStr, format_smolstr};
 
 use super::catalog::NodeCatalog;
 use super::document::{Document, DocumentError};
@@ -203,7 +204,7 @@ impl Host for Nested<'_> {
 
 /// A document of these nodes of a config, each where it stands. A node without a name is called by its type and number.
 fn body_tree(config: &Yaml, nodes: &[String], spelling: Spelling) -> Option<Yaml> {
-    let key = |text: &str, span: &Range<usize>| Key { span: span.clone(), text: text.to_owned() };
+    let key = |text: &str, span: &Range<usize>| Key { span: span.clone(), text: text.into() };
     let node = |(index, pointer): (usize, &String)| {
         let mut node = config.deepest(pointer).clone();
         let head = node.head();
@@ -215,12 +216,12 @@ fn body_tree(config: &Yaml, nodes: &[String], spelling: Spelling) -> Option<Yaml
             entries
                 .iter_mut()
                 .filter(|(key, _)| key.text == "node")
-                .for_each(|(key, _)| "type".clone_into(&mut key.text));
+                .for_each(|(key, _)| key.text = SmolStr::new_static("type"));
         }
         if !entries.iter().any(|(key, _)| key.text == "name") {
             let node_type = entries.iter().find(|(key, _)| key.text == "type").map(|(_, value)| &value.kind);
             let node_type = if let Some(Kind::Text(node_type)) = node_type { node_type } else { "node" };
-            let name = Kind::Text(format!("{node_type}-{}", index + 1));
+            let name = Kind::Text(format_smolstr!("{node_type}-{}", index + 1));
             entries.push((key("name", &head), Yaml { span: head, kind: name }));
         }
         Some(node)

@@ -201,7 +201,7 @@ impl Reading {
             }
         }
         let block = |(key, value): &(Key, Yaml)| PluginBlock {
-            name: At { value: key.text.clone(), span: key.span.clone() },
+            name: At { value: key.text.to_string(), span: key.span.clone() },
             settings: value.clone(),
             values: value.to_map(),
         };
@@ -256,7 +256,7 @@ impl Reading {
     /// Text that is not empty. Numbers are taken as they would be written: `version: 1.2`.
     fn text(&mut self, value: &Yaml, key: &str) -> Option<At<String>> {
         let text = match &value.kind {
-            Kind::Text(text) if !text.is_empty() => text.clone(),
+            Kind::Text(text) if !text.is_empty() => text.to_string(),
             Kind::Number(number) => number.to_string(),
             Kind::Bool(word) => word.to_string(),
             _ => {
@@ -270,7 +270,7 @@ impl Reading {
     fn plain_text(&mut self, tree: &Yaml, key: &str) -> Option<String> {
         let value = tree.get(key)?;
         match &value.kind {
-            Kind::Text(text) => Some(text.clone()),
+            Kind::Text(text) => Some(text.to_string()),
             Kind::Number(number) => Some(number.to_string()),
             Kind::Null => None,
             _ => {
@@ -352,5 +352,5 @@ fn is_misspelt(tree: &Yaml, key: &str, known: &[&str]) -> bool {
 fn meant_names(tree: &Yaml) -> impl Iterator<Item = String> {
     let entries = if let Kind::Map(entries) = &tree.kind { entries.as_slice() } else { &[] };
     let names = entries.iter().filter(|(key, _)| nearest(&key.text, NODE_KEYS.iter().copied()) == Some("name"));
-    names.filter_map(|(_, value)| if let Kind::Text(name) = &value.kind { Some(name.clone()) } else { None })
+    names.filter_map(|(_, value)| if let Kind::Text(name) = &value.kind { Some(name.to_string()) } else { None })
 }
