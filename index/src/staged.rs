@@ -46,7 +46,16 @@ pub struct TokenGrants {
     pub expires: Option<String>,
 }
 
+/// What the owners of a staged release sign to withdraw it is of this kind, which no event has.
+pub const WITHDRAWAL: &str = "withdrawal";
+
 impl StagedRelease {
+    /// What is signed, as [`WITHDRAWAL`], to withdraw it: when it was brought, a line feed, and the event. The same release brought again
+    /// later is another one.
+    pub fn withdrawal(&self) -> String {
+        format!("{}\n{}", self.staged, self.event)
+    }
+
     /// The keys that signed and count: owners, each once; of a plugin without owners, everybody.
     pub fn signed(&self) -> Vec<PublicKey> {
         let mut keys: Vec<_> = self.signatures.iter().map(|signature| signature.key).collect();

@@ -2,9 +2,11 @@
 //! registry every route does.
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, WWW_AUTHENTICATE};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
@@ -15,8 +17,10 @@ use pocket_index::time::UtcTime;
 use crate::accounts::{self, Presented, Scope, TokenRecord};
 use crate::config::Tokens;
 use crate::error::ApiError;
-use crate::routes::Service;
-use crate::{Registry, checkpoint, pages};
+use crate::routes::{CopyService, Service};
+use crate::serve::{Metrics, Rate};
+use crate::storage::Storage;
+use crate::{checkpoint, pages};
 
 /// What a private registry answers without a token: whether it lives, and how its pages look.
 const OPEN: [&str; 2] = ["/healthz", "/readyz"];
@@ -32,15 +36,56 @@ pub(crate) enum Caller {
     Holder(TokenRecord),
 }
 
-/// Who sends these headers.
-///
-/// # Errors
-/// 401: what stands there is no token, or one that is worth nothing.
-pub(crate) async fn authenticate(
-    registry: &Registry,
-    method: &Method,
-    headers: &HeaderMap,
+/// Who asks for something that not everybody may do.
+#[derive(Debug)]
+pub(crate) struct Sender(pub Caller);
+
+/// Who asks. A token counts once for each request, whoever looks at it, and wherever the request comes from: one that leaked is used from many addresses.
+impl FromRequestParts<Arc<Service>> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Arc<Service>) -> Result<Self, ApiError> {
+        // The guard of a private registry looked before.
+        if let Some(known) = parts.extensions.get::<Self>() {
+            return Ok(known.clone());
+        }
+        let caller = look(parts, service.registry.storage(), &service.token_rate, &service.metrics).await?;
+        parts.extensions.insert(caller.clone());
+        Ok(caller)
+    }
+}
+
+/// Who wants to write, if they may write anything at all.
+impl FromRequestParts<Arc<Service>> for Sender {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Arc<Service>) -> Result<Self, ApiError> {
+        match Caller::from_request_parts(parts, service).await? {
+            Caller::Anybody if service.tokens == Tokens::Required => Err(no_token()),
+            caller => Ok(Self(caller)),
+        }
+    }
+}
+
+/// Who sends this request, which now counts for its token.
+async fn look(
+    parts: &Parts,
+    storage: &dyn Storage,
+    rate: &Rate<String>,
+    metrics: &Metrics,
 ) -> Result<Caller, ApiError> {
+    let caller = authenticate(storage, &parts.method, &parts.headers).await?;
+    if let Caller::Holder(record) = &caller
+        && !rate.allows(record.id.clone(), Instant::now())
+    {
+        metrics.token_limited();
+        return Err(too_often(record));
+    }
+    Ok(caller)
+}
+
+/// Who sends these headers; 401 if what stands there is no token, or one that is worth nothing.
+async fn authenticate(storage: &dyn Storage, method: &Method, headers: &HeaderMap) -> Result<Caller, ApiError> {
     let Some(value) = headers.get(AUTHORIZATION) else { return Ok(Caller::Anybody) };
     let refused = |code, message: &str| ApiError::new(StatusCode::UNAUTHORIZED, code, message);
     let text = sent_token(method, value).ok_or_else(|| {
@@ -51,7 +96,7 @@ pub(crate) async fn authenticate(
     })?;
     let unknown = || refused("token_unknown", "this registry does not know the token");
     let presented = Presented::parse(&text).ok_or_else(unknown)?;
-    let record = accounts::find(registry.storage(), &presented).await?.ok_or_else(unknown)?;
+    let record = accounts::find(storage, &presented).await?.ok_or_else(unknown)?;
     if let Some(at) = record.revoked {
         return Err(refused("token_revoked", &format!("the token `{}` was revoked {}", record.name, UtcTime(at))));
     }
@@ -74,15 +119,6 @@ fn sent_token(method: &Method, value: &HeaderValue) -> Option<String> {
     }
     let pair = String::from_utf8(BASE64.decode(rest.trim().as_bytes()).ok()?).ok()?;
     pair.split_once(':').map(|(_, password)| password.to_owned())
-}
-
-/// Who wants to write, if they may write anything at all.
-pub(crate) async fn authorise(service: &Service, method: &Method, headers: &HeaderMap) -> Result<Caller, ApiError> {
-    let caller = authenticate(&service.registry, method, headers).await?;
-    match &caller {
-        Caller::Anybody if service.tokens == Tokens::Required => Err(no_token()),
-        _ => Ok(caller),
-    }
 }
 
 /// Whether the caller may send this event.
@@ -112,33 +148,88 @@ pub(crate) fn no_token() -> ApiError {
     ApiError::new(StatusCode::UNAUTHORIZED, "token_needed", "this needs a token: `Authorization: Bearer pocket_…`")
 }
 
-/// Of a private registry nobody gets anything without a token: neither files nor pages, nor what the API says.
-pub(crate) async fn guard(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
+/// What everybody hears who uses one token too often, together with whoever else has it.
+fn too_often(record: &TokenRecord) -> ApiError {
+    let message = format!("the token `{}` is used too often, by all who have it together; wait a second", record.name);
+    ApiError::new(StatusCode::TOO_MANY_REQUESTS, "token_too_many_requests", message).retry_after(1)
+}
+
+/// Who lets readers in where not everybody may read: of a private registry nobody gets anything without a token, neither files nor pages, nor
+/// what the API says.
+#[derive(Debug, Clone)]
+pub(crate) enum Guard {
+    /// A private registry's.
+    Registry(Arc<Service>),
+    /// That of a copy that is fetched as it is asked for. The other registry says whether it is private, and the tokens are the copy's own:
+    /// those of the other one are not known here.
+    Copy(Arc<CopyService>),
+}
+
+/// Whether somebody is let in.
+#[derive(Debug)]
+pub(crate) enum Admission {
+    /// Everybody is.
+    Public,
+    /// This one is.
+    Private,
+    /// This one is not, and hears why.
+    Refused(Response),
+}
+
+/// Asks the guard before anything is answered.
+pub(crate) async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
     if OPEN.contains(&path) || path == pages::style_path() {
         return next.run(request).await;
     }
-    let shows_pages = request
-        .headers()
-        .get(ACCEPT)
-        .is_some_and(|accept| accept.to_str().is_ok_and(|accept| accept.contains("text/html")));
-    let caller = authenticate(&service.registry, request.method(), request.headers()).await;
-    match caller.and_then(|caller| if caller == Caller::Anybody { Err(no_token()) } else { Ok(()) }) {
-        Ok(()) => {
-            let mut response = next.run(request).await;
-            keep_private(response.headers_mut());
-            response
+    let (mut head, body) = request.into_parts();
+    let admission = guard.admit(&mut head).await;
+    if let Admission::Refused(refusal) = admission {
+        return refusal;
+    }
+    let mut response = next.run(Request::from_parts(head, body)).await;
+    admission.mark(&mut response);
+    response
+}
+
+impl Guard {
+    /// Whether whoever sends this request may read what they ask for.
+    pub async fn admit(&self, head: &mut Parts) -> Admission {
+        let (caller, shows_pages) = match self {
+            Self::Copy(service) if !service.pull.is_private() => return Admission::Public,
+            Self::Copy(service) => {
+                let storage = service.files.storage();
+                (look(head, storage, &service.token_rate, &service.metrics).await, false)
+            }
+            Self::Registry(service) => {
+                let accepted = head.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
+                let shows_pages = accepted.is_some_and(|accepted| accepted.contains("text/html"));
+                (Caller::from_request_parts(head, service).await, shows_pages)
+            }
+        };
+        let error = match caller {
+            Ok(Caller::Holder(_)) => return Admission::Private,
+            Ok(Caller::Anybody) => no_token(),
+            Err(error) => error,
+        };
+        if !shows_pages || error.status() != StatusCode::UNAUTHORIZED {
+            return Admission::Refused(error.into_response());
         }
-        Err(error) if shows_pages => {
-            let mut response = pages::refused(error);
-            response.headers_mut().append(WWW_AUTHENTICATE, ASK_A_PERSON);
-            response
-        }
-        Err(error) => error.into_response(),
+        let mut response = pages::refused(error);
+        response.headers_mut().append(WWW_AUTHENTICATE, ASK_A_PERSON);
+        Admission::Refused(response)
     }
 }
 
-/// What came with a token is kept by nobody between here and who has it.
+impl Admission {
+    /// What came with a token is kept by nobody between here and who has it.
+    pub fn mark(&self, response: &mut Response) {
+        if matches!(self, Self::Private) {
+            keep_private(response.headers_mut());
+        }
+    }
+}
+
 fn keep_private(headers: &mut HeaderMap) {
     let told = headers.get(CACHE_CONTROL).and_then(|value| value.to_str().ok()).unwrap_or("no-cache");
     let told = format!("private, {}", told.trim_start_matches("public, "));

@@ -19,11 +19,13 @@ use crate::config::{
     Witnesses, parse_recovery_delay,
 };
 use crate::error::io_error;
-use crate::{BucketOptions, RegistryError, TlsFiles, Upstream};
+use crate::{BucketOptions, RegistryError, Secret, TlsFiles, Upstream};
 
 /// Where a server listens if nobody says.
 const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7878);
 
+/// The variable with the token for the registry that is fetched from.
+const UPSTREAM_TOKEN: &str = "POCKET_REGISTRY_UPSTREAM_TOKEN";
 /// 1 TiB: more than any publish can say that it has.
 const MOST_MIB: u64 = 1 << 20;
 
@@ -62,7 +64,8 @@ pub struct ServeArguments {
     /// Start a new registry with the plugins of the bundled one
     #[arg(long)]
     with_bundled: bool,
-    /// Serve another registry: fetch from this URL what is asked for, check it, and keep it in --dir
+    /// Serve another registry: fetch from this URL what is asked for, check it, and keep it in --dir;
+    /// POCKET_REGISTRY_UPSTREAM_TOKEN holds the token for a private one
     #[arg(long, value_name = "URL", value_parser = checked_url, env = "POCKET_REGISTRY_UPSTREAM", conflicts_with = "bucket")]
     upstream: Option<String>,
     /// The key that the log of --upstream must have
@@ -132,6 +135,9 @@ struct LimitArguments {
     /// Requests a second from one address; 0 for any number [default: 200]
     #[arg(long, value_name = "NUMBER", env = "POCKET_REGISTRY_RATE")]
     rate: Option<u32>,
+    /// Requests a second with one token, from all addresses together; 0 for any number [default: 500]
+    #[arg(long, value_name = "NUMBER", env = "POCKET_REGISTRY_RATE_PER_TOKEN")]
+    rate_per_token: Option<u32>,
     /// Publishes that are unpacked and added at once [default: 8]
     #[arg(long, value_name = "NUMBER", env = "POCKET_REGISTRY_MAX_PUBLISHES")]
     max_publishes: Option<usize>,
@@ -248,7 +254,9 @@ impl ServeArguments {
         let key = key.map(|key| key.parse::<NoteKey>().map_err(|error| wrong(error.to_string()))).transpose()?;
         let url = self.upstream.or(file.upstream).map(|url| parse_url(&url).map_err(wrong)).transpose()?;
         let upstream = match (url, &place.dir) {
-            (Some(url), Some(folder)) => Some(Upstream { url, folder: folder.clone(), key }),
+            (Some(url), Some(folder)) => {
+                Some(Upstream { url, folder: folder.clone(), key, token: Secret::of_variable(UPSTREAM_TOKEN)? })
+            }
             (Some(url), None) => return Err(wrong(format!("say where `{url}` is kept: --dir FOLDER"))),
             (None, _) => None,
         };
@@ -296,6 +304,10 @@ impl LimitArguments {
             connections: connections.unwrap_or(default.connections),
             connections_per_address: per_address.unwrap_or(default.connections_per_address),
             requests_per_second: self.rate.or(file.rate).unwrap_or(default.requests_per_second),
+            requests_per_second_per_token: self
+                .rate_per_token
+                .or(file.rate_per_token)
+                .unwrap_or(default.requests_per_second_per_token),
             ..default
         })
     }

@@ -124,6 +124,8 @@ pub struct Limits {
     pub connections_per_address: usize,
     /// Requests a second from one address; not of this machine itself. 0 for any number.
     pub requests_per_second: u32,
+    /// Requests a second with one token, from wherever they come, this machine too. 0 for any number.
+    pub requests_per_second_per_token: u32,
 }
 
 impl Default for Limits {
@@ -141,6 +143,8 @@ impl Default for Limits {
             connections: 4_096,
             connections_per_address: 256,
             requests_per_second: 200,
+            // A token is used on several machines at once: those of continuous integration.
+            requests_per_second_per_token: 500,
         }
     }
 }

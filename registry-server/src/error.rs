@@ -220,6 +220,12 @@ impl ApiError {
         self.status
     }
 
+    /// The answer to somebody who read a file while it was replaced.
+    pub(crate) fn changed() -> Self {
+        let message = "the file is being replaced; ask again";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, CHANGED, message).retry_after(1)
+    }
+
     /// Whether it is the answer to somebody who read a file while it was replaced.
     pub(crate) fn is_of_change(&self) -> bool {
         self.code == CHANGED
@@ -254,10 +260,7 @@ impl ApiError {
     pub(crate) fn of_storage(error: &StorageError) -> Self {
         let told = match error.fault {
             Fault::Broken => return Self::storage(error),
-            Fault::Changed => {
-                let message = "the file is being replaced; ask again";
-                return Self::new(StatusCode::SERVICE_UNAVAILABLE, CHANGED, message).retry_after(1);
-            }
+            Fault::Changed => return Self::changed(),
             Fault::Full => Self::new(
                 StatusCode::INSUFFICIENT_STORAGE,
                 "storage_full",

@@ -188,6 +188,8 @@ impl Named {
 
 #[cfg(test)]
 mod meanwhile;
+#[cfg(test)]
+mod on_a_bucket;
 
 #[cfg(test)]
 mod tests {

@@ -58,8 +58,9 @@ pub use config::{
     DEFAULT_RECOVERY_DELAY, Exposure, Limits, Options, PATIENCE, Seed, Source, Tokens, WitnessAt, WitnessAtError,
     Witnesses, parse_recovery_delay,
 };
+pub use copy::Secret;
 pub use error::RegistryError;
-pub use operate::{Done, Operation};
+pub use operate::{Done, Operation, Outcome};
 pub use pull::Upstream;
 pub use recovery::{Announced, NewOwners};
 pub use registry::Registry;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use pocket_registry::arguments::ServeArguments;
-use pocket_registry::{Operation, RegistryError};
+use pocket_registry::{Operation, Outcome, RegistryError, Server};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -52,7 +52,9 @@ fn main() -> ExitCode {
         Some(Command::Operate(operation)) => operate(*operation),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(Outcome::Whole) => ExitCode::SUCCESS,
+        // What it is, stands in what was told.
+        Ok(Outcome::Partial) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error}");
             let mut cause = std::error::Error::source(&error);
@@ -75,14 +77,15 @@ fn log(level: LevelFilter, format: LogFormat) {
     }
 }
 
-fn serve(arguments: ServeArguments) -> Result<(), RegistryError> {
-    pocket_registry::serve_until_stopped(&arguments.options()?, |server| println!("serving {}", server.url()))
+fn serve(arguments: ServeArguments) -> Result<Outcome, RegistryError> {
+    let ready = |server: &Server| println!("serving {}", server.url());
+    pocket_registry::serve_until_stopped(&arguments.options()?, ready).map(|()| Outcome::Whole)
 }
 
-fn operate(operation: Operation) -> Result<(), RegistryError> {
+fn operate(operation: Operation) -> Result<Outcome, RegistryError> {
     let runtime = tokio::runtime::Runtime::new().map_err(|source| RegistryError::Runtime { source })?;
     let done = runtime.block_on(operation.run())?;
     // Whoever does not read it does not undo it.
     let _ = std::io::stdout().write_all(done.told.as_bytes());
-    Ok(())
+    Ok(done.outcome)
 }

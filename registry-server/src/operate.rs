@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::accounts::{self, TokenCommand};
 use crate::arguments::PlaceArguments;
 use crate::config::{DEFAULT_RECOVERY_DELAY, Seed, Witnesses};
-use crate::copy::{self, Copied, Secret, Wanted};
+use crate::copy::{self, Copied, LeftOut, Secret, Wanted};
 use crate::gc::{self, Removed};
 use crate::writer::Relisted;
 use crate::{Registry, RegistryError};
@@ -22,9 +22,10 @@ pub enum Operation {
     /// Make a new registry, and its key
     Init(InitArguments),
     /// Copy a registry into a folder that a web server can serve, all of it or some plugins, with every proof; again to bring it up to
-    /// date
+    /// date. Plugins that do not fit together are left out and named, and the command fails
     Mirror(MirrorArguments),
-    /// Copy a registry into one file, to be carried where there is no network
+    /// Copy a registry into one file, to be carried where there is no network. Plugins that do not fit together are left out and
+    /// named, and the command fails
     Export(ExportArguments),
     /// Unpack what `export` wrote into a folder that a web server can serve, and check all of it
     Import(ImportArguments),
@@ -141,6 +142,24 @@ pub struct Done {
     pub told: String,
     /// The same as JSON.
     pub document: Value,
+    /// How much of it was done.
+    pub outcome: Outcome,
+}
+
+/// How much of a command was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// All.
+    Whole,
+    /// All but what does not fit together: the command fails.
+    Partial,
+}
+
+impl Done {
+    /// All of it was done.
+    pub(crate) fn whole(told: String, document: Value) -> Self {
+        Self { told, document, outcome: Outcome::Whole }
+    }
 }
 
 impl Operation {
@@ -193,32 +212,25 @@ async fn init(place: &PlaceArguments, seed: Seed, readers: Readers) -> Result<Do
     }
     let (place, key) = (registry.place(), registry.key());
     let fingerprint = key.public().fingerprint().to_string();
-    Ok(Done {
-        told: format!("the registry at {place} is signed by {key}, fingerprint {fingerprint}\n"),
-        document: json!({ "place": place, "key": key.to_string(), "fingerprint": fingerprint }),
-    })
+    Ok(Done::whole(
+        format!("the registry at {place} is signed by {key}, fingerprint {fingerprint}\n"),
+        json!({ "place": place, "key": key.to_string(), "fingerprint": fingerprint }),
+    ))
 }
 
 async fn relist(source: &crate::Source) -> Result<Done, RegistryError> {
     let registry = Registry::open_existing_at(source, &Witnesses::default()).await?;
     let Relisted { listed, unreadable } = registry.write().await.relist().await?;
-    Ok(Done {
-        told: format!("the search list has {listed} plugins; the files of {unreadable} cannot be read\n"),
-        document: json!({ "listed": listed, "unreadable": unreadable }),
-    })
+    Ok(Done::whole(
+        format!("the search list has {listed} plugins; the files of {unreadable} cannot be read\n"),
+        json!({ "listed": listed, "unreadable": unreadable }),
+    ))
 }
 
 impl FromArguments {
     fn from(self) -> Result<copy::From, RegistryError> {
         match self.from {
-            Some(url) => {
-                // Not on the command line, where every user of the machine could read it.
-                let token = std::env::var("POCKET_TOKEN").ok().filter(|text| !text.is_empty());
-                let wrong =
-                    || RegistryError::Setting { message: "what POCKET_TOKEN holds cannot be a token".to_owned() };
-                let token = token.map(|text| Secret::new(&text).ok_or_else(wrong)).transpose()?;
-                Ok(copy::From::Url(url, token))
-            }
+            Some(url) => Ok(copy::From::Url(url, Secret::of_variable("POCKET_TOKEN")?)),
             None => source(&self.place).map(copy::From::Place),
         }
     }
@@ -233,27 +245,34 @@ fn wanted(plugins: Vec<PluginName>) -> Wanted {
 }
 
 fn copied(verb: &str, to: &std::path::Path, copied: &Copied) -> Result<Done, RegistryError> {
-    let Copied { events, plugins, of, archives, bytes, key } = copied;
+    let Copied { events, plugins, of, archives, bytes, key, left_out } = copied;
+    let mut told = format!(
+        "{verb} to {}: a log of {events} events, {plugins} of its {of} plugins, {archives} new archives of {bytes} bytes, signed by {key}\n",
+        to.display()
+    );
+    if !left_out.is_empty() {
+        told.push_str(&format!("{} plugins do not fit together:\n", left_out.len()));
+        left_out.iter().for_each(|one| told.push_str(&format!("  {one}\n")));
+    }
+    let document = |one: &LeftOut| json!({ "name": one.name, "copy": one.before.code(), "reason": one.reason });
     Ok(Done {
-        told: format!(
-            "{verb} to {}: a log of {events} events, {plugins} of its {of} plugins, {archives} new archives of {bytes} bytes, signed by {key}\n",
-            to.display()
-        ),
+        told,
         document: json!({
             "to": to, "events": events, "plugins": plugins, "of": of, "archives": archives, "bytes": bytes,
-            "key": key.to_string(),
+            "key": key.to_string(), "left_out": left_out.iter().map(document).collect::<Vec<_>>(),
         }),
+        outcome: if left_out.is_empty() { Outcome::Whole } else { Outcome::Partial },
     })
 }
 
 fn removed(removed: &Removed, mode: gc::Mode) -> Done {
     let Removed { archives, tiles, lists, temporary, staged, bytes } = removed;
     let verb = if mode == gc::Mode::Tell { "would remove" } else { "removed" };
-    Done {
-        told: format!(
+    Done::whole(
+        format!(
             "{verb} {archives} archives, {tiles} begun tiles and bundles, {lists} old search lists, {temporary} temporary files, \
              {staged} files of staged releases: {bytes} bytes\n"
         ),
-        document: json!({ "archives": archives, "tiles": tiles, "lists": lists, "staged": staged, "temporary": temporary, "bytes": bytes }),
-    }
+        json!({ "archives": archives, "tiles": tiles, "lists": lists, "staged": staged, "temporary": temporary, "bytes": bytes }),
+    )
 }

@@ -26,7 +26,7 @@ pub use key::KeyCommand;
 #[cfg(feature = "registry")]
 pub use owner::RecoverArguments;
 pub use owner::{AcceptArguments, OwnerCommand};
-pub use publish::{ApproveArguments, DEFAULT_KEY, LoginArguments, PublishArguments, SignArguments};
+pub use publish::{ApproveArguments, DEFAULT_KEY, LoginArguments, PublishArguments, RejectArguments, SignArguments};
 #[cfg(feature = "registry")]
 pub use registry::{DemoArguments, RegistryCommand};
 pub use run::{
@@ -199,6 +199,8 @@ pub enum PluginCommand {
     },
     /// Look at a release that waits, and sign it: the last signature that is needed publishes it
     Approve(ApproveArguments),
+    /// Take back a release that waits, with whatever signatures it has: whoever brought it may, and its owners
+    Reject(RejectArguments),
     /// Keep a token for a registry, if the registry takes it; it is asked for, or read with --token-stdin
     Login(LoginArguments),
     /// Forget the token for a registry

@@ -107,6 +107,8 @@ fn exit_code(error: &OpsError) -> u8 {
         OpsError::Direct(error) if direct::is_refusal(error) => VERIFICATION_REFUSED,
         OpsError::Store(error) if is_refusal_of_files(error) => VERIFICATION_REFUSED,
         OpsError::Registry(error) if is_refusal(error) => VERIFICATION_REFUSED,
+        #[cfg(feature = "registry")]
+        OpsError::Server(pocket_registry::RegistryError::NoCopy { .. }) => VERIFICATION_REFUSED,
         _ => ERROR,
     }
 }

@@ -6,8 +6,7 @@ use pocket_index::log::{Checkpoint, Cosignature, TreeHead};
 use pocket_index::witness::AddCheckpoint;
 use pocket_registry::witness::{Refusal, Way, Witness};
 
-use super::OpsError;
-use crate::home::Home;
+use super::{OpsError, Workspace, accounts};
 use crate::registry::{Location, LogFiles, RegistryError};
 
 /// The witness's own server may be asked about the same log at the same time.
@@ -22,13 +21,16 @@ pub struct Cosigned {
     pub cosignature: Cosignature,
 }
 
-/// Reads a registry's checkpoint, holds it against the one that this witness saw last, and cosigns it.
+/// Reads a registry's checkpoint, holds it against the one that this witness saw last, and cosigns it. A private registry is shown the token
+/// that there is for it.
 ///
 /// # Errors
 /// The log is not known, cannot be read, or did not grow out of what was seen.
-pub async fn check(witness: &Witness, registry: &str, home: &Home) -> Result<Cosigned, OpsError> {
-    let location: Location = registry.parse()?;
-    let files = LogFiles::at(location.clone(), home)?;
+pub async fn check(witness: &Witness, registry: &str, workspace: &Workspace) -> Result<Cosigned, OpsError> {
+    let named = workspace.registry(Some(registry))?;
+    let token = accounts::token_for(workspace, &named)?;
+    let location = named.location;
+    let files = LogFiles::at(location.clone(), workspace.home(), token.as_ref())?;
     let refused = |refusal: Refusal| match refusal {
         Refusal::Failed(error) => error.into(),
         refusal => OpsError::NotCosigned { registry: location.to_string(), source: Box::new(refusal) },

@@ -100,6 +100,19 @@ impl Registry {
         }
     }
 
+    /// Withdraws a release that waits, and tells what it was. Without a signature, the token that is sent along must be enough.
+    pub async fn withdraw(
+        &self,
+        name: &PluginName,
+        version: &Version,
+        signature: Option<&Signature>,
+    ) -> Result<StagedRelease, RegistryError> {
+        let body = signature.map(|signature| serde_json::to_vec(signature).expect("a signature has text keys"));
+        let route = format!("staged/{name}/{version}/withdrawal");
+        let body = body.unwrap_or_default();
+        self.put("to withdraw it", &route, "application/json", body, &mut |_, _| {}).await?.document()
+    }
+
     /// What the token that is sent along allows; none where the registry knows no tokens.
     pub async fn token(&self) -> Result<Option<TokenGrants>, RegistryError> {
         if !self.has_api() {

@@ -6,6 +6,7 @@ use pocket_index::log::{Tiles, tiles_for_consistency};
 
 use super::client::SMALL_FILE;
 use super::error::{RegistryError, TransportError};
+use super::token::Token;
 use super::transport::{Freshness, Transport};
 use super::{ArchiveCache, Location, Network};
 use crate::home::Home;
@@ -17,13 +18,13 @@ pub struct LogFiles {
 }
 
 impl LogFiles {
-    /// The log of the registry at this place.
+    /// The log of the registry at this place, which is shown the token, if there is one.
     ///
     /// # Errors
     /// HTTP cannot be set up.
-    pub fn at(location: Location, home: &Home) -> Result<Self, RegistryError> {
+    pub fn at(location: Location, home: &Home, token: Option<&Token>) -> Result<Self, RegistryError> {
         let trouble = ArchiveCache::at(&home.cache()).trouble().clone();
-        match Transport::new(&location, &home.cache(), Network::Online, trouble, None) {
+        match Transport::new(&location, &home.cache(), Network::Online, trouble, token) {
             Ok(transport) => Ok(Self { location, transport }),
             Err(source) => Err(RegistryError::Transport { registry: location.to_string(), source }),
         }

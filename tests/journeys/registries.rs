@@ -161,3 +161,28 @@ fn two_plugins_of_one_name_and_version_do_not_take_each_others_place() {
     world.configure("default", "public", "report: ^1, ledger: {version: '*', registry: public}");
     world.install(&[]).failure(6, &["`ledger` 1.0.0 is needed from `default` and from `public`"]);
 }
+
+#[test]
+fn a_mirror_goes_without_what_does_not_fit_together_and_its_readers_miss_it() {
+    let world = World::new();
+    world.publish(&world.private, "ledger", "1.0.0", "");
+    world.publish(&world.private, "report", "1.0.0", "");
+    let index = world.private.tree().join("index/le/dg/ledger");
+    let line = std::fs::read_to_string(&index).unwrap();
+    std::fs::write(&index, line.replace("1.0.0", "1.0.1")).unwrap();
+    let (from, to) = (world.private.folder(), world.sandbox.path("mirror"));
+    let mirror = ["registry", "mirror", "--dir", from.to_str().unwrap(), to.to_str().unwrap(), "-o", "json"];
+    let told = world.sandbox.pocket(&mirror).failure(6, &[]).json();
+    assert_eq!((&told["plugins"], &told["left_out"][0]["name"]), (&1.into(), &"ledger".into()), "{told}");
+    assert_eq!(told["left_out"][0]["copy"], "absent");
+    assert!(told["left_out"][0]["reason"].as_str().unwrap().contains("the log says"), "{told}");
+
+    let user = Sandbox::with_registry(&format!("file://{}", to.display()));
+    user.pocket(&["plugin", "install", "report"]).success();
+    user.pocket(&["plugin", "install", "ledger"]).failure(1, &["there is no plugin `ledger`"]);
+    // Once the registry is whole, so is its mirror.
+    std::fs::write(&index, line).unwrap();
+    let told = world.sandbox.pocket(&mirror).success().json();
+    assert_eq!((&told["plugins"], &told["left_out"]), (&2.into(), &serde_json::json!([])), "{told}");
+    user.pocket(&["plugin", "install", "ledger"]).success();
+}

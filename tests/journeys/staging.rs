@@ -95,3 +95,39 @@ fn a_staged_archive_that_was_changed_is_not_signed() {
     ada.pocket(&["plugin", "approve", "geo@1.1.0", "--yes"])
         .failure(1, &["the staged archive `geo-1.1.0.tar.gz` is refused", "sign nothing of it"]);
 }
+
+#[test]
+fn who_brought_a_release_takes_it_back_and_so_does_an_owner() {
+    let registry = TestRegistry::asking_for_tokens();
+    let (ada, ben) = with_two_owners(&registry);
+    let ci = machine(&registry);
+    ci.prepare("geo", "1.1.0", ASKS);
+    for person in [&ci, &ben] {
+        ci.pocket(&["plugin", "publish", "geo-1.1.0", "--stage"]).success();
+        ada.pocket(&["plugin", "approve", "geo@1.1.0", "--yes"]).success();
+        let stranger = Author::of(&registry);
+        stranger.login(registry.url(), &token(&registry, &["stranger", "--scope", "publish", "--plugin", "other"]));
+        stranger.pocket(&["plugin", "reject", "geo@1.1.0"]).failure(1, &["token_plugin"]);
+        let rejected = person.pocket(&["plugin", "reject", "geo@1.1.0", "-o", "json"]).success().json();
+        assert_eq!((&rejected["version"], &rejected["withdrawn"]["by"]), (&"1.1.0".into(), &"ci".into()));
+        assert_eq!(rejected["withdrawn"]["signed"].as_array().unwrap().len(), 1);
+        assert_eq!(ada.pocket(&["plugin", "staged", "-o", "json"]).success().json(), serde_json::json!([]));
+        ben.pocket(&["plugin", "approve", "geo@1.1.0", "--yes"]).failure(1, &["is not staged"]);
+        person
+            .pocket(&["plugin", "reject", "geo", "1.1.0"])
+            .failure(1, &["`geo` 1.1.0 is not staged", "plugin staged"]);
+    }
+}
+
+#[test]
+fn where_no_token_is_asked_for_an_owners_key_takes_a_release_back() {
+    let registry = TestRegistry::empty();
+    let (ada, stranger) = (Author::of(&registry), Author::of(&registry));
+    ada.publish("geo", "1.0.0", "");
+    ada.prepare("geo", "1.1.0", "");
+    ada.pocket(&["plugin", "publish", "geo-1.1.0", "--stage"]).success();
+    stranger.pocket(&["plugin", "reject", "geo@1.1.0"]).failure(1, &["none of the keys that may"]);
+    let rejected = ada.pocket(&["plugin", "reject", "geo@1.1.0"]).success();
+    assert!(rejected.stderr.contains("Signed") && rejected.stderr.contains("Withdrawn"), "{}", rejected.stderr);
+    assert!(!ada.pocket(&["plugin", "staged"]).success().stdout.contains("geo"));
+}

@@ -323,6 +323,28 @@ fn who_has_no_server_reads_the_registry_and_cosigns() {
 }
 
 #[test]
+fn a_private_registry_is_cosigned_with_the_token_that_there_is_for_it() {
+    let mut world = World::new();
+    world.witness("one");
+    let folder = world.path("registry");
+    world.sandbox.pocket(&["registry", "init", "--private", "--dir", &folder]).success();
+    world.add_log("one", "registry");
+    let token = ["registry", "token", "new", "witness", "--scope", "read", "--dir", &folder];
+    let token = world.sandbox.pocket(&token).success().stdout.trim().to_owned();
+    let registry = world.start_registry("registry", &[]);
+    let one = world.path("one");
+    let check = ["witness", "check", registry.url.as_str(), "--dir", &one];
+    world.sandbox.pocket(&check).failure(1, &["answered 401", "no token was sent"]);
+    let login = ["plugin", "login", "--registry", &registry.url, "--token-stdin"];
+    world.sandbox.pocket_with_input(&login, &token).success();
+    assert!(world.sandbox.pocket(&check).success().stdout.starts_with("— w.example/one "));
+    world.sandbox.pocket(&["plugin", "logout", "--registry", &registry.url]).success();
+    world.sandbox.pocket(&check).failure(1, &["no token was sent"]);
+    world.sandbox.set("POCKET_TOKEN", &token);
+    assert!(world.sandbox.pocket(&check).success().stdout.starts_with("— w.example/one "));
+}
+
+#[test]
 fn a_witness_is_made_once_and_its_logs_are_listed() {
     let world = World::new();
     let key = world.witness("one");

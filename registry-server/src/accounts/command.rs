@@ -104,19 +104,19 @@ async fn make(arguments: NewArguments) -> Result<Done, RegistryError> {
     let mut document = document(&record);
     document["token"] = json!(text);
     // Nothing but the token, so that it can be handed on through a pipe.
-    Ok(Done { told: format!("{text}\n"), document })
+    Ok(Done::whole(format!("{text}\n"), document))
 }
 
 async fn list(place: &PlaceArguments) -> Result<Done, RegistryError> {
     let records = store::all(&*storage(place)?).await?;
     let now = checkpoint::now()?;
     let told = records.iter().map(|record| told(record, now)).collect();
-    Ok(Done { told, document: records.iter().map(document).collect() })
+    Ok(Done::whole(told, records.iter().map(document).collect()))
 }
 
 async fn revoke(token: &str, place: &PlaceArguments) -> Result<Done, RegistryError> {
     let record = store::revoke(&*storage(place)?, token, checkpoint::now()?).await?;
-    Ok(Done { told: format!("revoked `{}` ({})\n", record.name, record.id), document: document(&record) })
+    Ok(Done::whole(format!("revoked `{}` ({})\n", record.name, record.id), document(&record)))
 }
 
 fn document(record: &TokenRecord) -> Value {

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
-use axum::http::{HeaderMap, Method};
 use pocket_index::time::UtcTime;
 use serde::Serialize;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -56,14 +54,10 @@ pub(crate) fn described() -> OpenApiRouter<Arc<Service>> {
     responses(
         (status = 200, description = "What it allows", body = TokenDocument),
         (status = 401, description = "There is no token, or it is worth nothing", body = ErrorDocument),
-        (status = 429, description = "This address asks too often", body = ErrorDocument),
+        (status = 429, description = "This address, or whoever has this token, asks too often", body = ErrorDocument),
     ))]
-pub(super) async fn token(
-    State(service): State<Arc<Service>>,
-    method: Method,
-    headers: HeaderMap,
-) -> Result<Json<TokenDocument>, ApiError> {
-    match access::authenticate(&service.registry, &method, &headers).await? {
+pub(super) async fn token(caller: Caller) -> Result<Json<TokenDocument>, ApiError> {
+    match caller {
         Caller::Anybody => Err(access::no_token()),
         Caller::Holder(record) => Ok(Json(TokenDocument {
             name: record.name,

@@ -63,7 +63,7 @@ fn answered((path, summary, kind): Described, method: &str) -> OperationBuilder 
         .response("200", found)
         .response("404", error("There is none"))
         .response("414", error("The path is far too long"))
-        .response("429", error("This address asks too often"))
+        .response("429", error("This address, or whoever has this token, asks too often"))
 }
 
 fn publish() -> Operation {
@@ -91,7 +91,7 @@ fn publish() -> Operation {
         ("413", "It is too large"),
         ("414", "The path is far too long"),
         ("422", "The archives are not those of the event"),
-        ("429", "This address asks too often"),
+        ("429", "This address, or whoever has this token, asks too often"),
         ("503", "Others publish, witnesses do not answer, or the storage does not"),
         ("507", "There is no room left"),
     ] {

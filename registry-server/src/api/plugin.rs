@@ -23,7 +23,7 @@ use crate::web::{PathPart, Web};
         (status = 400, description = "The name is no text", body = ErrorDocument),
         (status = 404, description = "The registry does not have it", body = ErrorDocument),
         (status = 414, description = "The name is far too long", body = ErrorDocument),
-        (status = 429, description = "This address asks too often", body = ErrorDocument),
+        (status = 429, description = "This address, or whoever has this token, asks too often", body = ErrorDocument),
     ))]
 pub(super) async fn plugin(State(web): Shared, part: PathPart) -> Result<Json<PluginDocument>, ApiError> {
     let name = Web::named(part)?;

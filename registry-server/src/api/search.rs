@@ -55,7 +55,7 @@ pub(crate) struct PopularParameters {
     (status = 200, description = "What was found", body = Found),
     (status = 400, description = "The question makes no sense", body = ErrorDocument),
     (status = 414, description = "The question is far too long", body = ErrorDocument),
-    (status = 429, description = "This address asks too often", body = ErrorDocument),
+    (status = 429, description = "This address, or whoever has this token, asks too often", body = ErrorDocument),
 ))]
 pub(super) async fn search(
     State(web): Shared,
@@ -80,7 +80,7 @@ pub(super) async fn categories(State(web): Shared) -> Result<Json<Categories>, A
     (status = 200, description = "What is downloaded most", body = Found),
     (status = 400, description = "The question makes no sense", body = ErrorDocument),
     (status = 414, description = "The question is far too long", body = ErrorDocument),
-    (status = 429, description = "This address asks too often", body = ErrorDocument),
+    (status = 429, description = "This address, or whoever has this token, asks too often", body = ErrorDocument),
 ))]
 pub(super) async fn popular(
     State(web): Shared,

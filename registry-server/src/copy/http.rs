@@ -24,7 +24,7 @@ pub(super) const MAX_FILE: usize = 512 << 20;
 const REDIRECTS: usize = 5;
 
 /// A token on its way to a registry. `Debug` does not show it.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Secret(HeaderValue);
 
 impl Secret {
@@ -33,6 +33,17 @@ impl Secret {
         let mut value = HeaderValue::from_str(&format!("Bearer {}", text.trim())).ok()?;
         value.set_sensitive(true);
         (!text.trim().is_empty()).then_some(Self(value))
+    }
+
+    /// The token that this variable holds; none if it is not set, or empty. It is not on the command line, where every user of the machine
+    /// could read it.
+    ///
+    /// # Errors
+    /// What it holds cannot be a token.
+    pub fn of_variable(name: &str) -> Result<Option<Self>, RegistryError> {
+        let Some(text) = std::env::var(name).ok().filter(|text| !text.is_empty()) else { return Ok(None) };
+        let wrong = || RegistryError::Setting { message: format!("what {name} holds cannot be a token") };
+        Self::new(&text).map(Some).ok_or_else(wrong)
     }
 }
 

@@ -1,10 +1,12 @@
 //! Copies of a registry: whole or of some plugins, into a folder, a bucket or one file; and out of such a file.
 //!
 //! A copy is checked while it is made: the log is computed from its leaves, and every line and archive is compared with it. It has the whole log and so every proof, is
-//! that of one checkpoint whatever is published meanwhile, and takes no publishes: it has no key.
+//! that of one checkpoint whatever is published meanwhile, and takes no publishes: it has no key. A plugin that does not fit together is left out of it and told,
+//! or ends it where it must be whole.
 
 mod check;
 mod http;
+mod left_out;
 mod pack;
 mod packed;
 mod plugin;
@@ -31,7 +33,10 @@ use crate::error::chain;
 use crate::listing::clear;
 use crate::storage::{Condition, Folder, Storage, TREE, in_tree};
 use check::{Lines, Log, read_log};
-pub(crate) use http::{Remote, Secret};
+pub(crate) use http::Remote;
+pub use http::Secret;
+pub use left_out::LeftOut;
+use left_out::Unsound;
 use plugin::Plugin;
 
 /// How many files are fetched at once.
@@ -71,18 +76,20 @@ pub struct Copied {
     pub bytes: u64,
     /// The key of the log.
     pub key: NoteKey,
+    /// Plugins that do not fit together, and are not copied.
+    pub left_out: Vec<LeftOut>,
 }
 
 /// Copies a registry's static tree into `to`, a folder that a web server can serve: `to` is the tree itself. What is there of an
 /// earlier copy is checked and kept, must be the beginning of the same log, and all its plugins are brought up to date. With `key`, the
-/// log must be this one's.
+/// log must be this one's. Plugins that do not fit together are left out, and named.
 ///
 /// # Errors
-/// Something does not fit together, or cannot be read or written.
+/// The log or what the registry says of itself does not fit together, or something cannot be read or written.
 pub async fn mirror(from: &From, to: &Path, wanted: &Wanted, key: Option<&NoteKey>) -> Result<Copied, RegistryError> {
-    let from = open(from)?;
+    let (unsound, from) = (Unsound::of(from), open(from)?);
     let to = Folder::plain(to.to_owned());
-    Copy { from: &*from, to: &to, below: "" }.run(wanted, key).await
+    Copy { from: &*from, to: &to, below: "", unsound }.run(wanted, key).await
 }
 
 /// Copies a registry's static tree into one file, which [`import`] unpacks elsewhere.
@@ -90,13 +97,13 @@ pub async fn mirror(from: &From, to: &Path, wanted: &Wanted, key: Option<&NoteKe
 /// # Errors
 /// As [`mirror`]; or the file exists.
 pub async fn export(from: &From, to: &Path, wanted: &Wanted) -> Result<Copied, RegistryError> {
-    pack::export(&*open(from)?, to, wanted).await
+    pack::export(&*open(from)?, to, wanted, Unsound::of(from)).await
 }
 
 /// Unpacks what [`export`] wrote into a folder, checking all of it again.
 ///
 /// # Errors
-/// As [`mirror`].
+/// As [`mirror`]; or a plugin of it does not fit together, as none does that was changed on the way.
 pub async fn import(from: &Path, to: &Path, key: Option<&NoteKey>) -> Result<Copied, RegistryError> {
     pack::import(from, to, key).await
 }
@@ -105,11 +112,11 @@ pub async fn import(from: &Path, to: &Path, key: Option<&NoteKey>) -> Result<Cop
 /// a folder, the private key.
 ///
 /// # Errors
-/// As [`mirror`].
+/// As [`mirror`]; or a plugin does not fit together: a registry cannot be restored without its events.
 pub async fn backup(from: &Source, to: &Path) -> Result<Copied, RegistryError> {
     let storage = crate::registry::storage_to_read(from)?;
     let folder = Folder::plain(to.to_owned());
-    let copy = Copy { from: &*storage, to: &folder, below: TREE };
+    let copy = Copy { from: &*storage, to: &folder, below: TREE, unsound: Unsound::Ends };
     copy.put_downloads().await?;
     let copied = copy.with_api().run(&Wanted::All, None).await?;
     crate::accounts::copy(&*storage, &folder).await?;
@@ -129,6 +136,7 @@ struct Copy<'a> {
     from: &'a dyn Storage,
     to: &'a dyn Storage,
     below: &'a str,
+    unsound: Unsound,
 }
 
 /// A copy that keeps where clients publish.
@@ -169,19 +177,23 @@ impl<'a> Copy<'a> {
         let plugins = self.plugins(&log, wanted).await?;
         let policy = Policy::new(config.keys.iter().copied()).with_development_lines(bundled::line_digests());
         let copies = plugins.iter().map(|(name, lines)| self.plugin(name, lines, &policy));
-        let done: Vec<_> = stream::iter(copies).buffered(AT_ONCE).try_collect().await?;
+        let mut done: Vec<_> = stream::iter(copies).buffered(AT_ONCE).try_collect().await?;
+        self.give_another_chance(&mut done, &plugins, &policy).await?;
         let entries = done.iter().filter_map(|done: &Plugin| done.entry.clone()).collect::<Vec<_>>();
+        let left_out: Vec<_> = done.iter().filter_map(|done| done.left_out.clone()).collect();
         self.put_list(entries).await?;
+        self.clear_partial(&left_out).await?;
         let config = Config { api: config.api.filter(|_| api == Api::Kept), ..config };
         self.put(layout::CONFIG, config.to_text().into_bytes(), Condition::Always).await?;
         self.put(layout::CHECKPOINT, checkpoint.note().as_bytes().to_vec(), Condition::Always).await?;
         Ok(Copied {
             events: checkpoint.size(),
-            plugins: done.len(),
+            plugins: done.len() - left_out.len(),
             of: log.count(),
             archives: done.iter().map(|done| done.archives).sum(),
             bytes: done.iter().map(|done| done.bytes).sum(),
             key: log_key,
+            left_out,
         })
     }
 

@@ -5,20 +5,25 @@ use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
 use super::packed::Packed;
-use super::{Copied, Copy, Wanted};
+use super::{Copied, Copy, Unsound, Wanted};
 use crate::RegistryError;
 use crate::error::io_error;
 use crate::storage::{Folder, Storage};
 use pocket_index::log::NoteKey;
 
-pub(super) async fn export(from: &dyn Storage, to: &Path, wanted: &Wanted) -> Result<Copied, RegistryError> {
+pub(super) async fn export(
+    from: &dyn Storage,
+    to: &Path,
+    wanted: &Wanted,
+    unsound: Unsound,
+) -> Result<Copied, RegistryError> {
     if to.exists() {
         return Err(RegistryError::Exists { path: to.to_owned() });
     }
     let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = tempfile::tempdir_in(parent).map_err(io_error("create a folder in", parent))?;
     let tree = Folder::plain(folder.path().to_owned());
-    let copied = Copy { from, to: &tree, below: "tree/" }.run(wanted, None).await?;
+    let copied = Copy { from, to: &tree, below: "tree/", unsound }.run(wanted, None).await?;
     let packed = pack(&folder, parent, to).await;
     packed.map_err(io_error("write", to))?;
     Ok(copied)
@@ -54,8 +59,11 @@ pub(super) async fn import(from: &Path, to: &Path, key: Option<&NoteKey>) -> Res
     // What was exported of some plugins holds those.
     let wanted = Wanted::Named(names(&packed).await?);
     let scratch = tempfile::tempdir_in(parent).map_err(io_error("create a folder in", parent))?;
-    Copy { from: &packed, to: &Folder::plain(scratch.path().to_owned()), below: "" }.run(&wanted, key).await?;
-    Copy { from: &packed, to: &target, below: "" }.run(&wanted, key).await
+    let scratch = Folder::plain(scratch.path().to_owned());
+    // Whoever carried it may have changed it: then nothing of it is taken.
+    let copy = |to| Copy { from: &packed, to, below: "", unsound: Unsound::Ends };
+    copy(&scratch).run(&wanted, key).await?;
+    copy(&target).run(&wanted, key).await
 }
 
 /// The plugins whose index files are there.

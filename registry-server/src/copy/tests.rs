@@ -1,6 +1,7 @@
 //! What a copy takes, keeps and refuses.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
@@ -8,13 +9,13 @@ use bytes::Bytes;
 use object_store::memory::InMemory;
 use pocket_index::digest::Digest;
 use pocket_index::log::{Frontier, Leaf, encode_entry};
-use tower::ServiceExt as _;
 
+use super::left_out::Before;
 use super::*;
 use crate::checkpoint::now;
 use crate::config::Limits;
-use crate::routes::{Service, router};
-use crate::storage::Bucket;
+use crate::routes::{Answers, Service};
+use crate::storage::{Bucket, Faulty, When};
 use crate::testing::{author, release, yank};
 use crate::{Registry, Seed};
 
@@ -41,15 +42,34 @@ impl Ground {
     async fn publish(&self, body: Vec<u8>) {
         let service = Arc::new(Service::new(Arc::clone(&self.registry), Limits::default()));
         let request = Request::put("/api/v1/publish").body(Body::from(body)).expect("a request");
-        let response = router(service).oneshot(request).await.expect("an answer");
+        let response = Answers::of_registry(service).to(request).await;
         assert!(response.status().is_success(), "{}", response.status());
     }
 
     async fn copy(&self, wanted: &[&str]) -> Result<Copied, String> {
         let names = wanted.iter().map(|name| name.parse().expect("a name")).collect::<Vec<_>>();
         let wanted = if names.is_empty() { Wanted::All } else { Wanted::Named(names) };
-        let copy = Copy { from: &self.from, to: &self.to, below: "" };
-        copy.run(&wanted, None).await.map_err(|error| error.to_string())
+        self.run(Unsound::Ends, &wanted).await
+    }
+
+    async fn run(&self, unsound: Unsound, wanted: &Wanted) -> Result<Copied, String> {
+        let copy = Copy { from: &self.from, to: &self.to, below: "", unsound };
+        copy.run(wanted, None).await.map_err(|error| error.to_string())
+    }
+
+    /// Copies everything that is sound, and tells what became of the rest.
+    async fn mirror(&self) -> (Copied, Vec<(String, Before, String)>) {
+        let copied = self.run(Unsound::IsLeftOut(Duration::ZERO), &Wanted::All).await.expect("what is sound is copied");
+        let told = copied.left_out.iter().map(|one| (one.name.to_string(), one.before, one.reason.clone()));
+        let told = told.collect();
+        (copied, told)
+    }
+
+    /// Every path of the copy that a reader finds a plugin by.
+    async fn found(&self) -> (Vec<String>, String) {
+        let files = self.to.list("index/").await.expect("it is listed");
+        let list = read(&self.to, layout::SEARCH).await;
+        (files.into_iter().map(|entry| entry.path).collect(), String::from_utf8_lossy(&list).into_owned())
     }
 
     async fn put(&self, path: &str, bytes: impl Into<Bytes>) {
@@ -174,4 +194,78 @@ async fn a_begun_bundle_that_was_cleared_away_is_read_from_the_full_one() {
     ground.put("log/tile/entries/000", full.concat()).await;
     assert_eq!(ground.copy(&[]).await.expect("it is copied").plugins, 2);
     assert_eq!(read(&ground.to, path).await, begun);
+}
+
+#[tokio::test]
+async fn a_plugin_that_does_not_fit_together_is_left_out_and_the_others_are_copied() {
+    let ground = Ground::new().await;
+    let archive = ground.from.list("tree/a/").await.expect("it is listed").remove(0);
+    let (path, whole) = (archive.path.trim_start_matches("tree/"), read(&ground.from, &archive.path).await);
+    ground.put(path, "other bytes").await;
+    let (copied, left_out) = ground.mirror().await;
+    assert_eq!((copied.events, copied.plugins, copied.of, left_out.len()), (2, 1, 2, 1));
+    let (name, before, reason) = &left_out[0];
+    assert!(*before == Before::Absent && reason.contains(path) && reason.contains("the index says"), "{reason}");
+    let (files, list) = ground.found().await;
+    assert!(files.len() == 1 && !files[0].ends_with(name) && !list.contains(name), "{files:?} {list}");
+    assert!(ground.to.entry(path).await.expect("it is looked at").is_none());
+    let checkpoint = read(&ground.from, "tree/log/checkpoint").await;
+    assert_eq!(read(&ground.to, layout::CHECKPOINT).await, checkpoint);
+    ground.from.remove(&archive.path).await.expect("it is removed");
+    assert!(ground.mirror().await.1[0].2.contains("it is missing"));
+    ground.put(path, whole).await;
+    assert_eq!(ground.mirror().await.0.plugins, 2, "it comes once it fits together");
+}
+
+#[tokio::test]
+async fn what_an_earlier_copy_has_stays_if_it_is_whole_and_goes_if_it_would_hide_events() {
+    let ground = Ground::new().await;
+    ground.mirror().await;
+    let path = "index/ot/he/other";
+    let earlier = read(&ground.to, path).await;
+    let good = read(&ground.from, &in_tree(path)).await;
+    ground.put(path, "no line\n").await;
+    let (copied, left_out) = ground.mirror().await;
+    assert_eq!((copied.plugins, left_out[0].1), (1, Before::Whole));
+    assert_eq!(read(&ground.to, path).await, earlier);
+    assert!(ground.found().await.1.contains("\"other\""), "it is still found");
+
+    ground.put(path, good).await;
+    ground.publish(yank("other", "1.0.0", "it leaks", &author(2))).await;
+    let grown = read(&ground.from, &in_tree(path)).await;
+    // A registry that hides the yank from its readers.
+    ground.put(path, earlier).await;
+    let (copied, left_out) = ground.mirror().await;
+    assert_eq!((copied.events, copied.plugins, left_out[0].1), (3, 1, Before::Partial));
+    assert!(left_out[0].2.contains("it has 1 lines, the log 2 of them"), "{left_out:?}");
+    let (files, list) = ground.found().await;
+    assert!(files == ["index/gr/ee/greeting"] && !list.contains("\"other\""), "{files:?} {list}");
+    assert_eq!(read(&ground.to, layout::CHECKPOINT).await, read(&ground.from, "tree/log/checkpoint").await);
+
+    ground.put(path, grown).await;
+    assert_eq!(ground.mirror().await.0.plugins, 2, "it comes back");
+    assert!(String::from_utf8_lossy(&read(&ground.to, path).await).contains("it leaks"));
+}
+
+#[tokio::test]
+async fn wherever_a_copy_is_cut_off_no_file_that_hides_events_stands_beside_a_newer_checkpoint() {
+    let ground = Ground::new().await;
+    ground.mirror().await;
+    ground.publish(yank("other", "1.0.0", "it leaks", &author(2))).await;
+    ground.put("index/ot/he/other", "no line\n").await;
+    let (path, old) = ("index/ot/he/other", read(&ground.to, layout::CHECKPOINT).await);
+    let mut cut = 0;
+    loop {
+        let to = Faulty::new(Arc::new(ground.to.clone()), cut, When::After);
+        let copy = Copy { from: &ground.from, to: &to, below: "", unsound: Unsound::IsLeftOut(Duration::ZERO) };
+        let is_done = copy.run(&Wanted::All, None).await.is_ok();
+        let is_new = read(&ground.to, layout::CHECKPOINT).await != old;
+        let is_there = ground.to.entry(path).await.expect("it is looked at").is_some();
+        assert!(!(is_new && is_there), "after write {cut}");
+        if is_done {
+            break;
+        }
+        cut += 1;
+    }
+    assert!(cut > 3, "only {cut} writes were cut off");
 }

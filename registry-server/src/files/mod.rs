@@ -9,7 +9,6 @@ mod watched;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Request, State};
 use axum::http::header::{
     ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
 };
@@ -35,6 +34,8 @@ const NOT_KEPT: HeaderValue = HeaderValue::from_static("no-store");
 /// How often a file may be replaced between a look at it and its first byte.
 const TRIES: usize = 5;
 
+/// So many headers has the answer with a whole file.
+const HEADERS: usize = 6;
 /// 512 bytes: half of what the name of a bucket's object may have. The registry's own prefix stands before it.
 const LONGEST_PATH: usize = 512;
 
@@ -61,18 +62,24 @@ impl Served {
     }
 }
 
-pub(crate) async fn serve(State(served): State<Arc<Served>>, request: Request) -> Result<Response, ApiError> {
-    let (head, _) = request.into_parts();
-    for _ in 1..TRIES {
-        match answer(&served, &head).await {
-            Err(error) if error.is_of_change() => {}
-            answered => return answered,
-        }
-    }
-    answer(&served, &head).await
+/// Whether a path is one of those below which static files stand.
+pub(crate) fn are_below(path: &str) -> bool {
+    let name = path.trim_start_matches('/');
+    PUBLIC_FILES.contains(&name) || PUBLIC_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
-async fn answer(served: &Served, head: &Parts) -> Result<Response, ApiError> {
+/// The answer to a request for a static file.
+pub(crate) async fn answer(served: &Served, head: &Parts) -> Response {
+    for _ in 1..TRIES {
+        match answer_once(served, head).await {
+            Err(error) if error.is_of_change() => {}
+            answered => return answered.into_response(),
+        }
+    }
+    answer_once(served, head).await.into_response()
+}
+
+async fn answer_once(served: &Served, head: &Parts) -> Result<Response, ApiError> {
     let name = head.uri.path().trim_start_matches('/');
     if !is_public(name) {
         return Err(ApiError::not_found(name));
@@ -149,6 +156,7 @@ impl StaticFile {
     fn headers(&self, name: &str, count: u64) -> Response {
         let mut response = Response::new(Body::empty());
         let headers = response.headers_mut();
+        headers.reserve(HEADERS);
         headers.insert(CONTENT_LENGTH, HeaderValue::from(count));
         headers.insert(CONTENT_TYPE, content_type(name));
         headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
@@ -195,8 +203,7 @@ fn quoted(tag: &str) -> HeaderValue {
 /// Whether clients may see what has this path. No `..`, no hidden part, nothing outside the public prefixes, and nothing that is too
 /// long for a file.
 fn is_public(name: &str) -> bool {
-    let is_public = PUBLIC_FILES.contains(&name) || PUBLIC_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-    is_public
+    are_below(name)
         && name.len() <= LONGEST_PATH
         && name.split('/').all(|part| !part.is_empty() && !part.starts_with('.') && part.len() <= PATH_PART_BYTES)
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte))

@@ -10,11 +10,10 @@ use axum::http::{Request, StatusCode};
 use bytes::Bytes;
 use object_store::memory::InMemory;
 use pocket_index::digest::Digest;
-use tower::ServiceExt as _;
 
 use super::*;
 use crate::config::Limits;
-use crate::routes::{Service, router};
+use crate::routes::{Answers, Service};
 use crate::storage::{Bucket, Condition, Pieces, Put, StorageError, Stored, Tag};
 use crate::testing::{author, release};
 use crate::{Registry, Seed};
@@ -104,7 +103,7 @@ impl Ground {
         let service = Arc::new(Service::new(Arc::new(registry), Limits::default()));
         let body = Body::from(release("greeting", "1.0.0", "return 1", &author(1)));
         let request = Request::put("/api/v1/publish").body(body).expect("a request");
-        let response = router(service).oneshot(request).await.expect("an answer");
+        let response = Answers::of_registry(service).to(request).await;
         assert_eq!(response.status(), StatusCode::CREATED);
         bucket.put(ORPHAN, "x".into(), Condition::Always).await.expect("it is written");
         Self { bucket, before, _folder: folder }

@@ -7,11 +7,10 @@ use axum::http::{HeaderMap, Method, Request, StatusCode};
 use pocket_index::layout;
 use pocket_index::search::{Listing, SearchEntry};
 use pocket_index::stats::Downloads;
-use tower::ServiceExt as _;
 
 use crate::Registry;
 use crate::config::{DEFAULT_RECOVERY_DELAY, Limits, Source};
-use crate::routes::{Service, router};
+use crate::routes::{Answers, Service};
 use crate::storage::{Condition, in_tree};
 
 /// A server with the bundled plugins.
@@ -31,7 +30,7 @@ impl Site {
 
     async fn ask(&self, method: Method, path: &str) -> Answer {
         let request = Request::builder().method(method).uri(path).body(Body::empty()).expect("a request");
-        let answer = router(Arc::clone(&self.0)).oneshot(request).await.expect("a router always answers");
+        let answer = Answers::of_registry(Arc::clone(&self.0)).to(request).await;
         let (status, headers) = (answer.status(), answer.headers().clone());
         let bytes = to_bytes(answer.into_body(), 1 << 24).await.expect("a whole body");
         Answer { status, headers, text: String::from_utf8_lossy(&bytes).into_owned() }

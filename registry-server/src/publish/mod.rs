@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use axum::Json;
 use axum::body::BodyDataStream;
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts as _, Request, State};
 use axum::http::StatusCode;
 use futures_util::StreamExt as _;
 use pocket_index::append::AppendError;
@@ -22,7 +22,7 @@ use pocket_index::publish::PublishReceipt;
 use pocket_index::record::{Event, OwnerRecovery, Release};
 use pocket_index::verify::check_submission;
 
-use crate::access::{self, Caller};
+use crate::access::{self, Caller, Sender};
 use crate::error::{ApiError, RegistryError, chain};
 use crate::routes::Service;
 use crate::serve::Client;
@@ -30,6 +30,7 @@ use crate::storage::{Condition, Storage, in_tree};
 use crate::writer::{Outcome, Proposal, Step, View};
 pub(crate) use places::{Place, Places};
 use receive::Received;
+use staged::Ticket;
 
 /// An archive that is there already is written once more after this: whoever removes what nobody names waits longer.
 const FRESH: Duration = Duration::from_secs(3_600);
@@ -51,7 +52,7 @@ pub(crate) async fn publish(
     request: Request,
 ) -> Result<(StatusCode, Json<PublishReceipt>), ApiError> {
     let TakenIn { received, _place, .. } = take_in(&service, request, Purpose::Publish).await?;
-    accept(&service, received).await.map(|(status, receipt)| (status, Json(receipt)))
+    accept(&service, received, None).await.map(|(status, receipt)| (status, Json(receipt)))
 }
 
 /// What is to become of what is sent.
@@ -72,11 +73,11 @@ struct TakenIn {
 }
 
 /// Reads a request whose sender may send it.
-async fn take_in(service: &Service, request: Request, purpose: Purpose) -> Result<TakenIn, ApiError> {
-    let (parts, body) = request.into_parts();
+async fn take_in(service: &Arc<Service>, request: Request, purpose: Purpose) -> Result<TakenIn, ApiError> {
+    let (mut parts, body) = request.into_parts();
     let mut body = body.into_data_stream();
     let taken = async {
-        let caller = access::authorise(service, &parts.method, &parts.headers).await?;
+        let Sender(caller) = Sender::from_request_parts(&mut parts, service).await?;
         let _place = service.places.take(parts.extensions.get::<Client>().and_then(Client::limited)).await?;
         let received = receive::receive(&parts.headers, &mut body, &service.limits, async |header, event| {
             access::may_send(&caller, event)?;
@@ -109,18 +110,27 @@ async fn drain(mut pieces: BodyDataStream) {
     let _ = tokio::time::timeout(DRAINING, drained).await;
 }
 
-/// Adds what was received, when its turn comes. Whoever sent it may go away meanwhile: what was begun is brought to its end.
-async fn accept(service: &Arc<Service>, received: Received) -> Result<(StatusCode, PublishReceipt), ApiError> {
+/// Adds what was received, when its turn comes, and if what waited, where it did, was not withdrawn by then. Whoever sent it may go away
+/// meanwhile: what was begun is brought to its end.
+async fn accept(
+    service: &Arc<Service>,
+    received: Received,
+    waited: Option<Ticket>,
+) -> Result<(StatusCode, PublishReceipt), ApiError> {
     let turn = service.places.turn().await?;
     let service = Arc::clone(service);
     let adding = tokio::spawn(async move {
         let _turn = turn;
-        add(&service, received).await
+        add(&service, received, waited).await
     });
     adding.await.map_err(|error| ApiError::storage(&error))?
 }
 
-async fn add(service: &Service, received: Received) -> Result<(StatusCode, PublishReceipt), ApiError> {
+async fn add(
+    service: &Service,
+    received: Received,
+    waited: Option<Ticket>,
+) -> Result<(StatusCode, PublishReceipt), ApiError> {
     let Received { header, event, archives } = received;
     let event = Arc::new(event);
     // Unpacking and digests take long: not on the threads that answer readers.
@@ -131,6 +141,9 @@ async fn add(service: &Service, received: Received) -> Result<(StatusCode, Publi
     let uploads = checked.await.map_err(|error| ApiError::storage(&error))??;
     let registry = &service.registry;
     let writer = registry.write().await;
+    if let Some(ticket) = waited {
+        ticket.check(registry.storage()).await?;
+    }
     let outcome = writer.add::<ApiError>(event.name(), &uploads, |view| {
         if let Event::Release(release) = &*event
             && let Some(receipt) = already_there(view, release, &header.event)?
@@ -289,7 +302,7 @@ mod tests {
         let mut body = body.into_data_stream();
         let received = receive::receive(&HeaderMap::new(), &mut body, &service.limits, async |_, _| Ok(())).await;
         let received = received.expect("well-formed");
-        let answer = accept(service, received).await;
+        let answer = accept(service, received, None).await;
         answer.map(|(status, _)| status).map_err(|error| format!("{error:?}"))
     }
 

@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::hash::BuildHasher as _;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -26,7 +27,7 @@ use reqwest::Url;
 use tokio::sync::Mutex;
 
 use crate::RegistryError;
-use crate::copy::Remote;
+use crate::copy::{Remote, Secret};
 use crate::error::{chain, io_error};
 use crate::storage::{Condition, Entry, Fault, Folder, Pieces, Put, Storage, StorageError, Stored, TREE, in_tree};
 use kind::Kind;
@@ -45,6 +46,8 @@ pub struct Upstream {
     pub folder: PathBuf,
     /// The key that its log must have; none takes the one that it shows first.
     pub key: Option<NoteKey>,
+    /// The token that it is shown, where it is private.
+    pub token: Option<Secret>,
 }
 
 /// The storage of a registry that is fetched as it is asked for.
@@ -53,6 +56,8 @@ pub(crate) struct Pull {
     local: Folder,
     remote: Remote,
     key: NoteKey,
+    /// Whether nobody may read it without a token, as the other registry said last.
+    private: AtomicBool,
     /// When files that may change were last asked for.
     looked: std::sync::Mutex<HashMap<String, Instant>>,
     /// Whoever wants a file that is being fetched waits for it.
@@ -67,7 +72,7 @@ impl Pull {
         std::fs::create_dir_all(root).map_err(io_error("create", root))?;
         let local = Folder::open(root.clone()).map_err(io_error("open", root))?;
         let local = local.ok_or_else(|| RegistryError::InUse { path: root.clone() })?;
-        let remote = Remote::new(upstream.url.clone(), None)?;
+        let remote = Remote::new(upstream.url.clone(), upstream.token.as_ref())?;
         let known = local.read(&in_tree(layout::CONFIG)).await?;
         let text = match known {
             Some(stored) => stored.bytes,
@@ -83,10 +88,16 @@ impl Pull {
             return Err(refused(format!("its log is {key}, expected {expected}")));
         }
         let (looked, turns, hasher) = Default::default();
-        let pull = Self { local, remote, key, looked, turns, hasher };
+        let private = AtomicBool::new(config.auth_required);
+        let pull = Self { local, remote, key, private, looked, turns, hasher };
         pull.bring(layout::CONFIG).await?;
         pull.bring(layout::CHECKPOINT).await?;
         Ok(pull)
+    }
+
+    /// Whether nobody may read it without a token: what is private there is not public here.
+    pub fn is_private(&self) -> bool {
+        self.private.load(Ordering::Relaxed)
     }
 
     /// Has a file be here, as new as it should be; it may be that there is none.
@@ -146,6 +157,7 @@ impl Pull {
             let found = config.log.map_or("none".to_owned(), |key| key.to_string());
             return Err(refused(format!("its log key is {found}, it was {}", self.key)));
         }
+        self.private.store(config.auth_required, Ordering::Relaxed);
         Ok(Config { api: None, ..config }.to_text().into())
     }
 

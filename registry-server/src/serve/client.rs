@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::http::HeaderMap;
 use ipnet::IpNet;
 
-use super::rate::network;
 use crate::config::Exposure;
 
 const FORWARDED: &str = "x-forwarded-for";
@@ -105,6 +104,14 @@ impl Proxies {
     }
 }
 
+/// The /64 of an IPv6 address: all of a household is one.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
+        address => address,
+    }
+}
+
 /// An address as proxies write it: some with a port, IPv6 in brackets.
 fn address(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
@@ -141,6 +148,14 @@ mod tests {
         assert_eq!(alone.limited(ip("::ffff:203.0.113.5")), Some(ip("203.0.113.5")));
         assert_eq!(alone.limited(ip("2001:db8::1:2:3:4")), Some(ip("2001:db8::")));
         assert_eq!(alone.limited(ip("10.0.0.7")), Some(ip("10.0.0.7")));
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_address() {
+        let alone = Proxies::new(Exposure::Loopback, Vec::new());
+        let limited = |address: &str| alone.client(ip(address), &HeaderMap::new()).limited();
+        assert_eq!(limited("2001:db8::1:2:3:4"), limited("2001:db8::5:6:7:8"));
+        assert_ne!(limited("2001:db8::1:2:3:4"), limited("2001:db8:0:1:1:2:3:4"));
     }
 
     #[test]

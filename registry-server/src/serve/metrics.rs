@@ -34,6 +34,7 @@ pub(crate) struct Metrics {
     connections: AtomicI64,
     refused_connections: AtomicU64,
     limited: AtomicU64,
+    token_limited: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -79,6 +80,10 @@ impl Metrics {
         self.limited.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub fn token_limited(&self) {
+        self.token_limited.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub fn to_text(&self) -> String {
         let mut text = String::new();
         self.requests_to(&mut text);
@@ -87,6 +92,12 @@ impl Metrics {
             ("connections", "gauge", "Open connections", self.connections.load(Ordering::Relaxed)),
             ("connections_refused_total", "counter", "Connections beyond the limits", count(&self.refused_connections)),
             ("requests_limited_total", "counter", "Requests beyond an address's rate", count(&self.limited)),
+            (
+                "requests_limited_by_token_total",
+                "counter",
+                "Requests beyond a token's rate",
+                count(&self.token_limited),
+            ),
         ];
         for (name, kind, help, value) in single {
             describe(&mut text, name, kind, help);

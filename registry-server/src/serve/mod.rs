@@ -13,7 +13,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::X_CONTENT_TYPE_OPTIONS;
@@ -27,20 +26,19 @@ use ipnet::IpNet;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
-use tower::ServiceExt as _;
 
 use crate::config::{Exposure, Limits, Options, Tokens};
 use crate::error::{ApiError, chain};
-use crate::files::Served;
 use crate::pull::Pull;
-use crate::routes::{Service, copy_router, router};
+use crate::routes::{Answers, CopyService, Service};
+use crate::storage::Storage as _;
 use crate::{Registry, RegistryError, checkpoint, listing, stats};
 pub(crate) use client::Client;
 use client::Proxies;
 use guard::Guarded;
 use metrics::Kind;
 pub(crate) use metrics::Metrics;
-use rate::Rate;
+pub(crate) use rate::Rate;
 use seats::Seats;
 pub use tls::TlsFiles;
 
@@ -73,15 +71,15 @@ enum Serves {
     /// A registry.
     Registry(Arc<Registry>),
     /// Another one's files, as they are asked for.
-    Copy(Arc<Served>),
+    Copy(Arc<Pull>),
 }
 
 /// What every connection shares.
 struct Shared {
     limits: Limits,
     metrics: Arc<Metrics>,
-    router: Router,
-    rate: Rate,
+    answers: Answers,
+    rate: Rate<IpAddr>,
     proxies: Proxies,
     seats: Seats,
 }
@@ -96,7 +94,7 @@ impl Server {
         let tls = options.tls.as_ref().map(TlsFiles::acceptor).transpose()?;
         let Options { source, recovery_delay, witnesses, upstream, .. } = options;
         let serves = match upstream {
-            Some(upstream) => Serves::Copy(Arc::new(Served::new(Arc::new(Pull::open(upstream).await?)))),
+            Some(upstream) => Serves::Copy(Arc::new(Pull::open(upstream).await?)),
             None => {
                 let registry = Registry::open_witnessed(source, *recovery_delay, witnesses).await?;
                 Serves::Registry(Arc::new(registry))
@@ -134,7 +132,7 @@ impl Server {
     pub fn tree(&self) -> String {
         match &self.serves {
             Serves::Registry(registry) => registry.tree(),
-            Serves::Copy(files) => Path::new(&files.storage().place()).join("tree").display().to_string(),
+            Serves::Copy(pull) => Path::new(&pull.place()).join("tree").display().to_string(),
         }
     }
 
@@ -143,10 +141,10 @@ impl Server {
         let limits = self.limits.clone();
         let registry = match &self.serves {
             Serves::Registry(registry) => Arc::clone(registry),
-            Serves::Copy(files) => {
-                let metrics = Arc::<Metrics>::default();
-                let router = copy_router(Arc::clone(files), Arc::clone(&metrics));
-                self.answer(router, metrics, limits, stop).await;
+            Serves::Copy(pull) => {
+                let service = Arc::new(CopyService::new(Arc::clone(pull), &limits));
+                let metrics = Arc::clone(&service.metrics);
+                self.answer(Answers::of_copy(service), metrics, limits, stop).await;
                 return Ok(());
             }
         };
@@ -157,7 +155,7 @@ impl Server {
         let _counting = stats::keep_counting(&web.counter, &registry);
         let _filing = listing::keep_short(&registry, &web.counter);
         let metrics = Arc::clone(&service.metrics);
-        self.answer(router(service), metrics, limits, stop).await;
+        self.answer(Answers::of_registry(service), metrics, limits, stop).await;
         // Whoever sent a publish may be gone; it is not left half-way.
         if tokio::time::timeout(PARTING, registry.turn()).await.is_err() {
             tracing::warn!("a publish was not finished within {} s; the next start finishes it", PARTING.as_secs());
@@ -169,11 +167,11 @@ impl Server {
     }
 
     /// Lets connections in until `stop` is ready.
-    async fn answer(self, router: Router, metrics: Arc<Metrics>, limits: Limits, stop: impl Future<Output = ()>) {
+    async fn answer(self, answers: Answers, metrics: Arc<Metrics>, limits: Limits, stop: impl Future<Output = ()>) {
         let connections = limits.connections;
         let rate = Rate::new(limits.requests_per_second);
         let proxies = Proxies::new(self.exposure, self.proxies);
-        let shared = Arc::new(Shared { limits, metrics, router, rate, proxies, seats: Seats::default() });
+        let shared = Arc::new(Shared { limits, metrics, answers, rate, proxies, seats: Seats::default() });
         let graceful = GracefulShutdown::new();
         let mut stop = std::pin::pin!(stop);
         loop {
@@ -286,10 +284,7 @@ impl Shared {
             let message = "this address asks too often; wait a second";
             ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message).retry_after(1).into_response()
         } else {
-            match self.router.clone().oneshot(request).await {
-                Ok(response) => response,
-                Err(never) => match never {},
-            }
+            self.answers.to(request).await
         };
         // What authors send is served as what it is, whatever a browser would make of it.
         response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -10,10 +10,9 @@ use object_store::memory::InMemory;
 use object_store::throttle::{ThrottleConfig, ThrottledStore};
 use pocket_index::log::NoteKey;
 use pocket_index::publish::PublishHeader;
-use tower::ServiceExt as _;
 
 use crate::config::Limits;
-use crate::routes::{Service, router};
+use crate::routes::{Answers, Service};
 use crate::storage::{Bucket, Condition, Faulty, Folder, Storage, TREE, When};
 use crate::testing::{Files, Published, author, check, release, yank};
 use crate::{Registry, RegistryError, Seed};
@@ -74,7 +73,7 @@ impl Ground {
 async fn send(registry: &Arc<Registry>, body: Vec<u8>) -> (StatusCode, String) {
     let service = Arc::new(Service::new(Arc::clone(registry), Limits::default()));
     let request = Request::put("/api/v1/publish").body(Body::from(body)).expect("a request");
-    let response = router(service).oneshot(request).await.expect("an answer");
+    let response = Answers::of_registry(service).to(request).await;
     let status = response.status();
     let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.expect("a short body");
     (status, String::from_utf8(body.to_vec()).expect("JSON"))

@@ -1,6 +1,7 @@
 //! A registry in a bucket of a real S3-compatible server, with several servers on it.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
@@ -8,12 +9,30 @@ use object_store::{ObjectStore as _, ObjectStoreExt as _, RetryConfig};
 
 use crate::http::{ask, get, publish};
 use crate::plugin::{author, release};
-use crate::program::{Program, key_of};
+use crate::program::{PROGRAM, Program, key_of};
 use crate::seaweed::{self, Seaweed};
 use crate::tree::{Files, Published, check};
 
+/// A command about a registry in the bucket.
+fn command(seaweed: &Seaweed, arguments: &[&str], prefix: &str, key: &Path) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command
+        .args(arguments)
+        .args(["--bucket", "pocket", "--prefix", prefix, "--endpoint", &seaweed.endpoint()])
+        .arg("--key")
+        .arg(key)
+        .env("AWS_ACCESS_KEY_ID", "admin")
+        .env("AWS_SECRET_ACCESS_KEY", "secret")
+        .env("AWS_REGION", "us-east-1");
+    command
+}
+
+fn serving(seaweed: &Seaweed, prefix: &str, key: &Path) -> Command {
+    command(seaweed, &["--addr", "127.0.0.1:0"], prefix, key)
+}
+
 fn serve(seaweed: &Seaweed, prefix: &str, key: &Path) -> Program {
-    Program::start(&mut seaweed.command(prefix, key)).expect("it serves")
+    Program::start(&mut serving(seaweed, prefix, key)).expect("it serves")
 }
 
 /// What everybody can read in the bucket, checked.
@@ -91,7 +110,7 @@ fn a_bucket_that_is_down_is_said_and_nothing_is_lost() {
     assert_eq!(published(&seaweed, "down", &key).len(), 2);
     // A start without its bucket does not begin a new log.
     seaweed.stop();
-    assert!(Program::start(&mut seaweed.command("down", &key)).is_none());
+    assert!(Program::start(&mut serving(&seaweed, "down", &key)).is_none());
 }
 
 #[test]
@@ -123,4 +142,25 @@ fn a_server_that_is_killed_at_any_moment_leaves_everything_or_nothing_in_the_buc
     let all = published(&seaweed, "killed", &key);
     assert!(all.len() > promised && all.len() <= promised + cut + 1, "{} of {promised} and {cut}", all.len());
     assert!(cut >= 15, "{cut} runs were cut");
+}
+
+#[test]
+fn clearing_up_a_bucket_that_is_served_takes_nothing_young() {
+    let (seaweed, folder) = (seaweed::shared(), tempfile::tempdir().unwrap());
+    let key = folder.path().join("registry.key");
+    let server = serve(&seaweed, "cleared", &key);
+    assert_eq!(publish(server.address, &release("greeting", "1.0.0", "return 1", &author(1))).status, 201);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let store = seaweed.store(RetryConfig::default());
+    let orphan = "cleared/tree/a/00/00.tar.gz".into();
+    runtime.block_on(store.put(&orphan, "x".into())).unwrap();
+    for arguments in [&["gc", "--dry-run"][..], &["gc"]] {
+        let output = command(&seaweed, arguments, "cleared", &key).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        let removed = "0 archives, 0 begun tiles and bundles, 0 old search lists, 0 temporary files, 0 files of staged releases: 0 bytes";
+        assert!(output.status.success() && told.contains(removed), "{told} {output:?}");
+    }
+    assert!(runtime.block_on(store.head(&orphan)).is_ok(), "a publish may be about to name it");
+    assert_eq!(publish(server.address, &release("greeting", "1.1.0", "return 2", &author(1))).status, 201);
+    assert_eq!(published(&seaweed, "cleared", &key).len(), 2);
 }

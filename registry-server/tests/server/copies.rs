@@ -55,8 +55,9 @@ fn a_mirror_is_whole_grows_and_takes_nothing_that_was_changed() {
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, text.replace("For a test", "For a rest")).unwrap();
     let (followed, told) = run(&["mirror", "--from", &url, path]);
-    assert!(!followed && told.contains("the log says"), "{told}");
-    assert_eq!(files_in(&to)["log/checkpoint"], before["log/checkpoint"]);
+    assert!(!followed && told.contains("2 of its 3 plugins"), "{told}");
+    assert!(told.contains("`greeting` stays in the copy as it was") && told.contains("the log says"), "{told}");
+    assert_eq!(files_in(&to), before);
     let other = tempfile::tempdir().unwrap();
     let stranger = served(other.path());
     let (followed, told) = run(&["mirror", "--from", &format!("http://{}", stranger.address), path]);
@@ -79,6 +80,32 @@ fn a_mirror_of_some_plugins_has_every_proof() {
     assert_eq!(some.keys().filter(|path| path.starts_with("a/")).count(), 1);
     let (made, told) = run(&["mirror", "--dir", from.to_str().unwrap(), to.to_str().unwrap(), "--plugin", "none"]);
     assert!(!made && told.contains("no plugin `none`"), "{told}");
+}
+
+#[test]
+fn what_does_not_fit_together_is_left_out_of_a_mirror_and_of_an_export_and_ends_a_backup() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = served(&folder.path().join("registry"));
+    drop(server);
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let from = path("registry");
+    let file = folder.path().join("registry/tree/index/gr/ee/greeting");
+    std::fs::write(&file, std::fs::read_to_string(&file).unwrap().replace("For a test", "For a rest")).unwrap();
+    for (verb, to) in [("mirror", path("mirror")), ("export", path("registry.tar"))] {
+        let (whole, told) = run(&[verb, "--dir", &from, &to]);
+        assert!(!whole && told.contains("3 events, 1 of its 2 plugins"), "{verb}: {told}");
+        assert!(told.contains("`greeting` is not in the copy: ") && told.contains("index/gr/ee/greeting"), "{told}");
+    }
+    done(&["import", &path("registry.tar"), &path("imported")]);
+    for copy in ["mirror", "imported"] {
+        let files = files_in(&folder.path().join(copy));
+        assert!(files.contains_key("index/ot/he/other") && !files.contains_key("index/gr/ee/greeting"), "{copy}");
+        assert!(!String::from_utf8_lossy(&files["search.json"]).contains("greeting"), "{copy}");
+        assert_eq!(files["log/checkpoint"], files_in(&folder.path().join("registry/tree"))["log/checkpoint"]);
+    }
+    let (whole, told) = run(&["backup", "--dir", &from, &path("backup")]);
+    assert!(!whole && told.contains("the log says"), "{told}");
+    assert!(!folder.path().join("backup/tree/log/checkpoint").exists(), "nobody takes it for a backup");
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use std::io::{Read as _, Write as _};
 
-use crate::http::{ask, connect, get, publish, read};
+use crate::accounts::{ask_with, run, token};
+use crate::http::{Answer, ask, connect, get, publish, read};
 use crate::plugin::{author, release};
 use crate::program::Program;
 
@@ -99,4 +100,50 @@ fn behind_a_proxy_each_address_has_a_rate_of_its_own() {
     // Who is not behind the proxy has it.
     assert!((0..20).all(|_| get(server.address, "/healthz").status == 200));
     assert!(get(server.address, "/metrics").text().contains("pocket_registry_requests_limited_total"));
+}
+
+fn is_limited(answer: &Answer) -> bool {
+    let is_limited = answer.status == 429;
+    if is_limited {
+        assert_eq!((answer.code().as_str(), answer.header("retry-after")), ("token_too_many_requests", Some("1")));
+        assert!(answer.text().contains("the token `ci` is used too often"), "{}", answer.text());
+    }
+    is_limited
+}
+
+#[test]
+fn a_token_has_a_rate_of_its_own_from_wherever_it_is_used() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), &["init", "--private"]);
+    let [ci, other] = ["ci", "other"].map(|name| token(folder.path(), &[name, "--scope", "publish"]));
+    let server = Program::on_folder(folder.path(), &["--behind-proxy", "--rate-per-token", "1"]);
+    let from = |host: u8, token: &str, method: &str, path: &str, body: &[u8]| {
+        let (address, bearer) = (format!("192.0.2.{host}"), format!("Bearer {token}"));
+        let headers = [("X-Forwarded-For", address.as_str()), ("Authorization", &bearer)];
+        ask(server.address, method, path, &headers, body).unwrap()
+    };
+    // Who knows a token's name and not its secret takes nothing from it.
+    let forged = format!("{}{}", &ci[..ci.len() - 4], if ci.ends_with("0000") { "1111" } else { "0000" });
+    assert!((0..20).all(|host| from(host, &forged, "GET", "/config.json", b"").code() == "token_unknown"));
+    // A request counts once, however many look at its token.
+    assert!((0..5).all(|host| from(host, &ci, "GET", "/api/v1/token", b"").status == 200));
+    assert!((0..20).any(|host| is_limited(&from(host, &ci, "GET", "/config.json", b""))), "each from elsewhere");
+    let body = release("geo", "1.0.0", "return 1", &author(1));
+    assert!((0..20).any(|host| is_limited(&from(host, &ci, "PUT", "/api/v1/publish", &body))));
+    assert_eq!(from(1, &other, "GET", "/config.json", b"").status, 200, "another token is not held up");
+    assert!(from(1, &other, "GET", "/metrics", b"").text().contains("pocket_registry_requests_limited_by_token_total"));
+}
+
+#[test]
+fn where_nobody_needs_a_token_none_is_counted_and_whoever_writes_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Program::on_folder(folder.path(), &["--tokens", "required", "--rate-per-token", "1"]);
+    let ci = token(folder.path(), &["ci", "--scope", "publish"]);
+    let asked = |method: &str, path: &str, body: &[u8]| ask_with(server.address, &ci, method, path, body);
+    assert!((0..20).all(|_| asked("GET", "/config.json", b"").status == 200));
+    let body = release("geo", "1.0.0", "return 1", &author(1));
+    assert_eq!(asked("PUT", "/api/v1/publish", &body).status, 201);
+    // This machine has no limit, its tokens have.
+    assert!((0..20).any(|_| is_limited(&asked("PUT", "/api/v1/publish", &body))));
+    assert!((0..20).any(|_| is_limited(&asked("GET", "/api/v1/staged", b""))));
 }

@@ -4,6 +4,8 @@
 
 #[path = "../support/plugin.rs"]
 mod plugin;
+#[path = "../support/seaweed.rs"]
+mod seaweed;
 #[path = "../support/tree.rs"]
 mod tree;
 
@@ -21,5 +23,4 @@ mod program;
 mod publishing;
 mod pulled;
 mod reading;
-mod seaweed;
 mod staging;

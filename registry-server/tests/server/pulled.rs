@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::accounts::{ask_with, run, token};
 use crate::http::{ask, get, publish};
-use crate::plugin::{author, release};
+use crate::plugin::{author, release, yank};
 use crate::program::{PROGRAM, Program, files_in, key_of};
 use crate::tree::check;
 
@@ -153,4 +154,77 @@ fn a_copy_of_another_log_than_was_named_is_not_begun() {
     assert!(!begun && told.contains(&format!("expected {key}")), "{told}");
     let (begun, told) = run(&[]);
     assert!(!begun && told.contains("--dir FOLDER"), "{told}");
+}
+
+#[test]
+fn a_private_registry_is_fetched_with_a_token_and_given_out_for_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (there, here) = (folder.path().join("registry"), folder.path().join("kept"));
+    run(&there, &["init", "--with-bundled", "--private"]);
+    let theirs = token(&there, &["cache", "--scope", "read"]);
+    let registry = Program::on_folder(&there, &[]);
+    let url = format!("http://{}", registry.address);
+    let pull = |token: &str| {
+        let mut command = Command::new(PROGRAM);
+        command.args(["--addr", "127.0.0.1:0", "--upstream", &url, "--dir"]).arg(&here);
+        Program::start(command.env("POCKET_REGISTRY_UPSTREAM_TOKEN", token))
+    };
+    for bad in ["", "pocket_0123456789abcdef_00", "two\nlines"] {
+        assert!(pull(bad).is_none(), "`{bad}` opens nothing");
+    }
+    let pulled = pull(&theirs).expect("it serves");
+    let path = "/index/re/di/redis-cache";
+    for path in ["/config.json", "/log/checkpoint", path, "/search.json", "/metrics", "/none"] {
+        let answer = get(pulled.address, path);
+        assert_eq!((answer.status, answer.code().as_str()), (401, "token_needed"), "{path}");
+        // Only the copy's own tokens are known to it.
+        assert_eq!(ask_with(pulled.address, &theirs, "GET", path, b"").code(), "token_unknown", "{path}");
+    }
+    assert_eq!((get(pulled.address, "/healthz").status, get(pulled.address, "/readyz").status), (200, 200));
+    let own = token(&here, &["reader", "--scope", "read"]);
+    let answer = ask_with(pulled.address, &own, "GET", path, b"");
+    assert_eq!(answer.body, ask_with(registry.address, &theirs, "GET", path, b"").body);
+    assert!(answer.header("cache-control").unwrap().starts_with("private, "), "{answer:?}");
+    let everything = files_in(&here).into_iter().filter(|(path, _)| !path.starts_with("tokens/"));
+    let secret = theirs.rsplit('_').next().unwrap().as_bytes().to_vec();
+    for (path, content) in everything {
+        assert!(!content.windows(secret.len()).any(|part| part == secret), "{path}");
+    }
+}
+
+#[test]
+fn what_becomes_private_is_given_to_nobody_without_a_token_from_then_on() {
+    let mut ground = Ground::new(1);
+    let pulled = ground.pull();
+    assert_eq!(get(pulled.address, "/index/pl/ug/plugin0").status, 200);
+    drop(pulled);
+    ground.registry.kill();
+    run(&ground.folder.path().join("registry"), &["init", "--private"]);
+    let token = token(&ground.folder.path().join("registry"), &["cache", "--scope", "read"]);
+    ground.registry = Program::on_folder(&ground.folder.path().join("registry"), &[]);
+    let mut command = Command::new(PROGRAM);
+    command.args(["--addr", "127.0.0.1:0", "--upstream", &ground.url(), "--dir"]).arg(ground.kept());
+    let pulled = Program::start(command.env("POCKET_REGISTRY_UPSTREAM_TOKEN", token)).expect("it serves");
+    assert_eq!(get(pulled.address, "/index/pl/ug/plugin0").code(), "token_needed");
+}
+
+#[test]
+fn what_a_cache_shows_a_little_late_is_not_taken_out_of_a_mirror() {
+    let ground = Ground::new(2);
+    let pulled = ground.pull();
+    let to = ground.folder.path().join("mirror");
+    let mirror = || {
+        let url = format!("http://{}/", pulled.address);
+        let mut command = Command::new(PROGRAM);
+        command.args(["mirror", "--plugin", "plugin0", "--from", &url]).arg(&to).output().unwrap()
+    };
+    assert!(mirror().status.success());
+    let withdrawn = yank("plugin0", "1.0.0", "it leaks", &author(1));
+    assert_eq!(publish(ground.registry.address, &withdrawn).status, 201);
+    // Whoever asks for another plugin has the cache read the newest checkpoint, beside which the file of the first is old.
+    assert_eq!(get(pulled.address, "/index/pl/ug/plugin1").status, 200);
+    let output = mirror();
+    assert!(output.status.success(), "{output:?}");
+    let text = std::fs::read_to_string(to.join("index/pl/ug/plugin0")).unwrap();
+    assert!(text.contains("it leaks"), "{text}");
 }

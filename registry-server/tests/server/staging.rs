@@ -154,3 +154,106 @@ fn owners_who_sign_at_the_same_moment_publish_it_once() {
         );
     }
 }
+
+/// Withdraws what waits, with a signature of this key.
+fn withdraw(address: SocketAddr, key: Option<&SecretKey>) -> Answer {
+    let waits = get(address, GEO).json();
+    let body = key.map(|key| {
+        let text = format!("{}\n{}", waits["staged"], waits["event"].as_str().unwrap());
+        serde_json::to_vec(&key.sign_event("withdrawal", &text)).unwrap()
+    });
+    ask(address, "PUT", &format!("{GEO}/withdrawal"), &[], &body.unwrap_or_default()).expect("an answer")
+}
+
+#[test]
+fn an_owner_withdraws_what_waits_and_its_signatures_count_no_more() {
+    let (folder, server) = with_two_owners(&[]);
+    let address = server.address;
+    let body = release("geo", "1.1.0", "return 2", &author(1));
+    assert_eq!(stage(address, &body).status, 201);
+    for (key, told) in [(None, "needs a token"), (Some(author(9)), "none of the keys that may")] {
+        let refused = withdraw(address, key.as_ref());
+        assert_eq!((refused.status, refused.code().as_str()), (403, "not_allowed"), "{}", refused.text());
+        assert!(refused.text().contains(told), "{}", refused.text());
+    }
+    // Neither the signature of a release nor that of another moment is one.
+    let (header, _) = PublishHeader::decode(&body).unwrap();
+    for text in [header.event.clone(), format!("1\n{}", header.event)] {
+        for kind in ["release", "withdrawal"] {
+            let signature = serde_json::to_vec(&author(2).sign_event(kind, &text)).unwrap();
+            let refused = ask(address, "PUT", &format!("{GEO}/withdrawal"), &[], &signature).unwrap();
+            assert!(refused.text().contains("not of the withdrawal"), "{}", refused.text());
+        }
+    }
+    let withdrawn = withdraw(address, Some(&author(2)));
+    assert_eq!((withdrawn.status, &withdrawn.json()["version"]), (200, &"1.1.0".into()), "{}", withdrawn.text());
+    assert_eq!(
+        (get(address, GEO).code().as_str(), get(address, "/api/v1/staged").text().as_str()),
+        ("not_found", "[]")
+    );
+    assert_eq!(sign(address, &body, &author(2)).code(), "not_found");
+    let again = ask(address, "PUT", &format!("{GEO}/withdrawal"), &[], b"").unwrap();
+    assert_eq!((again.status, again.code().as_str()), (404, "not_found"));
+    let kept = std::fs::read_to_string(folder.path().join("staged/geo/1.1.0.json")).unwrap();
+    assert!(!kept.contains("geo"), "{kept}");
+    // Brought again, it waits for all signatures anew, and comes out.
+    assert_eq!(stage(address, &body).status, 201);
+    assert_eq!(sign(address, &body, &author(2)).status, 201);
+    assert_eq!(ask(address, "PUT", &format!("{GEO}/withdrawal"), &[], b"").unwrap().code(), "version_exists");
+}
+
+#[test]
+fn a_token_withdraws_what_it_may_publish() {
+    let (folder, server) = with_two_owners(&[]);
+    drop(server);
+    let server = Program::on_folder(folder.path(), &["--tokens", "required"]);
+    let [geo, other] =
+        ["geo", "other"].map(|name| token(folder.path(), &[name, "--scope", "publish", "--plugin", name]));
+    let reading = token(folder.path(), &["reading", "--scope", "read"]);
+    let body = unsigned(&release("geo", "1.1.0", "return 2", &author(1)));
+    assert_eq!(ask_with(server.address, &geo, "PUT", "/api/v1/staged", &body).status, 201);
+    let path = format!("{GEO}/withdrawal");
+    assert_eq!(ask(server.address, "PUT", &path, &[], b"").unwrap().code(), "token_needed");
+    assert_eq!(ask_with(server.address, &other, "PUT", &path, b"").code(), "token_plugin");
+    assert_eq!(ask_with(server.address, &reading, "PUT", &path, b"").code(), "token_scope");
+    assert_eq!(ask_with(server.address, &geo, "GET", GEO, b"").status, 200, "it waits still");
+    assert_eq!(ask_with(server.address, &geo, "PUT", &path, b"").status, 200);
+    assert_eq!(ask_with(server.address, &geo, "GET", GEO, b"").code(), "not_found");
+}
+
+#[test]
+fn what_is_withdrawn_while_it_is_signed_is_published_or_gone_as_each_is_told() {
+    for _ in 0..10 {
+        let (_folder, server) = with_two_owners(&[]);
+        let address = server.address;
+        let body = release("geo", "1.1.0", "return 2", &author(1));
+        assert_eq!(stage(address, &body).status, 201);
+        let waits = get(address, GEO).json();
+        let text = format!("{}\n{}", waits["staged"], waits["event"].as_str().unwrap());
+        let signature = serde_json::to_vec(&author(2).sign_event("withdrawal", &text)).unwrap();
+        let signing = std::thread::spawn(move || sign(address, &body, &author(2)));
+        let withdrawn = ask(address, "PUT", &format!("{GEO}/withdrawal"), &[], &signature).unwrap();
+        let signed = signing.join().unwrap();
+        let is_published = get(address, "/index/3/g/geo").text().contains("1.1.0");
+        match withdrawn.status {
+            200 => assert!(signed.status == 404 && !is_published, "{} {is_published}", signed.text()),
+            status => {
+                assert!(matches!(status, 404 | 409) && signed.status == 201 && is_published, "{}", withdrawn.text())
+            }
+        }
+    }
+}
+
+#[test]
+fn what_was_withdrawn_takes_no_place_from_what_waits() {
+    let (_folder, server) = with_two_owners(&[]);
+    for number in 0..25 {
+        let body = release("geo", &format!("2.{number}.0"), "return 2", &author(1));
+        let waits = stage(server.address, &body);
+        assert_eq!(waits.status, 201, "{}", waits.text());
+        let text = format!("{}\n{}", waits.json()["staged"], waits.json()["event"].as_str().unwrap());
+        let signature = serde_json::to_vec(&author(1).sign_event("withdrawal", &text)).unwrap();
+        let path = format!("/api/v1/staged/geo/2.{number}.0/withdrawal");
+        assert_eq!(ask(server.address, "PUT", &path, &[], &signature).unwrap().status, 200);
+    }
+}

@@ -54,6 +54,20 @@ pub struct ApproveArguments {
 }
 
 #[derive(Debug, Args)]
+pub struct RejectArguments {
+    /// The plugin and its version
+    #[arg(value_name = "NAME@VERSION|NAME")]
+    plugin: String,
+    /// The version, where it does not stand behind the name
+    version: Option<Version>,
+    #[command(flatten)]
+    pub registry: RegistryArguments,
+    /// The key that signs where there is no token for it
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_KEY)]
+    pub key: String,
+}
+
+#[derive(Debug, Args)]
 pub struct LoginArguments {
     #[command(flatten)]
     pub registry: RegistryArguments,
@@ -92,13 +106,24 @@ impl Patience {
 impl ApproveArguments {
     /// The plugin and its version, however they were typed.
     pub fn plugin(&self) -> Result<(PluginName, Version), OpsError> {
-        let wrong = |reason: String| OpsError::Source { given: self.plugin.clone(), reason };
-        match &self.version {
-            Some(version) => {
-                let name = self.plugin.parse();
-                Ok((name.map_err(|error: pocket_index::name::NameError| wrong(error.to_string()))?, version.clone()))
-            }
-            None => release(&self.plugin).map_err(wrong),
+        plugin(&self.plugin, self.version.as_ref())
+    }
+}
+
+impl RejectArguments {
+    /// The plugin and its version, however they were typed.
+    pub fn plugin(&self) -> Result<(PluginName, Version), OpsError> {
+        plugin(&self.plugin, self.version.as_ref())
+    }
+}
+
+fn plugin(typed: &str, version: Option<&Version>) -> Result<(PluginName, Version), OpsError> {
+    let wrong = |reason: String| OpsError::Source { given: typed.to_owned(), reason };
+    match version {
+        Some(version) => {
+            let name = typed.parse();
+            Ok((name.map_err(|error: pocket_index::name::NameError| wrong(error.to_string()))?, version.clone()))
         }
+        None => release(typed).map_err(wrong),
     }
 }

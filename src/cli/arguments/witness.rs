@@ -30,9 +30,10 @@ pub enum WitnessCommand {
         #[arg(long)]
         behind_proxy: bool,
     },
-    /// Read a registry's checkpoint and cosign it, without a server
+    /// Read a registry's checkpoint and cosign it, without a server. A private registry is shown the token of `pocket plugin login`,
+    /// or the one in POCKET_TOKEN
     Check {
-        /// The registry's URL
+        /// The registry's URL, or its name from one's own pocket.yaml
         #[arg(value_name = "URL")]
         registry: String,
         #[command(flatten)]

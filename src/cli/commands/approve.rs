@@ -1,16 +1,16 @@
-//! `pocket plugin staged` and `approve`.
+//! `pocket plugin staged`, `approve` and `reject`.
 
 use pocket_index::staged::StagedRelease;
 use pocket_index::time::UtcTime;
 use serde_json::{Value, json};
 
 use crate::cli::approval::{Answer, ask_to_sign};
-use crate::cli::arguments::{ApproveArguments, RegistryArguments};
+use crate::cli::arguments::{ApproveArguments, RegistryArguments, RejectArguments};
 use crate::cli::error::count;
 use crate::cli::output::Output;
 use crate::cli::progress::Upload;
 use crate::cli::table::table;
-use crate::ops::publish::{self, Approve, PublishError, Review};
+use crate::ops::publish::{self, Approve, PublishError, Rejected, Review};
 use crate::ops::{OpsError, Scope, Workspace};
 
 use super::{look, reach, secrets};
@@ -65,6 +65,31 @@ pub fn approve(arguments: &ApproveArguments, output: &Output) -> Result<(), OpsE
         "registry": approval.registry,
         "log": approval.log,
         "staged": approval.staged.as_ref().map(staged_document),
+    });
+    output.result(&document, String::new);
+    Ok(())
+}
+
+pub fn reject(arguments: &RejectArguments, output: &Output) -> Result<(), OpsError> {
+    let (name, version) = arguments.plugin()?;
+    let workspace = Workspace::open(Scope::Nearest)?;
+    let secret = || {
+        let mut secrets = secrets(&workspace, std::slice::from_ref(&arguments.key), output)?;
+        Ok(secrets.remove(0))
+    };
+    let reach = reach(&arguments.registry);
+    let done = publish::reject(&workspace, (&name, &version), secret, &reach);
+    let Rejected { registry, staged, key } = look(&workspace, output, done)?;
+    if let Some(key) = &key {
+        output.step("Signed", format!("with {key}"));
+    }
+    output.step("Withdrawn", format!("`{name}` {version} {}, from {registry}", brought(&staged)));
+    let document = json!({
+        "name": name,
+        "version": version,
+        "registry": registry,
+        "key": key.map(|key| key.to_string()),
+        "withdrawn": staged_document(&staged),
     });
     output.result(&document, String::new);
     Ok(())

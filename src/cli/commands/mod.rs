@@ -105,6 +105,7 @@ fn plugin(command: PluginCommand, output: &Output) -> Result<ExitCode, OpsError>
         PluginCommand::Publish(arguments) => publish::run(&arguments, output),
         PluginCommand::Staged { registry } => approve::staged(&registry, output),
         PluginCommand::Approve(arguments) => approve::approve(&arguments, output),
+        PluginCommand::Reject(arguments) => approve::reject(&arguments, output),
         PluginCommand::Login(arguments) => login::login(&arguments, output),
         PluginCommand::Logout { registry } => login::logout(&registry, output),
         PluginCommand::Yank(arguments) => announce::withdraw(Withdrawing::Yank, &arguments, output),

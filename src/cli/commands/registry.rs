@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use pocket_index::name::PluginName;
 use pocket_index::record::Recovery;
 use pocket_index::time::{Age, UtcTime};
-use pocket_registry::{Announced, NewOwners, Operation, Options, Refreshed, Registry, Seed, Server, Source, Witnesses};
+use pocket_registry::{
+    Announced, NewOwners, Operation, Options, Outcome, Refreshed, Registry, Seed, Server, Source, Witnesses,
+};
 use serde_json::{Value, json};
 
 use crate::cli::arguments::{RecoverArguments, RegistryCommand};
@@ -42,7 +44,10 @@ fn serve(options: &Options, output: &Output) -> Result<ExitCode, OpsError> {
 fn operate(operation: Operation, output: &Output) -> Result<ExitCode, OpsError> {
     let done = block_on(async { Ok(operation.run().await?) })?;
     output.result(&done.document, || done.told);
-    Ok(ExitCode::SUCCESS)
+    Ok(match done.outcome {
+        Outcome::Whole => ExitCode::SUCCESS,
+        Outcome::Partial => ExitCode::from(VERIFICATION_REFUSED),
+    })
 }
 
 fn recover(arguments: &RecoverArguments, witnesses: &Witnesses, output: &Output) -> Result<ExitCode, OpsError> {

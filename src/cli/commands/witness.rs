@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use crate::cli::arguments::{LogCommand, WitnessCommand};
 use crate::cli::output::Output;
 use crate::cli::table::table;
-use crate::home::{Home, atomic};
+use crate::home::atomic;
 use crate::ops::witness::check as cosign;
-use crate::ops::{OpsError, witness as ops};
+use crate::ops::{OpsError, Scope, Workspace, witness as ops};
 
 use super::block_on;
 
@@ -82,8 +82,9 @@ fn start(folder: &Path, address: SocketAddr, exposure: Exposure, output: &Output
 }
 
 fn check(folder: &Path, registry: &str, out: Option<&Path>, output: &Output) -> Result<(), OpsError> {
-    let (witness, home) = (Witness::open(folder)?, Home::discover()?);
-    let ops::Cosigned { head, cosignature } = block_on(cosign(&witness, registry, &home))?;
+    // The user's own: what is cosigned is no project's business.
+    let (witness, workspace) = (Witness::open(folder)?, Workspace::open(Scope::User)?);
+    let ops::Cosigned { head, cosignature } = block_on(cosign(&witness, registry, &workspace))?;
     let line = cosignature.line();
     if let Some(path) = out {
         atomic::replace_file(path, line.as_bytes()).map_err(OpsError::io("write", path))?;

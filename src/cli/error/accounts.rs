@@ -58,6 +58,9 @@ pub(super) fn refused_hint(code: &str) -> Option<String> {
         "token_scope" | "token_plugin" => {
             "whoever runs the registry makes one that allows it: `pocket registry token new NAME --scope …`".to_owned()
         }
+        "too_many_requests" | "token_too_many_requests" => {
+            "wait a moment and repeat the command; whoever runs the registry sets the rate".to_owned()
+        }
         "not_allowed" => "with several owners: `pocket plugin publish --stage`, then `pocket plugin approve` with another owner's key".to_owned(),
         _ => return None,
     })

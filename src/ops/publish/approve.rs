@@ -103,6 +103,26 @@ pub async fn approve(
 
 async fn review(registry: &Registry, what: Approve<'_>) -> Result<Review, OpsError> {
     let Approve { name, version, source, .. } = what;
+    let (staged, release) = waiting(registry, name, version).await?;
+    check_archives(registry, &release).await?;
+    if let Some(source) = source {
+        compare(&release, source)?;
+    }
+    let history = registry.history(name).await?;
+    let before = history.as_ref().and_then(|history| history.releases().next_back()).map(|entry| entry.release());
+    let asked = before.map(|before| sentences(&before.permissions)).unwrap_or_default();
+    let mut gains = sentences(&release.permissions);
+    gains.retain(|sentence| !asked.contains(sentence));
+    let before = before.map(|before| before.version.clone());
+    Ok(Review { staged, release, before, gains, is_own_build: source.is_some() })
+}
+
+/// What waits, which is what it stands under.
+pub(super) async fn waiting(
+    registry: &Registry,
+    name: &PluginName,
+    version: &Version,
+) -> Result<(StagedRelease, Release), OpsError> {
     let location = || registry.location().to_string();
     let staged = registry.staged_release(name, version).await?;
     let staged = staged.ok_or_else(|| PublishError::NotStaged {
@@ -117,17 +137,7 @@ async fn review(registry: &Registry, what: Approve<'_>) -> Result<Review, OpsErr
         registry: location(),
         found: staged.event.chars().take(200).collect(),
     })?;
-    check_archives(registry, &release).await?;
-    if let Some(source) = source {
-        compare(&release, source)?;
-    }
-    let history = registry.history(name).await?;
-    let before = history.as_ref().and_then(|history| history.releases().next_back()).map(|entry| entry.release());
-    let asked = before.map(|before| sentences(&before.permissions)).unwrap_or_default();
-    let mut gains = sentences(&release.permissions);
-    gains.retain(|sentence| !asked.contains(sentence));
-    let before = before.map(|before| before.version.clone());
-    Ok(Review { staged, release, before, gains, is_own_build: source.is_some() })
+    Ok((staged, release))
 }
 
 fn release_of(staged: &StagedRelease) -> Option<Release> {

@@ -2,6 +2,7 @@
 
 mod approve;
 mod error;
+mod reject;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -20,6 +21,7 @@ use crate::registry::{RegistryError, TransportError};
 
 pub use approve::{Approval, Approve, Review, approve, staged};
 pub use error::PublishError;
+pub use reject::{Rejected, reject};
 
 /// The first pause before a registry is asked whether it shows a release; they get longer.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);

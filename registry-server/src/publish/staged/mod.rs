@@ -4,6 +4,7 @@
 //! They stand beside the static tree: neither the index nor `a/` has anything of them.
 
 mod routes;
+mod withdrawal;
 
 use std::fs::File;
 use std::io::Write as _;
@@ -21,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use super::receive::Received;
 use super::{malformed, refused};
 use crate::error::{ApiError, RegistryError, chain};
-use crate::storage::{Condition, Storage, Stored};
+use crate::storage::{Condition, Storage, StorageError, Stored, Tag};
 use crate::writer::View;
 
 pub(crate) use routes::described;
@@ -50,6 +51,20 @@ struct Waiting {
     stored: Stored,
 }
 
+/// A release that waits as it is published: with these signatures, and nothing else in its place.
+pub(super) struct Ticket {
+    path: String,
+    tag: Tag,
+}
+
+impl Ticket {
+    /// Fails if it was withdrawn, signed again or replaced meanwhile.
+    pub(super) async fn check(&self, storage: &dyn Storage) -> Result<(), ApiError> {
+        let entry = storage.entry(&self.path).await?;
+        if entry.is_some_and(|entry| entry.tag == self.tag) { Ok(()) } else { Err(ApiError::changed()) }
+    }
+}
+
 fn record_path(name: &PluginName, version: &Version) -> String {
     format!("{STAGED}{name}/{version}.json")
 }
@@ -59,6 +74,12 @@ fn archive_path(release: &Release, hex: &str) -> String {
 }
 
 impl Kept {
+    /// What stands in the place of a release that was withdrawn: nothing of it, and too old from the start. It is written over the release
+    /// only where that is the one that was looked at; a removal has no such condition.
+    fn withdrawn() -> Self {
+        Self { event: String::new(), signatures: Vec::new(), by: None, staged: 0 }
+    }
+
     fn is_expired(&self, now: u64) -> bool {
         now >= self.staged.saturating_add(STAYS)
     }
@@ -129,6 +150,23 @@ async fn listed(storage: &dyn Storage, below: &str) -> Result<Vec<(PluginName, V
     Ok(named.collect())
 }
 
+/// Whether a release waits there that was neither withdrawn nor waited too long.
+async fn is_alive(storage: &dyn Storage, path: &str, now: u64) -> Result<bool, StorageError> {
+    let kept = storage.read(path).await?.and_then(|stored| serde_json::from_slice::<Kept>(&stored.bytes).ok());
+    Ok(kept.is_some_and(|kept| !kept.is_expired(now)))
+}
+
+/// How many other versions of the same plugin wait.
+async fn others(storage: &dyn Storage, release: &Release, now: u64) -> Result<usize, RegistryError> {
+    let mut count = 0;
+    for (name, version) in listed(storage, &format!("{}/", release.name)).await? {
+        if version != release.version && is_alive(storage, &record_path(&name, &version), now).await? {
+            count += 1;
+        }
+    }
+    Ok(count)
+}
+
 /// Keeps the archives, then the record. What waited there before is replaced, and what was signed of that counts no more.
 async fn keep(storage: &dyn Storage, release: &Release, kept: &Kept, archives: &File) -> Result<(), ApiError> {
     let mut at = 0;
@@ -163,14 +201,12 @@ async fn forget(storage: &dyn Storage, release: &Release) -> Result<(), Registry
     Ok(())
 }
 
-/// The paths of what waited too long, and of archives whose record is gone.
+/// The paths of what waited too long or was withdrawn, and of archives whose record is gone.
 pub(crate) async fn abandoned(storage: &dyn Storage, now: u64) -> Result<Vec<String>, RegistryError> {
     let mut alive = Vec::new();
     for (name, version) in listed(storage, "").await? {
         let path = record_path(&name, &version);
-        let stored = storage.read(&path).await?;
-        let kept = stored.and_then(|stored| serde_json::from_slice::<Kept>(&stored.bytes).ok());
-        if kept.is_some_and(|kept| !kept.is_expired(now)) {
+        if is_alive(storage, &path, now).await? {
             alive.push(path.trim_end_matches(".json").to_owned());
         }
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use pocket_index::limits::Limits;
 use pocket_index::name::PluginName;
@@ -20,8 +20,11 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Kept, MOST, Waiting, archive_path, check, find, forget, keep, listed, receive_again, record_path};
-use crate::access::{self, Caller};
+use super::{
+    Kept, MOST, Ticket, Waiting, archive_path, check, find, forget, keep, listed, others, receive_again, record_path,
+    withdrawal,
+};
+use crate::access::{self, Caller, Sender};
 use crate::accounts::Scope;
 use crate::api::ErrorDocument;
 use crate::checkpoint;
@@ -32,7 +35,7 @@ use crate::storage::{Condition, Put};
 use crate::writer::View;
 
 /// How often a signature is put beside others that come at the same time.
-const ATTEMPTS: usize = 20;
+pub(super) const ATTEMPTS: usize = 20;
 /// 4 KiB: a signature has 200 bytes.
 const SIGNATURE: usize = 4 << 10;
 
@@ -87,6 +90,7 @@ pub(crate) fn described() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(one))
         .routes(routes!(archive))
         .routes(routes!(sign))
+        .routes(routes!(withdrawal::withdraw))
 }
 
 /// Brings a release that is to wait for its owners' signatures. The body is that of a publish; it may have fewer signatures, or none.
@@ -101,7 +105,7 @@ pub(crate) fn described() -> OpenApiRouter<Arc<Service>> {
         (status = 409, description = "The version is published, or too many wait", body = ErrorDocument),
         (status = 413, description = "The body is too large", body = ErrorDocument),
         (status = 422, description = "It is no release, or its archives are not what it says", body = ErrorDocument),
-        (status = 429, description = "This address asks too often", body = ErrorDocument),
+        (status = 429, description = "This address, or whoever has this token, asks too often", body = ErrorDocument),
         (status = 503, description = "Others are sending as much as this server takes", body = ErrorDocument),
     ))]
 async fn stage(
@@ -137,8 +141,7 @@ async fn stage(
     });
     checked.await.map_err(|error| ApiError::storage(&error))??;
     let storage = service.registry.storage();
-    let others = listed(storage, &format!("{}/", release.name)).await?;
-    if others.iter().filter(|(_, version)| *version != release.version).count() >= MOST {
+    if others(storage, &release, now()?).await? >= MOST {
         let message = format!("{MOST} releases of `{}` wait already", release.name);
         return Err(ApiError::new(StatusCode::CONFLICT, "too_many_staged", message));
     }
@@ -151,14 +154,12 @@ async fn stage(
     responses(
         (status = 200, description = "What waits, by name and version", body = Vec<StagedDocument>),
         (status = 401, description = "A token is needed", body = ErrorDocument),
-        (status = 429, description = "This address asks too often", body = ErrorDocument),
+        (status = 429, description = "This address, or whoever has this token, asks too often", body = ErrorDocument),
     ))]
 async fn list(
     State(service): State<Arc<Service>>,
-    method: Method,
-    headers: HeaderMap,
+    Sender(caller): Sender,
 ) -> Result<Json<Vec<StagedRelease>>, ApiError> {
-    let caller = access::authorise(&service, &method, &headers).await?;
     let (storage, now) = (service.registry.storage(), now()?);
     let mut found = Vec::new();
     for (name, version) in listed(storage, "").await? {
@@ -182,15 +183,14 @@ async fn list(
         (status = 403, description = "The token is not for it", body = ErrorDocument),
         (status = 404, description = "It does not wait", body = ErrorDocument),
         (status = 414, description = "The path is far too long", body = ErrorDocument),
-        (status = 429, description = "This address asks too often", body = ErrorDocument),
+        (status = 429, description = "This address, or whoever has this token, asks too often", body = ErrorDocument),
     ))]
 async fn one(
     State(service): State<Arc<Service>>,
-    method: Method,
-    headers: HeaderMap,
+    Sender(caller): Sender,
     Path((name, version)): Path<(String, String)>,
 ) -> Result<Json<StagedRelease>, ApiError> {
-    let (name, Waiting { kept, release, .. }) = asked(&service, &method, &headers, &name, &version).await?;
+    let (name, Waiting { kept, release, .. }) = asked(&service, &caller, &name, &version).await?;
     Ok(Json(kept.told(&release, &view(&service, &name).await?)))
 }
 
@@ -207,15 +207,14 @@ async fn one(
         (status = 403, description = "The token is not for it", body = ErrorDocument),
         (status = 404, description = "It does not wait, or has no such archive", body = ErrorDocument),
         (status = 414, description = "The path is far too long", body = ErrorDocument),
-        (status = 429, description = "This address asks too often", body = ErrorDocument),
+        (status = 429, description = "This address, or whoever has this token, asks too often", body = ErrorDocument),
     ))]
 async fn archive(
     State(service): State<Arc<Service>>,
-    method: Method,
-    headers: HeaderMap,
+    Sender(caller): Sender,
     Path((name, version, sha256)): Path<(String, String, String)>,
 ) -> Result<Response, ApiError> {
-    let (_, Waiting { release, .. }) = asked(&service, &method, &headers, &name, &version).await?;
+    let (_, Waiting { release, .. }) = asked(&service, &caller, &name, &version).await?;
     let not_found = || ApiError::not_found(&sha256);
     let record = release.archives.iter().find(|record| record.sha256.hex() == sha256).ok_or_else(not_found)?;
     let stored = service.registry.storage().read(&archive_path(&release, &record.sha256.hex())).await?;
@@ -238,20 +237,16 @@ async fn archive(
         (status = 409, description = "The version came out with other bytes", body = ErrorDocument),
         (status = 413, description = "The body is too large", body = ErrorDocument),
         (status = 414, description = "The path is far too long", body = ErrorDocument),
-        (status = 429, description = "This address asks too often", body = ErrorDocument),
+        (status = 429, description = "This address, or whoever has this token, asks too often", body = ErrorDocument),
     ))]
 async fn sign(
     State(service): State<Arc<Service>>,
-    method: Method,
-    headers: HeaderMap,
+    Sender(caller): Sender,
     Path((name, version)): Path<(String, String)>,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let (name, version) = named(&service, &method, &headers, &name, &version).await?;
-    let bytes = axum::body::to_bytes(body, SIGNATURE).await.map_err(|_| {
-        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("a signature has at most {SIGNATURE} bytes"))
-    })?;
-    let signature = parse_signature(&bytes)?;
+    let (name, version) = named(&caller, &name, &version)?;
+    let signature = parse_signature(&read_signature(body).await?)?;
     let storage = service.registry.storage();
     for _ in 0..ATTEMPTS {
         let view = view(&service, &name).await?;
@@ -259,13 +254,14 @@ async fn sign(
             return published_before(&view, &version, &signature);
         };
         check_signer(&waiting.kept, &view, &signature)?;
+        let path = record_path(&name, &version);
+        let mut tag = waiting.stored.tag.clone();
         if !waiting.kept.signatures.contains(&signature) {
             waiting.kept.signatures.retain(|other| other.key != signature.key);
             waiting.kept.signatures.push(signature.clone());
-            let condition = Condition::Unchanged(waiting.stored.tag.clone());
-            let bytes = waiting.kept.to_bytes();
-            if storage.put(&record_path(&name, &version), bytes.into(), condition).await? == Put::Refused {
-                continue;
+            match storage.put(&path, waiting.kept.to_bytes().into(), Condition::Unchanged(tag)).await? {
+                Put::Done(new) => tag = new,
+                Put::Refused => continue,
             }
         }
         let told = waiting.kept.told(&waiting.release, &view);
@@ -273,14 +269,23 @@ async fn sign(
             return Ok((StatusCode::ACCEPTED, Json(told)).into_response());
         }
         let Some(received) = receive_again(storage, &waiting).await? else { continue };
-        let (status, receipt) = accept(&service, received).await?;
+        let (status, receipt) = match accept(&service, received, Some(Ticket { path, tag })).await {
+            Err(error) if error.is_of_change() => continue,
+            accepted => accepted?,
+        };
         forget(storage, &waiting.release).await?;
         return Ok((status, Json(receipt)).into_response());
     }
     Err(RegistryError::Busy { attempts: u32::try_from(ATTEMPTS).unwrap_or(u32::MAX) }.into())
 }
 
-fn parse_signature(bytes: &Bytes) -> Result<Signature, ApiError> {
+pub(super) async fn read_signature(body: Body) -> Result<Bytes, ApiError> {
+    axum::body::to_bytes(body, SIGNATURE).await.map_err(|_| {
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("a signature has at most {SIGNATURE} bytes"))
+    })
+}
+
+pub(super) fn parse_signature(bytes: &Bytes) -> Result<Signature, ApiError> {
     // A list of the same values in the right order would be read as one, too.
     let value: serde_json::Map<String, serde_json::Value> =
         serde_json::from_slice(bytes).map_err(|error| malformed(&error))?;
@@ -315,29 +320,21 @@ fn published_before(view: &View, version: &Version, signature: &Signature) -> Re
 }
 
 /// What is asked for, if whoever asks may publish it.
-async fn named(
-    service: &Service,
-    method: &Method,
-    headers: &HeaderMap,
-    name: &str,
-    version: &str,
-) -> Result<(PluginName, Version), ApiError> {
-    let caller = access::authorise(service, method, headers).await?;
+pub(super) fn named(caller: &Caller, name: &str, version: &str) -> Result<(PluginName, Version), ApiError> {
     let not_found = || ApiError::not_found(&format!("{name} {version}, staged"));
     let name: PluginName = name.parse().map_err(|_| not_found())?;
     let version: Version = version.parse().map_err(|_| not_found())?;
-    access::may_write(&caller, Scope::Publish, &name)?;
+    access::may_write(caller, Scope::Publish, &name)?;
     Ok((name, version))
 }
 
 async fn asked(
     service: &Service,
-    method: &Method,
-    headers: &HeaderMap,
+    caller: &Caller,
     name: &str,
     version: &str,
 ) -> Result<(PluginName, Waiting), ApiError> {
-    let (name, version) = named(service, method, headers, name, version).await?;
+    let (name, version) = named(caller, name, version)?;
     let found = find(service.registry.storage(), &name, &version, now()?).await?;
     found.map(|found| (name.clone(), found)).ok_or_else(|| ApiError::not_found(&format!("{name} {version}, staged")))
 }
@@ -349,6 +346,6 @@ async fn view(service: &Service, name: &PluginName) -> Result<View, ApiError> {
     Ok(writer.view(settled, name).await?)
 }
 
-fn now() -> Result<u64, ApiError> {
+pub(super) fn now() -> Result<u64, ApiError> {
     checkpoint::now().map_err(|error| ApiError::storage(&error))
 }

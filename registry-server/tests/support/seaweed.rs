@@ -10,8 +10,6 @@ use std::time::Duration;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::{ObjectStoreExt as _, RetryConfig};
 
-use crate::program::PROGRAM;
-
 /// How often it is started anew when it ends by itself: somebody may have taken one of its ports.
 const STARTS: u32 = 5;
 
@@ -94,18 +92,6 @@ impl Seaweed {
             }
             std::thread::sleep(Duration::from_millis(100));
         }
-    }
-
-    /// A command that serves a registry in the bucket.
-    pub fn command(&self, prefix: &str, key: &Path) -> Command {
-        let mut command = Command::new(PROGRAM);
-        command
-            .args(["--addr", "127.0.0.1:0", "--bucket", "pocket", "--prefix", prefix, "--endpoint", &self.endpoint()])
-            .arg("--key")
-            .arg(key)
-            .env("AWS_ACCESS_KEY_ID", "admin")
-            .env("AWS_SECRET_ACCESS_KEY", "secret");
-        command
     }
 }
 
