@@ -1,6 +1,5 @@
 //! A node's config with its templates compiled, ready to be rendered for each call.
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -19,8 +18,8 @@ pub(super) struct Config {
     written: Written,
     /// What is rendered for each call; none where nothing is a template.
     rendered: Option<Box<Part>>,
-    /// None where there are none.
-    lazy: Option<Box<HashMap<String, Part>>>,
+    /// Lazy fields by their pointers, in the order of these.
+    lazy: Box<[(String, Part)]>,
 }
 
 /// A config as it stands in the document, which takes a fraction of the memory that it takes as a value. Most nodes run once,
@@ -88,10 +87,11 @@ enum Treatment {
 impl Config {
     /// Compiles a config as written.
     pub fn compile(tree: &Arc<Yaml>, schema: Option<&Value>, source: &SourceText) -> (Self, Findings) {
-        let mut compiler = Compiler { source, lazy: HashMap::new(), findings: Findings::default() };
+        let mut compiler = Compiler { source, lazy: Vec::new(), findings: Findings::default() };
         let schemas: Schemas<'_> = schema.into_iter().collect();
         let rendered = if has_template(tree) { compiler.part(tree, &schemas, &Path::Root) } else { None };
-        let lazy = (!compiler.lazy.is_empty()).then(|| Box::new(compiler.lazy));
+        compiler.lazy.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        let lazy = compiler.lazy.into_boxed_slice();
         (Self { written: Written::new(tree), rendered: rendered.map(Box::new), lazy }, compiler.findings)
     }
 
@@ -115,9 +115,12 @@ impl Config {
 
     /// Renders one lazy field.
     pub fn render_lazy(&self, pointer: &str, scope: &Scope<'_>) -> Result<Value, RenderError> {
-        match self.lazy.as_ref().and_then(|lazy| lazy.get(pointer)) {
-            Some(part) => part.render(scope).map_err(|error| RenderError { path: dotted(pointer), ..error.placed() }),
-            None => Ok(self.written.get().pointer(pointer).cloned().unwrap_or(Value::Null)),
+        match self.lazy.binary_search_by(|(known, _)| known.as_str().cmp(pointer)) {
+            Ok(place) => self.lazy[place]
+                .1
+                .render(scope)
+                .map_err(|error| RenderError { path: dotted(pointer), ..error.placed() }),
+            Err(_) => Ok(self.written.get().pointer(pointer).cloned().unwrap_or(Value::Null)),
         }
     }
 }
@@ -172,7 +175,7 @@ impl Part {
 
 struct Compiler<'a> {
     source: &'a SourceText,
-    lazy: HashMap<String, Part>,
+    lazy: Vec<(String, Part)>,
     findings: Findings,
 }
 
@@ -203,7 +206,7 @@ impl Compiler<'_> {
             Treatment::Raw => None,
             Treatment::Lazy => {
                 if let Some(part) = self.rendered(tree, schemas, path) {
-                    self.lazy.insert(path.pointer(), part);
+                    self.lazy.push((path.pointer(), part));
                 }
                 None
             }
