@@ -4,11 +4,16 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use mimalloc::MiMalloc;
 use pocket_registry::arguments::ServeArguments;
 use pocket_registry::{Operation, Outcome, RegistryError, Server};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// Why not the system's: `docs/decisions/0016-allocator.md`.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Serves a Pocket registry over HTTP, and looks after it. Without a command it serves.
 #[derive(Debug, Parser)]

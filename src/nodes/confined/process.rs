@@ -13,6 +13,8 @@ use super::super::Stop;
 const POLL: Duration = Duration::from_millis(20);
 /// The largest message: 256 MiB.
 pub(super) const MAX_MESSAGE: u32 = 256 << 20;
+/// Its allocator reserves address space in steps of 32 MiB, not of 1 GiB: that is all that it may have, used or not.
+const SMALL_STEPS: (&str, &str) = ("MIMALLOC_ARENA_RESERVE", "32MiB");
 /// How much of what a process says of its end is kept.
 const MAX_LAST_WORDS: u64 = 4096;
 
@@ -35,7 +37,8 @@ impl Process {
     /// Starts one and tells it its job.
     pub(super) fn start(program: &Path, job: &[u8]) -> io::Result<Self> {
         let mut command = Command::new(program);
-        command.arg("__worker").env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.arg("__worker").env_clear().env(SMALL_STEPS.0, SMALL_STEPS.1);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
         let gone = || io::Error::other("it has no pipes");
         let input = child.stdin.take().ok_or_else(gone)?;
