@@ -292,7 +292,7 @@ impl Plugin {
             Code::Wasm(plugin) => plugin.call(&call),
             Code::Native(plugin) => plugin.call(&call),
         };
-        reply.map_err(|error| self.with_advice(self.withheld.explain(error.printable()), callers))
+        reply.map_err(|error| self.explained(error, callers))
     }
 
     /// Runs several calls of one node type on the caller's thread, with one result for each: in one crossing if the plugin can take
@@ -319,6 +319,25 @@ impl Plugin {
         }
     }
 
+    /// Whether several calls may cross at once.
+    pub fn takes_several(&self) -> bool {
+        matches!(&self.code, Code::Wasm(plugin) if plugin.has_batch())
+    }
+
+    /// Runs several calls of one node type in one crossing, which has the time of one call. None if the plugin cannot take them so, or
+    /// if the crossing gave no result for each.
+    pub fn call_at_once(
+        &self,
+        node_type: &str,
+        asked: &[Asked<'_>],
+        mut context: CallContext,
+    ) -> Option<Vec<Result<Reply, CallError>>> {
+        let Code::Wasm(plugin) = &self.code else { return None };
+        let callers = self.admit(node_type, &mut context, 1).ok().filter(|_| plugin.has_batch())?;
+        let replies = plugin.call_batch(node_type, asked, &context).ok()?;
+        Some(replies.into_iter().map(|reply| reply.map_err(|error| self.explained(error, callers))).collect())
+    }
+
     fn call_together(
         &self,
         plugin: &WasmPlugin,
@@ -327,9 +346,9 @@ impl Plugin {
         mut context: CallContext,
     ) -> Result<Vec<Result<Reply, CallError>>, CallError> {
         let callers = self.admit(node_type, &mut context, asked.len())?;
-        let advised = |error: CallError| self.with_advice(error.printable(), callers);
-        let replies = plugin.call_batch(node_type, asked, &context).map_err(advised)?;
-        Ok(replies.into_iter().map(|reply| reply.map_err(advised)).collect())
+        let explained = |error: CallError| self.explained(error, callers);
+        let replies = plugin.call_batch(node_type, asked, &context).map_err(explained)?;
+        Ok(replies.into_iter().map(|reply| reply.map_err(explained)).collect())
     }
 
     /// Checks that the plugin has the node type, and brings the deadline forward to the time that it has for so many calls.
@@ -348,6 +367,11 @@ impl Plugin {
             return Err(CallError::timeout(node_type, self.limits.timeout));
         }
         Ok(callers)
+    }
+
+    /// An error as the caller gets it: with what may be behind it.
+    fn explained(&self, error: CallError, callers: CallersTime) -> CallError {
+        self.with_advice(self.withheld.explain(error.printable()), callers)
     }
 
     /// An error that tells of a limit also tells who set it and how it is raised.

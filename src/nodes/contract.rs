@@ -20,6 +20,16 @@ pub trait Node: Send + Sync {
     fn placement(&self) -> Placement {
         Placement::Blocking
     }
+
+    /// Whether several calls may be made at once, which nothing but the time tells from calls that are made one by one.
+    fn is_groupable(&self) -> bool {
+        false
+    }
+
+    /// Makes several calls at once, with a result for each in their order; none if they have to be made one by one.
+    fn run_group(&self, _calls: &[&NodeCall<'_>]) -> Option<Vec<Result<Outcome, CallError>>> {
+        None
+    }
 }
 
 /// Where a node may run.

@@ -1,6 +1,9 @@
 //! What `parallel` and `foreach` have in common: parts of one call that run beside each other, so many at a time.
 
+mod group_size;
+
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -10,6 +13,7 @@ use serde_json::{Value, json};
 use super::lineage::{Lineage, Part};
 use super::{Node, NodeCall, Outcome, RunView, Stop, failed, is_template};
 use crate::engine::{CallContext, CallError, CallErrorKind};
+use group_size::GroupSize;
 
 /// How many parts run at once when the node does not say: 8.
 pub(super) const DEFAULT_CONCURRENCY: usize = 8;
@@ -73,19 +77,15 @@ impl Several {
     ///
     /// # Errors
     /// The first failure and its part, if failures count.
-    pub fn run(
-        &self,
-        count: usize,
-        part: &(dyn Fn(usize) -> Ended + Sync),
-    ) -> Result<Vec<Numbered<Arc<Value>>>, Numbered<CallError>> {
+    pub fn run(&self, count: usize, parts: &dyn Parts) -> Result<Vec<Numbered<Arc<Value>>>, Numbered<CallError>> {
         let crew = Crew { next: AtomicUsize::new(0), first_failure: Mutex::default(), ended: Mutex::default() };
         let workers = self.concurrency.min(count);
         if workers <= 1 {
-            self.work(count, part, &crew);
+            self.work(count, parts, &crew);
         } else {
             std::thread::scope(|scope| {
                 for _ in 0..workers {
-                    scope.spawn(|| self.work(count, part, &crew));
+                    scope.spawn(|| self.work(count, parts, &crew));
                 }
             });
         }
@@ -100,25 +100,40 @@ impl Several {
     }
 
     /// Takes parts until there are none, or nobody wants them any more.
-    fn work(&self, count: usize, part: &(dyn Fn(usize) -> Ended + Sync), crew: &Crew) {
+    fn work(&self, count: usize, parts: &dyn Parts, crew: &Crew) {
         let mut ended = Vec::new();
+        let mut size = GroupSize::new(parts.largest_group());
         while !self.stop.is_stopped() {
-            let number = crew.next.fetch_add(1, Ordering::Relaxed);
-            if number >= count {
+            let wanted = size.among(count.saturating_sub(crew.next.load(Ordering::Relaxed)), self.concurrency);
+            let first = crew.next.fetch_add(wanted, Ordering::Relaxed);
+            if first >= count {
                 break;
             }
-            if Instant::now() >= self.context.deadline {
-                self.fail(crew, number, CallError::new(CallErrorKind::Timeout, "the node's time was up"));
+            let began = Instant::now();
+            if began >= self.context.deadline {
+                self.fail(crew, first, CallError::new(CallErrorKind::Timeout, "the node's time was up"));
                 break;
             }
-            match (part(number), self.on_failure) {
-                (Ok(outcome), _) => ended.push((number, outcome.output)),
-                (Err(error), OnFailure::Collect) => ended.push((number, Arc::new(described(&error)))),
-                (Err(_), OnFailure::Skip) => {}
-                (Err(error), OnFailure::FailFast) => self.fail(crew, number, error),
+            if wanted == 1 {
+                self.take(first, parts.one(first), crew, &mut ended);
+            } else {
+                let numbers = first..count.min(first + wanted);
+                let results = parts.group(numbers.clone());
+                numbers.zip(results).for_each(|(number, result)| self.take(number, result, crew, &mut ended));
             }
+            size.adapt(began.elapsed());
         }
         crew.ended.lock().unwrap_or_else(PoisonError::into_inner).extend(ended);
+    }
+
+    /// Takes in what became of a part.
+    fn take(&self, number: usize, result: Ended, crew: &Crew, ended: &mut Vec<Numbered<Arc<Value>>>) {
+        match (result, self.on_failure) {
+            (Ok(outcome), _) => ended.push((number, outcome.output)),
+            (Err(error), OnFailure::Collect) => ended.push((number, Arc::new(described(&error)))),
+            (Err(_), OnFailure::Skip) => {}
+            (Err(error), OnFailure::FailFast) => self.fail(crew, number, error),
+        }
     }
 
     /// Ends all of it. Those that are stopped by the first failure fail too, and count no more.
@@ -129,12 +144,48 @@ impl Several {
 
     /// Runs a node as a part of the call.
     pub fn run_part(&self, node: &dyn Node, node_type: &str, part: Part<'_>, input: &Arc<Value>) -> Ended {
+        node.run(&self.call(node_type, &PartView { several: self, part }, input))
+    }
+
+    /// Runs a node as the parts of these numbers and inputs, at once if it can be.
+    pub fn run_parts(&self, node: &dyn Node, node_type: &str, inputs: &[Numbered<Arc<Value>>]) -> Vec<Ended> {
+        let views: Vec<PartView<'_>> =
+            inputs.iter().map(|(number, _)| PartView { several: self, part: Part::Numbered(*number) }).collect();
+        let calls: Vec<NodeCall<'_>> =
+            views.iter().zip(inputs).map(|(view, (_, input))| self.call(node_type, view, input)).collect();
+        let together = node.run_group(&calls.iter().collect::<Vec<_>>());
+        together.unwrap_or_else(|| calls.iter().map(|call| node.run(call)).collect())
+    }
+
+    fn call<'a>(&self, node_type: &'a str, run: &'a PartView<'_>, input: &'a Arc<Value>) -> NodeCall<'a> {
         let mut context = self.context.clone();
-        if let Part::Named(name) = part {
+        if let Part::Named(name) = run.part {
             context.node = format!("{}/{name}", context.node);
         }
-        let run = &PartView { several: self, part };
-        node.run(&NodeCall { node_type, config: &Value::Null, input, branches: &[], context, run })
+        NodeCall { node_type, config: &Value::Null, input, branches: &[], context, run }
+    }
+}
+
+/// The parts of a call, by their numbers.
+pub(super) trait Parts: Sync {
+    /// Runs one of them.
+    fn one(&self, number: usize) -> Ended;
+
+    /// How many may run at once on one thread.
+    fn largest_group(&self) -> usize {
+        1
+    }
+
+    /// Runs several on one thread, with what became of each.
+    fn group(&self, numbers: Range<usize>) -> Vec<Ended> {
+        numbers.map(|number| self.one(number)).collect()
+    }
+}
+
+/// A function runs parts one by one.
+impl<F: Fn(usize) -> Ended + Sync> Parts for F {
+    fn one(&self, number: usize) -> Ended {
+        self(number)
     }
 }
 

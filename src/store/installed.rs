@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pocket_index::digest::TreeDigest;
+use pocket_index::archive::MANIFEST;
+use pocket_index::digest::{Digest, TreeDigest};
 use pocket_index::manifest::Manifest;
 use pocket_index::name::PluginName;
 use pocket_index::tree::Tree;
@@ -70,9 +71,15 @@ impl InstalledPlugin {
 
     /// Reads the manifest. Call [`Self::verify`] first: this trusts the file as it stands.
     pub fn manifest(&self) -> Result<Manifest, StoreError> {
-        let path = self.root.join("manifest.yaml");
+        self.digested_manifest().map(|(manifest, _)| manifest)
+    }
+
+    /// Reads the manifest, and says what its digest is: whoever verifies the files later sees in the [`Tree`] whether it was this one.
+    pub fn digested_manifest(&self) -> Result<(Manifest, Digest), StoreError> {
+        let path = self.root.join(MANIFEST);
         let text = fs::read(&path).map_err(io_error("read", &path))?;
-        Manifest::parse(&text).map_err(|source| StoreError::Manifest { path, source: Box::new(source) })
+        let parsed = Manifest::parse(&text).map_err(|source| StoreError::Manifest { path, source: Box::new(source) });
+        Ok((parsed?, Digest::of(&text)))
     }
 }
 

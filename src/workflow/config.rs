@@ -1,8 +1,8 @@
 //! A node's config with its templates compiled, ready to be rendered for each call.
 
-use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
 use smallvec::SmallVec;
@@ -15,10 +15,39 @@ use crate::nodes::is_template;
 /// A compiled config.
 pub(super) struct Config {
     /// As written: templates are text still.
-    pub written: Arc<Value>,
+    written: Written,
     /// What is rendered for each call; none where nothing is a template.
-    rendered: Option<Part>,
-    lazy: HashMap<String, Part>,
+    rendered: Option<Box<Part>>,
+    /// Lazy fields by their pointers, in the order of these.
+    lazy: Box<[(String, Part)]>,
+}
+
+/// A config as it stands in the document, which takes a fraction of the memory that it takes as a value. Most nodes run once,
+/// and give the value away; one that runs again keeps it.
+struct Written {
+    tree: Arc<Yaml>,
+    kept: OnceLock<Arc<Value>>,
+    was_made: AtomicBool,
+}
+
+impl Written {
+    fn new(tree: &Arc<Yaml>) -> Self {
+        Self { tree: Arc::clone(tree), kept: OnceLock::new(), was_made: AtomicBool::new(false) }
+    }
+
+    fn make(&self) -> Value {
+        if matches!(self.tree.kind, Kind::Null) { Value::Object(Map::new()) } else { self.tree.to_value() }
+    }
+
+    fn get(&self) -> Arc<Value> {
+        if let Some(kept) = self.kept.get() {
+            return Arc::clone(kept);
+        }
+        if self.was_made.swap(true, Ordering::Relaxed) {
+            return Arc::clone(self.kept.get_or_init(|| Arc::new(self.make())));
+        }
+        Arc::new(self.make())
+    }
 }
 
 /// What was found while a config was compiled.
@@ -57,12 +86,18 @@ enum Treatment {
 
 impl Config {
     /// Compiles a config as written.
-    pub fn compile(tree: &Yaml, schema: Option<&Value>, source: &SourceText) -> (Self, Findings) {
-        let mut compiler = Compiler { source, lazy: HashMap::new(), findings: Findings::default() };
+    pub fn compile(tree: &Arc<Yaml>, schema: Option<&Value>, source: &SourceText) -> (Self, Findings) {
+        let mut compiler = Compiler { source, lazy: Vec::new(), findings: Findings::default() };
         let schemas: Schemas<'_> = schema.into_iter().collect();
         let rendered = if has_template(tree) { compiler.part(tree, &schemas, &Path::Root) } else { None };
-        let written = if matches!(tree.kind, Kind::Null) { Value::Object(Map::new()) } else { tree.to_value() };
-        (Self { written: Arc::new(written), rendered, lazy: compiler.lazy }, compiler.findings)
+        compiler.lazy.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        let lazy = compiler.lazy.into_boxed_slice();
+        (Self { written: Written::new(tree), rendered: rendered.map(Box::new), lazy }, compiler.findings)
+    }
+
+    /// As written: templates are text still.
+    pub fn written(&self) -> Value {
+        self.written.make()
     }
 
     /// Whether it is the same for every call.
@@ -74,15 +109,18 @@ impl Config {
     pub fn render(&self, scope: &Scope<'_>) -> Result<Arc<Value>, RenderError> {
         match &self.rendered {
             Some(part) => part.render(scope).map(Arc::new).map_err(Unplaced::placed),
-            None => Ok(Arc::clone(&self.written)),
+            None => Ok(self.written.get()),
         }
     }
 
     /// Renders one lazy field.
     pub fn render_lazy(&self, pointer: &str, scope: &Scope<'_>) -> Result<Value, RenderError> {
-        match self.lazy.get(pointer) {
-            Some(part) => part.render(scope).map_err(|error| RenderError { path: dotted(pointer), ..error.placed() }),
-            None => Ok(self.written.pointer(pointer).cloned().unwrap_or(Value::Null)),
+        match self.lazy.binary_search_by(|(known, _)| known.as_str().cmp(pointer)) {
+            Ok(place) => self.lazy[place]
+                .1
+                .render(scope)
+                .map_err(|error| RenderError { path: dotted(pointer), ..error.placed() }),
+            Err(_) => Ok(self.written.get().pointer(pointer).cloned().unwrap_or(Value::Null)),
         }
     }
 }
@@ -137,7 +175,7 @@ impl Part {
 
 struct Compiler<'a> {
     source: &'a SourceText,
-    lazy: HashMap<String, Part>,
+    lazy: Vec<(String, Part)>,
     findings: Findings,
 }
 
@@ -168,7 +206,7 @@ impl Compiler<'_> {
             Treatment::Raw => None,
             Treatment::Lazy => {
                 if let Some(part) = self.rendered(tree, schemas, path) {
-                    self.lazy.insert(path.pointer(), part);
+                    self.lazy.push((path.pointer(), part));
                 }
                 None
             }
@@ -192,7 +230,7 @@ impl Compiler<'_> {
                     .map(|(key, value)| self.part(value, &of_key(schemas, &key.text), &Path::Key(path, &key.text)));
                 let parts: Vec<Option<Part>> = parts.collect();
                 let named = |(part, (key, value)): (Option<Part>, &(Key, Yaml))| {
-                    (key.text.clone(), Part::or_written(part, value))
+                    (key.text.to_string(), Part::or_written(part, value))
                 };
                 parts
                     .iter()
@@ -273,5 +311,25 @@ fn has_template(tree: &Yaml) -> bool {
         Kind::List(items) => items.iter().any(has_template),
         Kind::Map(entries) => entries.iter().any(|(_, value)| has_template(value)),
         Kind::Null | Kind::Bool(_) | Kind::Number(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::workflow::value::parse;
+
+    #[test]
+    fn a_config_without_templates_is_kept_once_its_node_runs_again() {
+        let source = Arc::new(SourceText::new("w.yaml", "{message: [1, two], more: {a: ~}}"));
+        let tree = Arc::new(parse(&source).unwrap());
+        let (config, _) = Config::compile(&tree, None, &source);
+        assert!(config.is_constant());
+        let calls = [(); 4].map(|()| config.written.get());
+        assert!(calls.iter().all(|call| **call == json!({"message": [1, "two"], "more": {"a": null}})));
+        assert_eq!(Arc::strong_count(&calls[0]), 1);
+        assert!(Arc::ptr_eq(&calls[1], &calls[2]) && Arc::ptr_eq(&calls[2], &calls[3]));
     }
 }

@@ -125,7 +125,7 @@ fn node_view(plan: &Plan, index: usize, predecessors: &[usize]) -> NodeView {
         config: settings(node),
         timeout: node.timeout.map(|timeout| Seconds(timeout).to_string()),
         attempts: wiring.retry.as_ref().map_or(1, |retry| retry.max_attempts),
-        delay: wiring.retry.as_ref().filter(|retry| retry.max_attempts > 1).map(pause),
+        delay: wiring.retry.as_ref().filter(|retry| retry.max_attempts > 1).map(|retry| pause(retry)),
         leads_to: ways(plan, wiring),
         fallback: match &wiring.recovery {
             Some(Recovery::Value(value)) => Some(Value::clone(value)),
@@ -147,7 +147,8 @@ fn pause(retry: &Retry) -> String {
 /// What stands in the workflow, then what a built-in type says where the workflow says nothing. A plugin is given what stands
 /// in the workflow, whatever defaults its schema names.
 fn settings(node: &PlannedNode) -> Vec<SettingView> {
-    let given = node.config().as_object();
+    let config = node.config();
+    let given = config.as_object();
     let setting = |name: &String, value: &Value, origin: &str| SettingView {
         name: name.clone(),
         value: value.clone(),

@@ -1,6 +1,6 @@
 //! A workflow document as it was written: names, settings and places, nothing checked against the world yet.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::Read as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -62,6 +62,8 @@ pub struct Document {
     /// What is already known to be wrong with it; [`super::plan::Plan::new`] reports it with its own findings.
     pub problems: Problems,
     pub(super) plugins: Vec<PluginBlock>,
+    /// The names of nodes that are wrong in themselves, so that they are not among its nodes.
+    pub(super) unread: HashSet<String>,
 }
 
 /// The settings that a document gives to a plugin.
@@ -87,13 +89,13 @@ pub struct NodeEntry {
     /// One line about it.
     pub description: Option<String>,
     /// Its settings; `Null` when it has none.
-    pub config: Yaml,
+    pub config: Arc<Yaml>,
     /// The longest one attempt may take.
     pub timeout: Option<Duration>,
     /// Whether and how a failure is tried again.
-    pub retry: Option<Retry>,
+    pub retry: Option<Arc<Retry>>,
     /// What happens when every attempt failed.
-    pub fallback: Option<Fallback>,
+    pub fallback: Option<Box<Fallback>>,
 }
 
 /// Whether and how a failure is tried again.
@@ -161,7 +163,7 @@ impl Document {
         if length > value::MAX_BYTES as u64 {
             return Err(DocumentError::TooLarge { path: path.to_owned(), length });
         }
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(usize::try_from(length).map_or(0, |length| length + 1));
         // What is no regular file tells no length: one byte more than may be shows that there is too much.
         let mut file = std::fs::File::open(path).map_err(unreadable)?.take(value::MAX_BYTES as u64 + 1);
         file.read_to_end(&mut bytes).map_err(unreadable)?;
@@ -299,7 +301,7 @@ mod tests {
         assert_eq!(document.node_types().into_iter().collect::<Vec<_>>(), ["http", "parallel", "redis-get"]);
         let (plugin, settings) = document.plugin_settings().next().unwrap();
         assert_eq!((plugin, &settings["host"]), ("redis-cache", &Value::from("h")));
-        assert_eq!(document.nodes[0].fallback, Some(Fallback::Value(Value::Null)));
+        assert_eq!(document.nodes[0].fallback.as_deref(), Some(&Fallback::Value(Value::Null)));
         assert_eq!(document.nodes[0].retry.as_ref().unwrap().max_attempts, 5);
         assert_eq!(document.connections[0].action.as_ref().unwrap().value, "found");
     }
@@ -326,7 +328,7 @@ mod tests {
     fn all_problems_are_found_at_once() {
         let text = "nmae: x\nstart: [a]\nnodes:\n  - name: a\n    tpye: echo\n    timeout: 5\n    retry: {max_attempts: 0}\n\
             \x20   fallback: {value: 1, node: b}\nconnections:\n  - {from: a}\n";
-        insta::assert_snapshot!(problems(text), @r"
+        insta::assert_snapshot!(problems(text), @"
         error: a workflow has no key `nmae`
          --> w.yaml:1:1
           |
@@ -340,12 +342,6 @@ mod tests {
           |
         2 | start: [a]
           |        ^
-
-        error: a node needs `type`
-         --> w.yaml:4:5
-          |
-        4 |   - name: a
-          |     ^^^^
 
         error: a node has no key `tpye`
          --> w.yaml:5:5

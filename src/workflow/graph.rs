@@ -39,7 +39,7 @@ pub struct Wiring {
     /// Where any other action leads: the next node of a workflow without connections.
     pub otherwise: Option<usize>,
     /// Whether and how a failure is tried again.
-    pub retry: Option<Retry>,
+    pub retry: Option<Arc<Retry>>,
     /// What happens when every attempt failed.
     pub recovery: Option<Recovery>,
     /// Whether branches can meet here.

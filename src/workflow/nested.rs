@@ -1,5 +1,7 @@
 //! Nodes inside nodes: another document run as one node, and the bodies of `parallel` and `foreach`.
 
+mod inner;
+
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -8,19 +10,16 @@ use std::sync::Arc;
 
 use pocket_index::digest::Digest;
 use serde_json::{Map, Value};
+use smol_str::{SmolStr, format_smolstr};
 
 use super::catalog::NodeCatalog;
 use super::document::{Document, DocumentError};
-use super::observe::Unobserved;
 use super::plan::Plan;
 use super::planner::{Planner, Types};
 use super::problem::Problems;
-use super::report::{RunError, RunErrorKind};
-use super::run::{Inside, RunOptions, Threads, run_inside};
 use super::value::{Key, Kind, Yaml};
-use super::view::Family;
-use crate::engine::{CallError, CallErrorKind};
-use crate::nodes::{Allowed, Host, Node, NodeCall, Outcome, Spelling, Told};
+use crate::nodes::{Allowed, Host, Node, Spelling, Told};
+use inner::{Inner, Reach};
 
 /// How many documents may run inside each other: 16. Each takes a thread while it runs.
 const MAX_DEPTH: usize = 16;
@@ -205,7 +204,7 @@ impl Host for Nested<'_> {
 
 /// A document of these nodes of a config, each where it stands. A node without a name is called by its type and number.
 fn body_tree(config: &Yaml, nodes: &[String], spelling: Spelling) -> Option<Yaml> {
-    let key = |text: &str, span: &Range<usize>| Key { span: span.clone(), text: text.to_owned() };
+    let key = |text: &str, span: &Range<usize>| Key { span: span.clone(), text: text.into() };
     let node = |(index, pointer): (usize, &String)| {
         let mut node = config.deepest(pointer).clone();
         let head = node.head();
@@ -217,12 +216,12 @@ fn body_tree(config: &Yaml, nodes: &[String], spelling: Spelling) -> Option<Yaml
             entries
                 .iter_mut()
                 .filter(|(key, _)| key.text == "node")
-                .for_each(|(key, _)| "type".clone_into(&mut key.text));
+                .for_each(|(key, _)| key.text = SmolStr::new_static("type"));
         }
         if !entries.iter().any(|(key, _)| key.text == "name") {
             let node_type = entries.iter().find(|(key, _)| key.text == "type").map(|(_, value)| &value.kind);
             let node_type = if let Some(Kind::Text(node_type)) = node_type { node_type } else { "node" };
-            let name = Kind::Text(format!("{node_type}-{}", index + 1));
+            let name = Kind::Text(format_smolstr!("{node_type}-{}", index + 1));
             entries.push((key("name", &head), Yaml { span: head, kind: name }));
         }
         Some(node)
@@ -231,69 +230,4 @@ fn body_tree(config: &Yaml, nodes: &[String], spelling: Spelling) -> Option<Yaml
     let nodes: Option<Vec<Yaml>> = nodes.iter().enumerate().map(node).collect();
     let nodes = Yaml { span: span.clone(), kind: Kind::List(nodes?) };
     Some(Yaml { kind: Kind::Map(vec![(key("nodes", &span), nodes)]), span })
-}
-
-/// A plan that runs as a node.
-struct Inner {
-    plan: Arc<Plan>,
-    reach: Reach,
-}
-
-/// What the templates of an inner plan see.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reach {
-    /// Its own variables: it is a workflow of its own.
-    Own,
-    /// Those of the run it is called from too: it stands in that workflow's file.
-    Outer,
-}
-
-impl Node for Inner {
-    fn run(&self, call: &NodeCall<'_>) -> Result<Outcome, CallError> {
-        let lineage = call.run.lineage();
-        let family = lineage.handed::<Family>();
-        let variables = family.as_ref().map(|family| Arc::clone(&family.variables));
-        let (run_id, threads) = match self.reach {
-            Reach::Own => (format!("{}/{}", call.context.run_id, call.context.node), Threads::Several),
-            Reach::Outer => (call.context.run_id.clone(), Threads::ThisOne),
-        };
-        let options = RunOptions {
-            run_id,
-            observer: family.as_ref().map_or_else(|| Arc::new(Unobserved) as _, |family| Arc::clone(&family.observer)),
-            stop: call.run.stop().clone(),
-            deadline: Some(call.context.deadline),
-            journal: family.as_ref().and_then(|family| family.ledger.as_ref()).map(|ledger| ledger.at(lineage.key())),
-            ..RunOptions::default()
-        };
-        let inside = Inside {
-            path: lineage.path().to_owned(),
-            key: lineage.key().to_owned(),
-            node: call.context.node.clone(),
-            is_alone: self.reach == Reach::Outer && self.plan.nodes.len() == 1,
-            variables: variables.filter(|_| self.reach == Reach::Outer),
-            threads,
-        };
-        match run_inside(&self.plan, Arc::clone(call.input), &options, Some(inside)) {
-            Ok(report) => Ok(Outcome { output: report.output, action: None }),
-            Err(error) if self.reach == Reach::Own => {
-                let message = format!("in workflow `{}`: {error}", self.plan.name);
-                Err(CallError { message, ..inner_error(error) })
-            }
-            Err(error) if self.plan.nodes.len() > 1 => {
-                Err(CallError { message: error.to_string(), ..inner_error(error) })
-            }
-            Err(error) => Err(inner_error(error)),
-        }
-    }
-}
-
-fn inner_error(error: RunError) -> CallError {
-    let kind = match error.kind {
-        RunErrorKind::Node(kind) => kind,
-        RunErrorKind::TimedOut => CallErrorKind::Timeout,
-        RunErrorKind::TooManySteps | RunErrorKind::Stopped | RunErrorKind::Unrecorded | RunErrorKind::Internal => {
-            CallErrorKind::Failed
-        }
-    };
-    CallError { details: error.details, ..CallError::new(kind, error.message) }
 }

@@ -95,8 +95,8 @@ impl Plan {
 
 impl PlannedNode {
     /// Its config as written: templates are text still.
-    pub fn config(&self) -> &Value {
-        &self.config.written
+    pub fn config(&self) -> Value {
+        self.config.written()
     }
 
     /// Its type with its plugin's name, when a plugin provides it.

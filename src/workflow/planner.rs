@@ -123,6 +123,11 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// A node's name, which all that speak of the node share.
+    fn shared(&self, name: &str) -> Arc<str> {
+        self.index.get_key_value(name).map_or_else(|| name.into(), |(name, _)| Arc::clone(name))
+    }
+
     /// A node with the actions it says it takes. `None` when something is wrong with it.
     fn node(&mut self, index: usize, entry: &NodeEntry) -> Option<(PlannedNode, Option<Vec<String>>)> {
         let found = self.resolve(&entry.node_type);
@@ -135,9 +140,9 @@ impl<'a> Planner<'a> {
             self.error(&span, format!("template: {message}"), None);
         }
         let found = found?;
-        let refusals =
-            found.checker.as_ref().map(|checker| checker.check(&config.written, Stage::Plan)).unwrap_or_default();
-        let prepared = self.prepare(entry, &found, &config.written);
+        let written = config.written();
+        let refusals = found.checker.as_ref().map(|checker| checker.check(&written, Stage::Plan)).unwrap_or_default();
+        let prepared = self.prepare(entry, &found, &written);
         let inside = self.inside.take();
         self.refuse_config(entry, &refusals, &inside);
         self.problems.extend(inside);
@@ -154,7 +159,7 @@ impl<'a> Planner<'a> {
             }
         };
         let planned = PlannedNode {
-            name: entry.name.value.as_str().into(),
+            name: self.shared(&entry.name.value),
             description: entry.description.as_deref().map_or_else(|| Arc::clone(&found.description), Arc::from),
             node_type: Arc::clone(&found.node_type),
             plugin: found.plugin.clone(),
@@ -239,7 +244,11 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// Says that there is no node of that name; of one that is there and wrong, everything was said.
     fn unknown_node(&mut self, what: &str, wanted: &At<String>) {
+        if self.document.unread.contains(&wanted.value) {
+            return;
+        }
         let (source, names, document) = (&self.document.source, &self.names, self.document);
         self.problems.add(Severity::Error, || {
             let help = names.nearest(&wanted.value).map(|near| format!("did you mean `{near}`?"));

@@ -35,10 +35,35 @@ pub(super) fn promised(found: &PluginNode) -> Result<Arc<dyn Node>, String> {
 
 impl Node for Promised {
     fn run(&self, call: &NodeCall<'_>) -> Result<Outcome, CallError> {
-        if let Some(message) = refusal(self.input.as_ref(), call.input) {
-            return Err(invalid(format!("the input of `{}` is refused: {message}", call.node_type)));
+        self.check_input(call)?;
+        self.check_output(call, self.node.run(call)?)
+    }
+
+    fn is_groupable(&self) -> bool {
+        self.node.is_groupable()
+    }
+
+    fn run_group(&self, calls: &[&NodeCall<'_>]) -> Option<Vec<Result<Outcome, CallError>>> {
+        let checked: Vec<Result<(), CallError>> = calls.iter().map(|call| self.check_input(call)).collect();
+        let accepted = calls.iter().zip(&checked).filter(|(_, checked)| checked.is_ok()).map(|(call, _)| *call);
+        let mut results = self.node.run_group(&accepted.collect::<Vec<_>>())?.into_iter();
+        let one = |(call, checked): (&&NodeCall<'_>, Result<(), CallError>)| match checked {
+            Ok(()) => results.next().map(|result| result.and_then(|outcome| self.check_output(call, outcome))),
+            Err(error) => Some(Err(error)),
+        };
+        calls.iter().zip(checked).map(one).collect()
+    }
+}
+
+impl Promised {
+    fn check_input(&self, call: &NodeCall<'_>) -> Result<(), CallError> {
+        match refusal(self.input.as_ref(), call.input) {
+            None => Ok(()),
+            Some(message) => Err(invalid(format!("the input of `{}` is refused: {message}", call.node_type))),
         }
-        let outcome = self.node.run(call)?;
+    }
+
+    fn check_output(&self, call: &NodeCall<'_>, outcome: Outcome) -> Result<Outcome, CallError> {
         match refusal(self.output.as_ref(), &outcome.output) {
             None => Ok(outcome),
             Some(message) => {

@@ -1,5 +1,6 @@
 //! From a YAML tree to a [`Document`]: every key is known or reported, and reading goes on after a problem.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -41,12 +42,14 @@ const MAX_ATTEMPTS: u64 = 1_000;
 pub(super) struct Reading {
     source: Arc<SourceText>,
     problems: Problems,
+    /// The names of nodes that cannot be read.
+    unread: HashSet<String>,
 }
 
 impl Reading {
     /// `problems` were found before.
     pub(super) fn new(source: Arc<SourceText>, problems: Problems) -> Self {
-        Self { source, problems }
+        Self { source, problems, unread: HashSet::new() }
     }
 
     pub(super) fn document(mut self, mut tree: Yaml, folder: PathBuf) -> Document {
@@ -78,33 +81,37 @@ impl Reading {
             journal: self.truth(tree, "journal"),
             plugins: self.plugins(tree),
             problems: Problems::default(),
+            unread: std::mem::take(&mut self.unread),
         };
         Document { problems: self.problems.sorted(), ..document }
     }
 
     fn node(&mut self, mut tree: Yaml) -> Option<NodeEntry> {
-        let entries = self.mapping(&tree, "a node", NODE_KEYS);
-        if entries.is_empty() {
+        if self.mapping(&tree, "a node", NODE_KEYS).is_empty() {
             return None;
         }
         let config = tree.take("config").unwrap_or(Yaml { span: tree.span.clone(), kind: Kind::Null });
         let tree = &tree;
-        let name = self.required(tree, "name", "a node");
-        let node_type = self.required(tree, "type", "a node");
+        let name = self.required(tree, "name", "a node", NODE_KEYS);
+        let node_type = self.required(tree, "type", "a node", NODE_KEYS);
         if !matches!(config.kind, Kind::Map(_) | Kind::Null) {
             let message = format!("`config` must be a mapping, found {}", config.describe());
             self.error(config.span.clone(), message, None::<&str>);
         }
         let timeout = tree.get("timeout").and_then(|value| self.duration(value, "timeout"));
-        let retry = tree.get("retry").and_then(|value| self.retry(value));
-        let fallback = tree.get("fallback").and_then(|value| self.fallback(value));
+        let retry = tree.get("retry").and_then(|value| self.retry(value)).map(Arc::new);
+        let fallback = tree.get("fallback").and_then(|value| self.fallback(value)).map(Box::new);
         let description = self.plain_text(tree, "description");
+        let (Some(name), Some(node_type)) = (name, node_type) else {
+            self.unread.extend(meant_names(tree));
+            return None;
+        };
         Some(NodeEntry {
             span: tree.head(),
-            name: name?,
-            node_type: node_type?,
+            name,
+            node_type,
             description,
-            config,
+            config: Arc::new(config),
             timeout,
             retry,
             fallback,
@@ -135,8 +142,8 @@ impl Reading {
         if entries.is_empty() {
             return None;
         }
-        let from = self.required(tree, "from", "a connection");
-        let to = self.required(tree, "to", "a connection");
+        let from = self.required(tree, "from", "a connection", CONNECTION_KEYS);
+        let to = self.required(tree, "to", "a connection", CONNECTION_KEYS);
         if let (Some(_), Some(action)) = (tree.get("when"), tree.get("action")) {
             self.error(action.span.clone(), "`when` and `action` mean the same: keep one", None::<&str>);
         }
@@ -171,6 +178,8 @@ impl Reading {
         match (tree.get("value"), tree.get("node")) {
             (Some(value), None) => Some(Fallback::Value(value.to_value())),
             (None, Some(node)) => self.text(node, "node").map(Fallback::Node),
+            // A word that is none was told.
+            (None, None) if entries.iter().any(|(key, _)| !FALLBACK_KEYS.contains(&key.text.as_str())) => None,
             _ if entries.is_empty() => None,
             _ => {
                 let help = Some("write `fallback: {value: …}` or `fallback: {node: name}`");
@@ -192,7 +201,7 @@ impl Reading {
             }
         }
         let block = |(key, value): &(Key, Yaml)| PluginBlock {
-            name: At { value: key.text.clone(), span: key.span.clone() },
+            name: At { value: key.text.to_string(), span: key.span.clone() },
             settings: value.clone(),
             values: value.to_map(),
         };
@@ -232,9 +241,11 @@ impl Reading {
         entries
     }
 
-    fn required(&mut self, tree: &Yaml, key: &str, what: &str) -> Option<At<String>> {
+    fn required(&mut self, tree: &Yaml, key: &str, what: &str, known: &[&str]) -> Option<At<String>> {
         match tree.get(key) {
             Some(value) => self.text(value, key),
+            // That there is no such key was told.
+            None if is_misspelt(tree, key, known) => None,
             None => {
                 self.error(tree.head(), format!("{what} needs `{key}`"), None::<&str>);
                 None
@@ -245,7 +256,7 @@ impl Reading {
     /// Text that is not empty. Numbers are taken as they would be written: `version: 1.2`.
     fn text(&mut self, value: &Yaml, key: &str) -> Option<At<String>> {
         let text = match &value.kind {
-            Kind::Text(text) if !text.is_empty() => text.clone(),
+            Kind::Text(text) if !text.is_empty() => text.to_string(),
             Kind::Number(number) => number.to_string(),
             Kind::Bool(word) => word.to_string(),
             _ => {
@@ -259,7 +270,7 @@ impl Reading {
     fn plain_text(&mut self, tree: &Yaml, key: &str) -> Option<String> {
         let value = tree.get(key)?;
         match &value.kind {
-            Kind::Text(text) => Some(text.clone()),
+            Kind::Text(text) => Some(text.to_string()),
             Kind::Number(number) => Some(number.to_string()),
             Kind::Null => None,
             _ => {
@@ -328,4 +339,18 @@ impl Reading {
         let source = &self.source;
         self.problems.add(Severity::Error, || Problem::new(Severity::Error, source, span, message).help(help));
     }
+}
+
+/// Whether the key is there under a name that is nearest to it.
+fn is_misspelt(tree: &Yaml, key: &str, known: &[&str]) -> bool {
+    let Kind::Map(entries) = &tree.kind else { return false };
+    let mut strange = entries.iter().map(|(key, _)| key.text.as_str()).filter(|text| !known.contains(text));
+    strange.any(|text| nearest(text, known.iter().copied()) == Some(key))
+}
+
+/// What a node that cannot be read is probably called.
+fn meant_names(tree: &Yaml) -> impl Iterator<Item = String> {
+    let entries = if let Kind::Map(entries) = &tree.kind { entries.as_slice() } else { &[] };
+    let names = entries.iter().filter(|(key, _)| nearest(&key.text, NODE_KEYS.iter().copied()) == Some("name"));
+    names.filter_map(|(_, value)| if let Kind::Text(name) = &value.kind { Some(name.to_string()) } else { None })
 }

@@ -6,6 +6,7 @@
 mod attempt;
 mod ending;
 mod failing;
+mod group;
 mod recording;
 mod waiting;
 
@@ -25,6 +26,7 @@ use super::report::{RunError, RunErrorKind, RunReport};
 use super::schedule::{self, Command, Commands, Event, Outcome, State, Step};
 use super::view::{Family, Variables};
 use crate::nodes::Stop;
+pub(super) use group::{GroupedRun, run_group};
 use waiting::{JobResult, Timer};
 
 /// How many nodes may wait at the same time when the user does not say: 64. Each takes a thread.
@@ -79,6 +81,7 @@ pub fn run(plan: &Arc<Plan>, input: impl Into<Arc<Value>>, options: &RunOptions)
 }
 
 /// Where a run stands that is a node of another.
+#[derive(Clone)]
 pub(super) struct Inside {
     /// The node's path, as events show it.
     pub path: String,

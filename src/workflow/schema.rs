@@ -1,11 +1,19 @@
 //! Config against a node type's JSON Schema, in sentences a person reads.
 
-use jsonschema::error::{TypeKind, ValidationErrorKind};
+mod finding;
+mod once;
+mod plain;
+
+use jsonschema::error::ValidationErrorKind;
 use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
 
-use super::near::nearest;
 use crate::nodes::is_template;
+use finding::findings;
+use once::told_once;
+use plain::is_plain;
+
+pub(super) use finding::Refusal;
 
 /// A schema that is ready to check.
 pub(super) struct Checker {
@@ -22,31 +30,19 @@ pub(super) enum Stage {
     Call,
 }
 
-/// One thing that a schema refuses.
-#[derive(Debug, PartialEq)]
-pub(super) struct Refusal {
-    /// The value, as a JSON pointer.
-    pub pointer: String,
-    /// The key in it that is meant, when it is a key.
-    pub key: Option<String>,
-    /// What is wrong.
-    pub message: String,
-    /// What to do next.
-    pub help: Option<String>,
-    /// Whether it only says that something in the value is wrong.
-    pub is_vague: bool,
-}
-
 impl Checker {
     /// Prepares a plugin's schema; the error says why it is none.
     pub fn new(schema: Value) -> Result<Self, String> {
+        if is_plain(&schema) {
+            return Self::of_draft7(schema);
+        }
         let validator = jsonschema::validator_for(&schema).map_err(|error| error.to_string())?;
         Ok(Self { schema, validator })
     }
 
-    /// Prepares a built-in's schema. They are written in what draft 7 has: making the checker of 2020-12 for schemas
-    /// themselves takes a third of the time of a small run.
-    pub fn of_built_in(schema: Value) -> Result<Self, String> {
+    /// Prepares a schema that is written in what draft 7 has, as those of built-ins are: making the checker of 2020-12 for
+    /// schemas themselves takes a third of the time of a small run.
+    pub fn of_draft7(schema: Value) -> Result<Self, String> {
         let draft7 = jsonschema::options().with_draft(jsonschema::Draft::Draft7);
         let validator = draft7.build(&schema).map_err(|error| error.to_string())?;
         Ok(Self { schema, validator })
@@ -57,107 +53,26 @@ impl Checker {
         &self.schema
     }
 
-    /// Everything the schema refuses.
+    /// Everything the schema refuses, one mistake once.
     pub fn check(&self, config: &Value, stage: Stage) -> Vec<Refusal> {
         if self.validator.is_valid(config) {
             return Vec::new();
         }
         let errors = self.validator.iter_errors(config);
-        errors
-            .filter(|error| stage == Stage::Call || !is_unknown_yet(error))
-            .flat_map(|error| self.refusals(&error))
-            .collect()
-    }
-
-    fn refusals(&self, error: &ValidationError<'_>) -> Vec<Refusal> {
-        let pointer = error.instance_path().to_string();
-        let name = name_of(&pointer);
-        match error.kind() {
-            ValidationErrorKind::AdditionalProperties { unexpected } => {
-                let known = self.known_keys(error);
-                let refuse = |key: &String| Refusal {
-                    pointer: pointer.clone(),
-                    key: Some(key.clone()),
-                    message: format!("`{name}` has no key `{key}`"),
-                    help: Some(match nearest(key, known.iter().map(String::as_str)) {
-                        Some(near) => format!("did you mean `{near}`?"),
-                        None if known.is_empty() => "it has no keys".to_owned(),
-                        None => format!("known keys: {}", known.join(", ")),
-                    }),
-                    is_vague: false,
-                };
-                unexpected.iter().map(refuse).collect()
-            }
-            kind => {
-                let is_vague =
-                    matches!(kind, ValidationErrorKind::OneOfNotValid { .. } | ValidationErrorKind::AnyOf { .. });
-                vec![Refusal { pointer, key: None, message: sentence(&name, kind, error), help: None, is_vague }]
-            }
-        }
-    }
-
-    /// The keys that the schema around an `additionalProperties` lists.
-    fn known_keys(&self, error: &ValidationError<'_>) -> Vec<String> {
-        let path = error.schema_path().to_string();
-        let around = path.rsplit_once('/').map_or("", |(around, _)| around);
-        let fields = self.schema.pointer(around).and_then(|schema| schema.get("properties")?.as_object());
-        fields.map(|fields| fields.keys().cloned().collect()).unwrap_or_default()
+        let errors = errors.filter(|error| stage == Stage::Call || !is_unknown_yet(error));
+        told_once(errors.flat_map(|error| findings(&self.schema, &error, stage)).collect())
     }
 }
 
-/// What a message calls the value of a pointer: `url`, `tasks[2]`.
-fn name_of(pointer: &str) -> String {
-    match pointer.rsplit_once('/') {
-        Some((around, index)) if !around.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit()) => {
-            format!("{}[{index}]", name_of(around))
-        }
-        Some((_, name)) if !name.is_empty() => name.to_owned(),
-        _ => "config".to_owned(),
-    }
-}
-
-fn sentence(name: &str, kind: &ValidationErrorKind, error: &ValidationError<'_>) -> String {
-    let found = shortened(error.instance());
-    match kind {
-        ValidationErrorKind::Required { property } => format!("`{name}` needs {}", shortened(property)),
-        ValidationErrorKind::Type { kind } => {
-            let wanted = match kind {
-                TypeKind::Single(one) => one.to_string(),
-                TypeKind::Multiple(several) => {
-                    several.iter().map(|one| one.to_string()).collect::<Vec<_>>().join(" or ")
-                }
-            };
-            format!("`{name}` must be of type {wanted}, found {found}")
-        }
-        ValidationErrorKind::Enum { options } => {
-            let options = options.as_array().map(Vec::as_slice).unwrap_or_default();
-            let words: Vec<String> = options.iter().map(shortened).collect();
-            format!("`{name}` must be one of {}, found {found}", words.join(", "))
-        }
-        ValidationErrorKind::OneOfNotValid { .. } | ValidationErrorKind::AnyOf { .. } => {
-            format!("`{name}` has none of the shapes it may have")
-        }
-        ValidationErrorKind::OneOfMultipleValid { .. } => format!("`{name}` mixes shapes that exclude each other"),
-        _ => format!("`{name}`: {error}"),
-    }
-}
-
-/// A value as a message shows it.
-fn shortened(value: &Value) -> String {
-    let text = match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    match text.char_indices().nth(60) {
-        Some((end, _)) => format!("`{}…`", &text[..end]),
-        None => format!("`{text}`"),
-    }
-}
-
-/// Whether an error is about a value that templates decide. Missing and unknown keys are wrong whatever is rendered.
+/// Whether an error is about a value that templates decide. Missing and unknown keys are wrong whatever is rendered, and
+/// so is a list where a mapping is wanted.
 fn is_unknown_yet(error: &ValidationError<'_>) -> bool {
     match error.kind() {
         ValidationErrorKind::AdditionalProperties { .. } | ValidationErrorKind::Required { .. } => false,
+        ValidationErrorKind::Type { .. } => error.instance().as_str().is_some_and(is_template),
+        ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
+            context.iter().any(|shape| shape.iter().all(is_unknown_yet))
+        }
         _ => has_template(error.instance()),
     }
 }
@@ -196,8 +111,81 @@ mod tests {
         /count | `count` must be of type integer, found `many` | None
         /mode | `mode` must be one of `a`, `b`, found `c` | None
          | `config` has no key `ulr` | Some("did you mean `url`?")
-         | `config` needs `url` | None
         "#);
+    }
+
+    /// What a schema refuses before anything runs, a line each.
+    fn told(schema: Value, config: Value) -> String {
+        let refusals = Checker::new(schema).unwrap().check(&config, Stage::Plan);
+        let line = |refusal: &Refusal| match &refusal.help {
+            Some(help) => format!("{} | {} | {help}", refusal.pointer, refusal.message),
+            None => format!("{} | {}", refusal.pointer, refusal.message),
+        };
+        refusals.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn a_misspelt_key_is_told_once_though_the_one_that_was_meant_is_missing() {
+        let schema = json!({
+            "properties": { "script": {}, "file": {}, "globals": {} },
+            "oneOf": [{ "required": ["script"] }, { "required": ["file"] }],
+            "additionalProperties": false
+        });
+        let script = |config: Value| told(schema.clone(), config);
+        insta::assert_snapshot!(script(json!({"scirpt": "return 1"})), @" | `config` has no key `scirpt` | did you mean `script`?");
+        insta::assert_snapshot!(script(json!({"code": "{{.x}}"})), @" | `config` has no key `code` | `config` needs `script` or `file`; known keys: file, globals, script");
+        insta::assert_snapshot!(script(json!({})), @" | `config` needs `script` or `file`");
+        insta::assert_snapshot!(script(json!({"globels": {"a": "{{.x}}"}})), @"
+        | `config` has no key `globels` | did you mean `globals`?
+        | `config` needs `script` or `file`
+        ");
+        let both =
+            json!({"properties": {"url": {}, "to": {}}, "required": ["url", "to"], "additionalProperties": false});
+        insta::assert_snapshot!(told(both.clone(), json!({"ulr": 1, "whither": 2})), @"
+        | `config` has no key `ulr` | did you mean `url`?
+        | `config` has no key `whither` | `config` needs `to`; known keys: to, url
+        ");
+        insta::assert_snapshot!(told(both, json!({"whither": 2})), @"
+        | `config` needs `to`
+        | `config` has no key `whither` | `config` needs `url`; known keys: to, url
+        ");
+    }
+
+    #[test]
+    fn of_several_shapes_the_one_that_was_meant_is_told_of() {
+        let shape = |kind: &str, key: &str| {
+            json!({
+                "type": "object",
+                "properties": { "kind": { "const": kind }, key: { "type": "string" } },
+                "required": ["kind", key],
+                "additionalProperties": false
+            })
+        };
+        let schema = json!({
+            "properties": {
+                "auth": { "oneOf": [shape("basic", "user"), shape("bearer", "token"), { "type": "null" }] },
+                "size": { "anyOf": [{ "type": "integer" }, { "enum": ["all"] }] }
+            }
+        });
+        let auth = |auth: Value| told(schema.clone(), json!({ "auth": auth }));
+        insta::assert_snapshot!(auth(json!({"kind": "bearer", "tokn": "{{.token}}"})), @"/auth | `auth` has no key `tokn` | did you mean `token`?");
+        insta::assert_snapshot!(auth(json!({"kind": "bearer", "token": 5})), @"/auth/token | `token` must be of type string, found `5`");
+        insta::assert_snapshot!(auth(json!({"kind": "digest", "user": "ada"})), @"/auth | `auth` has none of the shapes it may have");
+        insta::assert_snapshot!(auth(json!("{{.auth}}")), @"");
+        insta::assert_snapshot!(told(schema.clone(), json!({"size": "some"})), @"/size | `size` has none of the shapes it may have");
+    }
+
+    #[test]
+    fn what_no_shape_fits_is_not_told_where_something_in_it_is() {
+        let schema = json!({
+            "properties": { "mode": {}, "count": { "type": "integer" } },
+            "anyOf": [{ "properties": { "mode": { "const": "a" } }, "required": ["mode"] },
+                      { "properties": { "count": { "minimum": 5 } }, "required": ["mode", "count"] }],
+            "additionalProperties": false
+        });
+        insta::assert_snapshot!(told(schema.clone(), json!({"moed": "a"})), @" | `config` has no key `moed` | did you mean `mode`?");
+        insta::assert_snapshot!(told(schema.clone(), json!({"mode": "b", "count": "x"})), @"/count | `count` must be of type integer, found `x`");
+        insta::assert_snapshot!(told(schema, json!({"mode": "b", "count": 1})), @"/count | `count`: 1 is less than the minimum of 5");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Vis
 use serde_json::{Map, Number, Value};
 use serde_saphyr::Spanned;
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
+use smol_str::SmolStr;
 
 use super::problem::{Problem, Severity};
 use super::source::SourceText;
@@ -51,7 +52,7 @@ pub enum Kind {
     /// A number; whole numbers stay whole.
     Number(Number),
     /// Text, decoded.
-    Text(String),
+    Text(SmolStr),
     /// A list.
     List(Vec<Yaml>),
     /// A mapping, in the order of the file.
@@ -64,7 +65,7 @@ pub struct Key {
     /// Where it stands.
     pub span: Range<usize>,
     /// Its text.
-    pub text: String,
+    pub text: SmolStr,
 }
 
 /// Reads one YAML or JSON document; runaway anchors and depth are refused.
@@ -118,7 +119,7 @@ impl Yaml {
             Kind::Null => Value::Null,
             Kind::Bool(value) => Value::Bool(*value),
             Kind::Number(number) => Value::Number(number.clone()),
-            Kind::Text(text) => Value::String(text.clone()),
+            Kind::Text(text) => Value::String(text.to_string()),
             Kind::List(items) => items.iter().map(Self::to_value).collect(),
             Kind::Map(_) => Value::Object(self.to_map()),
         }
@@ -127,7 +128,7 @@ impl Yaml {
     /// The mapping without its places; empty when it is none.
     pub fn to_map(&self) -> Map<String, Value> {
         match &self.kind {
-            Kind::Map(entries) => entries.iter().map(|(key, value)| (key.text.clone(), value.to_value())).collect(),
+            Kind::Map(entries) => entries.iter().map(|(key, value)| (key.text.to_string(), value.to_value())).collect(),
             _ => Map::new(),
         }
     }
@@ -270,11 +271,11 @@ impl<'de> Visitor<'de> for KindVisitor {
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Kind, E> {
-        Ok(Kind::Text(value.to_owned()))
+        Ok(Kind::Text(value.into()))
     }
 
     fn visit_string<E>(self, value: String) -> Result<Kind, E> {
-        Ok(Kind::Text(value))
+        Ok(Kind::Text(value.into()))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Kind, A::Error> {
@@ -290,9 +291,9 @@ impl<'de> Visitor<'de> for KindVisitor {
         while let Some((key, value)) = access.next_entry::<Yaml, Yaml>()? {
             let text = match key.kind {
                 Kind::Text(text) => text,
-                Kind::Number(number) => number.to_string(),
-                Kind::Bool(value) => value.to_string(),
-                Kind::Null => "null".to_owned(),
+                Kind::Number(number) => number.to_string().into(),
+                Kind::Bool(value) => value.to_string().into(),
+                Kind::Null => SmolStr::new_static("null"),
                 Kind::List(_) | Kind::Map(_) => return Err(A::Error::custom("a key must be text")),
             };
             entries.push((Key { span: key.span, text }, value));

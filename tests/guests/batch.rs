@@ -22,6 +22,24 @@ fn a_plugin_that_can_takes_several_calls_in_one_crossing() {
 }
 
 #[test]
+fn calls_at_once_have_a_result_each_or_none_at_all() {
+    let guest = Setup::of("go").load().expect("it loads");
+    let inputs = [json!(1), json!(2)];
+    assert!(guest.plugin.takes_several());
+    let outputs = guest.call_at_once("crossings", &inputs).expect("it crosses once");
+    assert_eq!(
+        outputs.into_iter().map(|reply| reply.map(|reply| reply.output)).collect::<Vec<_>>(),
+        [Ok(json!(1)), Ok(json!(1))]
+    );
+    let errors = guest.call_at_once("fail", &inputs).expect("each has an error of its own");
+    assert!(errors.iter().all(Result::is_err), "{errors:?}");
+    assert!(guest.call_at_once("trap", &inputs).is_none());
+    assert!(guest.call_at_once("missing", &inputs).is_none());
+    let other = Setup::of("zig").load().expect("it loads");
+    assert!(!other.plugin.takes_several() && other.call_at_once("echo", &inputs).is_none());
+}
+
+#[test]
 fn one_that_cannot_is_called_once_for_each() {
     let guest = Setup::of("zig").load().expect("it loads");
     let outputs =

@@ -103,6 +103,14 @@ impl Guest {
         self.plugin.call_batch(node_type, &asked, &context)
     }
 
+    /// The same in one crossing or not at all.
+    pub fn call_at_once(&self, node_type: &str, inputs: &[Value]) -> Option<Vec<Result<Reply, CallError>>> {
+        let deadline = Instant::now() + self.plugin.limits().timeout;
+        let context = CallContext { run_id: "run".to_owned(), node: "node".to_owned(), attempt: 1, deadline };
+        let asked: Vec<_> = inputs.iter().map(|input| Asked { config: &Value::Null, input }).collect();
+        self.plugin.call_at_once(node_type, &asked, context)
+    }
+
     /// The output of a call that must succeed.
     pub fn output(&self, node_type: &str, input: impl Into<Value>) -> Value {
         self.call(node_type, input).unwrap_or_else(|error| panic!("`{node_type}` fails: {error}")).output

@@ -280,6 +280,71 @@ fn a_wasm_plugin_that_traps_ends_its_call() {
     sandbox.pocket(&["run", "w.yaml"]).failure(5, &["node `a` (plugin `trap`)", "unreachable"]);
 }
 
+/// Says of each call whether it crossed alone or together with others: one for each outermost `{` of the calls.
+const TELLS_HOW_IT_CROSSED: &str = r#"(module
+    (memory (export "memory") 8)
+    (global $free (mut i32) (i32.const 4096))
+    (data (i32.const 64) "{\"output\":\"alone\"}")
+    (data (i32.const 128) ",{\"output\":\"together\"}")
+    (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+        (global.get $free)
+        (global.set $free (i32.and (i32.add (i32.add (global.get $free) (local.get 3)) (i32.const 15)) (i32.const -16))))
+    (func $reply (param i32 i32) (result i32)
+        (i32.store (i32.const 0) (i32.const 0))
+        (i32.store (i32.const 4) (local.get 0))
+        (i32.store (i32.const 8) (local.get 1))
+        (i32.const 0))
+    (func (export "run") (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+        (call $reply (i32.const 64) (i32.const 18)))
+    (func (export "run-batch") (param i32 i32) (param $at i32) (param $left i32) (param i32 i32) (result i32)
+        (local $out i32) (local $depth i32) (local $byte i32)
+        (local.set $out (i32.const 262144))
+        (loop $bytes
+            (local.set $byte (i32.load8_u (local.get $at)))
+            (if (i32.eq (local.get $byte) (i32.const 123))
+                (then (local.set $depth (i32.add (local.get $depth) (i32.const 1)))))
+            (if (i32.eq (local.get $byte) (i32.const 125))
+                (then
+                    (local.set $depth (i32.sub (local.get $depth) (i32.const 1)))
+                    (if (i32.eqz (local.get $depth))
+                        (then
+                            (memory.copy (local.get $out) (i32.const 128) (i32.const 22))
+                            (local.set $out (i32.add (local.get $out) (i32.const 22)))))))
+            (local.set $at (i32.add (local.get $at) (i32.const 1)))
+            (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+            (br_if $bytes (local.get $left)))
+        (i32.store8 (i32.const 262144) (i32.const 91))
+        (i32.store8 (local.get $out) (i32.const 93))
+        (call $reply (i32.const 262144) (i32.sub (local.get $out) (i32.const 262143)))))"#;
+
+#[test]
+fn items_cross_to_a_plugin_together_if_that_leaves_no_trace() {
+    let sandbox = Sandbox::new();
+    sandbox.write("pocket.yaml", "plugins: {directories: [plugins]}\n");
+    std::fs::create_dir_all(sandbox.path("plugins/teller")).unwrap();
+    std::fs::write(sandbox.path("plugins/teller/p.wasm"), wat::parse_str(TELLS_HOW_IT_CROSSED).unwrap()).unwrap();
+    let nodes = "[{type: tell, pure: true}, {type: change}]";
+    let manifest = format!("name: teller\nversion: 1.0.0\nruntime: wasm\nbinary: p.wasm\nnodes: {nodes}\n");
+    sandbox.write("plugins/teller/manifest.yaml", &manifest);
+    let told = |node_type: &str| {
+        let each =
+            format!("{{name: each, type: foreach, config: {{body: {{type: {node_type}}}, max_concurrency: 2}}}}");
+        sandbox.write("w.yaml", &format!("nodes: [{each}]\n"));
+        let items = serde_json::Value::from((0..300).collect::<Vec<_>>()).to_string();
+        let run = sandbox.pocket(&["run", "w.yaml", "--input", &items, "--output", "json", "--events", "events"]);
+        let ended =
+            sandbox.read("events").lines().filter(|line| line.contains("finished") && line.contains("each[")).count();
+        assert_eq!(ended, 300, "each item has an end of its own");
+        run.success().json().as_array().unwrap().iter().filter(|how| **how == "together").count()
+    };
+    assert_eq!(told("change"), 0);
+    let together = told("tell");
+    assert!((2..=298).contains(&together), "{together} of 300: all but those that show how long one takes");
+    let metrics = sandbox.pocket(&["plugin", "metrics", "--format", "json"]).success().json();
+    let calls: Vec<_> = metrics["nodes"].as_array().unwrap().iter().map(|node| node["calls"].clone()).collect();
+    assert_eq!(calls, [300, 300]);
+}
+
 #[test]
 fn an_error_connection_takes_over_when_a_plugin_fails() {
     let sandbox = with_plugin("function try() while true do end end");

@@ -4,18 +4,20 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use pocket_index::archive::MANIFEST;
+use pocket_index::digest::Digest;
 use pocket_index::manifest::Manifest;
 use pocket_index::permissions::{Permissions, Word};
 use pocket_index::tree::Tree;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::calls::{Effect, LazyNode};
 use super::rights::Rights;
-use crate::engine::{Call, CallError, Engine, GrantedWords, Limits, Plugin, PluginFiles, Reply};
-use crate::nodes::{NodeCall, Outcome};
+use crate::engine::{CallError, Engine, GrantedWords, Limits, Plugin, PluginFiles};
 use crate::ops::install::sentences;
 use crate::ops::local::LocalPlugin;
-use crate::ops::metrics::{Ended, Recorder};
+use crate::ops::metrics::Recorder;
 use crate::ops::permissions::refuse_unapproved;
 use crate::ops::settings::Settings;
 use crate::ops::{OpsError, trace};
@@ -56,6 +58,8 @@ pub(super) struct Unpacked {
     pub(super) installed: InstalledPlugin,
     /// The lock.
     pub(super) lock: PathBuf,
+    /// Of the manifest's text, when it was read.
+    pub(super) manifest: Digest,
 }
 
 /// Where a plugin's files are, and who vouches for them.
@@ -121,8 +125,8 @@ impl LazyPlugin {
     pub(super) fn node(self: &Arc<Self>, node_type: &str) -> PluginNode {
         let bare = node_type.rsplit('/').next().unwrap_or(node_type);
         let spec = self.manifest.nodes.iter().find(|spec| spec.node_type.as_str() == bare);
-        let plugin = Arc::clone(self);
-        let node = move |call: &NodeCall<'_>| -> Result<Outcome, CallError> { plugin.call(call).map(Outcome::from) };
+        let effect = if spec.is_some_and(|spec| spec.pure) { Effect::None } else { Effect::Possible };
+        let node = LazyNode { plugin: Arc::clone(self), effect };
         PluginNode {
             plugin: self.manifest.name.to_string(),
             node_type: bare.to_owned(),
@@ -159,10 +163,10 @@ impl LazyPlugin {
     /// The files are others than those that were installed, or the plugin cannot be loaded.
     pub fn verify_and_load(&self) -> Result<(), OpsError> {
         if let Files::Locked(unpacked) = &self.files {
-            let Unpacked { locked, installed, .. } = &**unpacked;
+            let Unpacked { locked, installed, manifest, .. } = &**unpacked;
             let tree = installed.verify()?;
             // The plan was made from the manifest as it stood before the files were verified.
-            if installed.manifest()? != self.manifest {
+            if tree.file(MANIFEST) != Some(*manifest) {
                 let message = "its manifest changed while the workflow was planned";
                 return Err(OpsError::Load { plugin: self.manifest.name.clone(), source: CallError::load(message) });
             }
@@ -216,40 +220,7 @@ impl LazyPlugin {
             .collect()
     }
 
-    fn call(&self, call: &NodeCall<'_>) -> Result<Reply, CallError> {
-        let plugin = self.load()?;
-        let name = self.manifest.name.as_str();
-        let node = call.context.node.as_str();
-        let span = tracing::debug_span!(target: trace::TARGET, "call", plugin = name, node);
-        let _entered = span.enter();
-        let secrets = trace::Secrets::of(&self.manifest, self.settings.get().map(Settings::values).as_ref());
-        trace::called(call, &secrets);
-        // A process that is started by this call had no time before it.
-        let before = match self.looking {
-            Looking::AtEachCall => Some(plugin.usage().processor.unwrap_or_default()),
-            Looking::NotAtAll => None,
-        };
-        let began = Instant::now();
-        let result = plugin.call(Call {
-            node_type: call.node_type,
-            config: call.config,
-            input: call.input,
-            context: call.context.clone(),
-        });
-        let elapsed = began.elapsed();
-        trace::returned(&result, elapsed, &secrets);
-        self.recorder.saw(Ended {
-            plugin: name,
-            node_type: call.node_type,
-            node,
-            elapsed,
-            processor: before.and_then(|before| plugin.usage().processor?.checked_sub(before)),
-            error: result.as_ref().err().map(|error| error.kind),
-        });
-        result
-    }
-
-    fn load(&self) -> Result<&Arc<Plugin>, CallError> {
+    pub(super) fn load(&self) -> Result<&Arc<Plugin>, CallError> {
         self.loaded.get_or_init(|| self.load_now()).as_ref().map_err(Clone::clone)
     }
 

@@ -14,7 +14,6 @@ pub(super) struct LeftOut {
 impl LeftOut {
     /// The plugin of an offer that a run leaves out; none if its manifest cannot be read.
     pub(super) fn of(offer: &Offer, disabled: &[PluginName]) -> Option<Self> {
-        let (_, manifest) = offer.files()?;
         let name = &offer.name;
         let hint = match offer.standing {
             Standing::Loaded if disabled.contains(name) => {
@@ -28,7 +27,8 @@ impl LeftOut {
                 format!("the plugin `{name}` provides it, which is not loaded: run `pocket plugin load {name}`")
             }
         };
-        Some(Self { manifest: manifest.ok()?, hint })
+        let (_, manifest) = offer.files()?.ok()?;
+        Some(Self { manifest, hint })
     }
 
     /// What makes a run use it, if it provides this node type, named bare or with its plugin.

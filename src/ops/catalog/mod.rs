@@ -1,5 +1,6 @@
 //! The node types that a workspace's plugins provide, for planning workflows; plugins are loaded when they are needed.
 
+mod calls;
 mod lazy;
 mod left_out;
 mod providers;
@@ -89,7 +90,10 @@ impl<'a> Catalog<'a> {
         let mut plugins = Vec::new();
         for offer in offered.offers.iter().filter(is_used) {
             match offer.files() {
-                Some((files, manifest)) => plugins.push(Arc::new(shared.plugin(files, manifest?)?)),
+                Some(read) => {
+                    let (files, manifest) = read?;
+                    plugins.push(Arc::new(shared.plugin(files, manifest)?));
+                }
                 None => notify(Notice::Warning(format!(
                     "`{}` {} is locked but not installed; run `pocket plugin install`",
                     offer.name,
@@ -229,15 +233,17 @@ impl<'a> Catalog<'a> {
 
 impl Offer {
     /// The plugin's files and manifest; none if it is locked and not unpacked.
-    fn files(&self) -> Option<(Files, Result<Manifest, OpsError>)> {
+    fn files(&self) -> Option<Result<(Files, Manifest), OpsError>> {
         match &self.kind {
             Kind::Locked { plugin, lock } => {
                 let installed = plugin.installed.clone()?;
-                let manifest = installed.manifest().map_err(OpsError::from);
-                let unpacked = Unpacked { locked: plugin.locked.clone(), installed, lock: lock.clone() };
-                Some((Files::Locked(Box::new(unpacked)), manifest))
+                let (locked, lock) = (plugin.locked.clone(), lock.clone());
+                let read = installed.digested_manifest().map_err(OpsError::from);
+                Some(read.map(|(manifest, digest)| {
+                    (Files::Locked(Box::new(Unpacked { locked, installed, lock, manifest: digest })), manifest)
+                }))
             }
-            Kind::Local(plugin) => Some((Files::Local(plugin.clone()), Ok(plugin.manifest.clone()))),
+            Kind::Local(plugin) => Some(Ok((Files::Local(plugin.clone()), plugin.manifest.clone()))),
         }
     }
 }

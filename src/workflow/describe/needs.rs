@@ -10,7 +10,7 @@ pub(super) fn needs(node: &PlannedNode) -> Vec<String> {
     if node.plugin.is_some() {
         return node.permissions.clone();
     }
-    of_type(&node.node_type, node.config())
+    of_type(&node.node_type, &node.config())
 }
 
 fn of_type(node_type: &str, config: &Value) -> Vec<String> {

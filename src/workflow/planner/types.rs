@@ -86,9 +86,7 @@ impl Planner<'_> {
                 plugin: None,
                 description: found.description.into(),
                 permissions: Vec::new(),
-                checker: Some(Arc::new(
-                    Checker::of_built_in(schema.clone()).map_err(|reason| broken(wanted, &reason))?,
-                )),
+                checker: Some(Arc::new(Checker::of_draft7(schema.clone()).map_err(|reason| broken(wanted, &reason))?)),
                 schema: Some(schema),
                 maker: Maker::BuiltIn(found),
             });

@@ -11,7 +11,7 @@ impl Planner<'_> {
     pub(super) fn graph(&mut self, actions: &[Option<Vec<String>>]) -> Graph {
         let document = self.document;
         let wiring = |node: &NodeEntry| Wiring {
-            name: node.name.value.as_str().into(),
+            name: self.shared(&node.name.value),
             retry: node.retry.clone(),
             ..Wiring::default()
         };
@@ -82,6 +82,9 @@ impl Planner<'_> {
 
     /// Whether a target that no node has may stand for an end of the workflow: not if it looks like a mistyped node.
     fn named_end(&mut self, target: &At<String>) -> bool {
+        if self.document.unread.contains(&target.value) {
+            return false;
+        }
         if !self.problems.is_full() && self.names.nearest(&target.value).is_some() {
             self.unknown_node("`to`", target);
             return false;
@@ -111,7 +114,7 @@ impl Planner<'_> {
     fn add_fallbacks(&mut self, graph: &mut Graph) {
         let document = self.document;
         for (index, node) in document.entries().enumerate() {
-            graph.nodes[index].recovery = match &node.fallback {
+            graph.nodes[index].recovery = match node.fallback.as_deref() {
                 None => None,
                 Some(Fallback::Value(value)) => Some(Recovery::Value(Arc::new(value.clone()))),
                 Some(Fallback::Node(name)) => match self.index.get(name.value.as_str()) {

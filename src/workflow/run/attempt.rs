@@ -57,7 +57,7 @@ impl Driver<'_> {
     }
 
     /// Tells that an attempt begins, and renders its config.
-    fn prepare(&self, step: &Step, began: Instant) -> Result<(Arc<Value>, CallContext), CallError> {
+    pub(super) fn prepare(&self, step: &Step, began: Instant) -> Result<(Arc<Value>, CallContext), CallError> {
         let node = &self.plan.nodes[step.node];
         self.tell(step.node, |observer, path| {
             let (node_type, attempt) = (&*node.full_type(), step.attempt);
@@ -99,7 +99,7 @@ impl Driver<'_> {
         }
     }
 
-    fn run_here(&self, step: &Step, config: &Value, context: CallContext) -> Result<Outcome, CallError> {
+    pub(super) fn run_here(&self, step: &Step, config: &Value, context: CallContext) -> Result<Outcome, CallError> {
         let node = &self.plan.nodes[step.node];
         let view = self.outputs_view();
         let scope = scope(&step.input, &self.variables, &self.input, &view);
@@ -123,7 +123,7 @@ impl Driver<'_> {
     }
 
     /// What the node of a step hands to those that it runs.
-    fn lineage(&self, step: &Step) -> Lineage {
+    pub(super) fn lineage(&self, step: &Step) -> Lineage {
         let around = self.inside.as_ref().map(|inside| format!("{}:", inside.key)).unwrap_or_default();
         let key = format!("{around}{}.{}", step.id, step.attempt);
         Lineage::new(self.path(step.node).into_owned(), key, Arc::clone(&self.family) as _)
@@ -158,7 +158,11 @@ impl Driver<'_> {
 
     /// Takes an attempt's result in.
     pub(super) fn conclude(&mut self, step: Step, result: Result<Outcome, CallError>, began: Instant) {
-        let elapsed = began.elapsed();
+        self.conclude_after(began.elapsed(), step, result);
+    }
+
+    /// The same of an attempt that took so long.
+    pub(super) fn conclude_after(&mut self, elapsed: Duration, step: Step, result: Result<Outcome, CallError>) {
         let Step { id, node, attempt, .. } = step;
         let result = result.and_then(|outcome| refuse_depth(&step.input, outcome));
         let event = match result {

@@ -135,7 +135,7 @@ fn a_runaway_loop_is_stopped_and_its_cycle_is_known() {
 #[test]
 fn a_failure_is_tried_again_with_growing_pauses_then_goes_to_the_error_connection() {
     let mut graph = graph(&["a b:error", "b"]);
-    graph.nodes[0].retry = Some(Retry::default());
+    graph.nodes[0].retry = Some(Arc::new(Retry::default()));
     let played = play(&graph, 10, |name, _| match name {
         "a" => Err(CallError::new(CallErrorKind::Failed, "no luck")),
         _ => Ok((json!("saved"), "")),
@@ -147,7 +147,7 @@ fn a_failure_is_tried_again_with_growing_pauses_then_goes_to_the_error_connectio
 #[test]
 fn what_cannot_succeed_is_not_tried_again() {
     let mut graph = graph(&["a"]);
-    graph.nodes[0].retry = Some(Retry::default());
+    graph.nodes[0].retry = Some(Arc::new(Retry::default()));
     let played = play(&graph, 10, |_, _| Err(CallError::new(CallErrorKind::InvalidInput, "bad")));
     assert_eq!(played, r#"a("in") a failed: bad"#);
 }

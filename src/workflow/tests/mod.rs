@@ -2,6 +2,7 @@
 
 mod documented;
 mod examples;
+mod groups;
 mod planning;
 mod requests;
 mod running;

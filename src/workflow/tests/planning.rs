@@ -101,7 +101,7 @@ nodes:
         - if: found
           then: x
 "#;
-    insta::assert_snapshot!(problems(text), @r"
+    insta::assert_snapshot!(problems(text), @"
     error: `config` has no key `ulr`
      --> workflow.yaml:6:7
       |
@@ -109,12 +109,6 @@ nodes:
       |       ^^^
       |
       = help: did you mean `url`?
-
-    error: `config` needs `url`
-     --> workflow.yaml:6:7
-      |
-    6 |       ulr: x
-      |       ^^^
 
     error: `timeout` must be of type string, found `5`
      --> workflow.yaml:7:16
@@ -141,6 +135,125 @@ nodes:
        |               ^^^^^
        |
        = help: a condition is a template: `{{.found}}`
+    ");
+}
+
+#[test]
+fn a_misspelt_key_is_told_once_in_nodes_of_several_shapes() {
+    let text = "nodes:\n  - {name: a, type: lua, config: {scirpt: return 1}}\n  \
+        - {name: b, type: lua, config: {code: return 1}}\n  - {name: c, type: jsonpath}\n  \
+        - {name: d, type: foreach, config: {body: {tpye: echo}}}\n  \
+        - {name: e, type: foreach, config: {bdoy: {type: echo}}}\n  \
+        - {name: f, type: foreach, config: {body: [{type: echo, confg: {}}, {name: g}]}}\n  \
+        - {name: h, type: parallel, config: {tasks: [{name: i, noed: echo}, {nam: j, node: echo}]}}\n";
+    insta::assert_snapshot!(problems(text), @"
+    error: `config` has no key `scirpt`
+     --> workflow.yaml:2:35
+      |
+    2 |   - {name: a, type: lua, config: {scirpt: return 1}}
+      |                                   ^^^^^^
+      |
+      = help: did you mean `script`?
+
+    error: `config` has no key `code`
+     --> workflow.yaml:3:35
+      |
+    3 |   - {name: b, type: lua, config: {code: return 1}}
+      |                                   ^^^^
+      |
+      = help: `config` needs `script`, `source` or `file`; known keys: file, globals, script, source
+
+    error: `config` needs `path` or `paths`
+     --> workflow.yaml:4:12
+      |
+    4 |   - {name: c, type: jsonpath}
+      |            ^
+
+    error: a node has no key `tpye`
+     --> workflow.yaml:5:46
+      |
+    5 |   - {name: d, type: foreach, config: {body: {tpye: echo}}}
+      |                                              ^^^^
+      |
+      = help: did you mean `type`?
+
+    error: `config` has no key `bdoy`
+     --> workflow.yaml:6:39
+      |
+    6 |   - {name: e, type: foreach, config: {bdoy: {type: echo}}}
+      |                                       ^^^^
+      |
+      = help: did you mean `body`?
+
+    error: a node has no key `confg`
+     --> workflow.yaml:7:59
+      |
+    7 |   - {name: f, type: foreach, config: {body: [{type: echo, confg: {}}, {name: g}]}}
+      |                                                           ^^^^^
+      |
+      = help: did you mean `config`?
+
+    error: a node needs `type`
+     --> workflow.yaml:7:72
+      |
+    7 |   - {name: f, type: foreach, config: {body: [{type: echo, confg: {}}, {name: g}]}}
+      |                                                                        ^^^^
+
+    error: `tasks[0]` has no key `noed`
+     --> workflow.yaml:8:58
+      |
+    8 |   - {name: h, type: parallel, config: {tasks: [{name: i, noed: echo}, {nam: j, node: echo}]}}
+      |                                                          ^^^^
+      |
+      = help: did you mean `node`?
+
+    error: a node has no key `nam`
+     --> workflow.yaml:8:72
+      |
+    8 |   - {name: h, type: parallel, config: {tasks: [{name: i, noed: echo}, {nam: j, node: echo}]}}
+      |                                                                        ^^^
+      |
+      = help: did you mean `name`?
+    ");
+}
+
+#[test]
+fn a_node_that_is_wrong_in_itself_is_not_missing_elsewhere() {
+    let text = "start: a\nnodes:\n  - {name: a, tpye: echo}\n  - {nmae: b, type: echo, fallback: {vlaue: 1}}\n  \
+        - {name: c, type: echo, fallback: {node: a}, config: {message: '{{output \"b\"}}'}}\n\
+        connections:\n  - {from: a, to: c}\n  - {form: c, to: b}\n";
+    insta::assert_snapshot!(problems(text), @"
+    error: a node has no key `tpye`
+     --> workflow.yaml:3:15
+      |
+    3 |   - {name: a, tpye: echo}
+      |               ^^^^
+      |
+      = help: did you mean `type`?
+
+    error: a node has no key `nmae`
+     --> workflow.yaml:4:6
+      |
+    4 |   - {nmae: b, type: echo, fallback: {vlaue: 1}}
+      |      ^^^^
+      |
+      = help: did you mean `name`?
+
+    error: `fallback` has no key `vlaue`
+     --> workflow.yaml:4:38
+      |
+    4 |   - {nmae: b, type: echo, fallback: {vlaue: 1}}
+      |                                      ^^^^^
+      |
+      = help: did you mean `value`?
+
+    error: a connection has no key `form`
+     --> workflow.yaml:8:6
+      |
+    8 |   - {form: c, to: b}
+      |      ^^^^
+      |
+      = help: did you mean `from`?
     ");
 }
 

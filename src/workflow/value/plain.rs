@@ -115,14 +115,14 @@ fn key(span: Range<usize>, text: &str, style: ScalarStyle) -> Option<Key> {
 
 fn scalar(text: &str, style: ScalarStyle) -> Option<Kind> {
     if style != ScalarStyle::Plain {
-        return Some(Kind::Text(text.to_owned()));
+        return Some(Kind::Text(text.into()));
     }
     match text {
         "" | "~" | "null" | "Null" | "NULL" => Some(Kind::Null),
         "true" | "True" | "TRUE" => Some(Kind::Bool(true)),
         "false" | "False" | "FALSE" => Some(Kind::Bool(false)),
         _ if text.starts_with(|first: char| first.is_ascii_digit() || matches!(first, '-' | '+' | '.')) => number(text),
-        _ => Some(Kind::Text(text.to_owned())),
+        _ => Some(Kind::Text(text.into())),
     }
 }
 
@@ -142,7 +142,7 @@ fn number(text: &str) -> Option<Kind> {
     let may_be_one = text.parse::<f64>().is_ok()
         || text.contains('_')
         || ["0x", "0X", "0o", "0O", "0b", "0B", "."].iter().any(|prefix| unsigned.starts_with(prefix));
-    if may_be_one { None } else { Some(Kind::Text(text.to_owned())) }
+    if may_be_one { None } else { Some(Kind::Text(text.into())) }
 }
 
 #[cfg(test)]
