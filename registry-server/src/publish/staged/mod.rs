@@ -4,6 +4,7 @@
 //! They stand beside the static tree: neither the index nor `a/` has anything of them.
 
 mod routes;
+mod shared;
 mod withdrawal;
 
 use std::fs::File;

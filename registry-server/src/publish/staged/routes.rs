@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
@@ -15,11 +15,12 @@ use pocket_index::record::{Event, Line};
 use pocket_index::signature::{PublicKey, Signature, verify};
 use pocket_index::staged::StagedRelease;
 use semver::Version;
-use serde::Serialize;
-use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::shared::{
+    ATTEMPTS, ReceiptDocument, SignatureDocument, StagedDocument, named, now, parse_signature, read_signature,
+};
 use super::{
     Kept, MOST, Ticket, Waiting, archive_path, check, find, forget, keep, listed, others, receive_again, record_path,
     withdrawal,
@@ -27,61 +28,11 @@ use super::{
 use crate::access::{self, Caller, Sender};
 use crate::accounts::Scope;
 use crate::api::ErrorDocument;
-use crate::checkpoint;
 use crate::error::{ApiError, RegistryError};
-use crate::publish::{Purpose, TakenIn, accept, check_archives, malformed, take_in};
+use crate::publish::{Purpose, TakenIn, accept, check_archives, take_in};
 use crate::routes::Service;
 use crate::storage::{Condition, Put};
 use crate::writer::View;
-
-/// How often a signature is put beside others that come at the same time.
-pub(super) const ATTEMPTS: usize = 20;
-/// 4 KiB: a signature has 200 bytes.
-const SIGNATURE: usize = 4 << 10;
-
-/// A release that waits for signatures.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = StagedRelease)]
-pub(super) struct StagedDocument {
-    /// The plugin.
-    name: String,
-    /// Its version.
-    version: String,
-    /// The event's bytes: what each owner signs.
-    event: String,
-    /// Who signed them so far.
-    signatures: Vec<SignatureDocument>,
-    /// The keys that may sign; empty for a plugin that nobody has published yet.
-    owners: Vec<String>,
-    /// How many of them must sign.
-    needed: u32,
-    /// Who brought it: a token's name.
-    by: Option<String>,
-    /// When it was brought: seconds since 1970-01-01 UTC.
-    staged: u64,
-    /// From when on it is as if it had never been brought.
-    expires: u64,
-}
-
-/// A signature of the event's bytes.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Signature)]
-pub(super) struct SignatureDocument {
-    /// The public key: `ed25519:` and 64 hexadecimal digits.
-    key: String,
-    /// The signature: 128 hexadecimal digits.
-    sig: String,
-}
-
-/// Where a release stands that was published.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = PublishReceipt)]
-pub(super) struct ReceiptDocument {
-    /// The index of its leaf in the log.
-    log: u64,
-    /// The digest of its line.
-    digest: String,
-}
 
 /// The routes, with their descriptions.
 pub(crate) fn described() -> OpenApiRouter<Arc<Service>> {
@@ -279,19 +230,6 @@ async fn sign(
     Err(RegistryError::Busy { attempts: u32::try_from(ATTEMPTS).unwrap_or(u32::MAX) }.into())
 }
 
-pub(super) async fn read_signature(body: Body) -> Result<Bytes, ApiError> {
-    axum::body::to_bytes(body, SIGNATURE).await.map_err(|_| {
-        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("a signature has at most {SIGNATURE} bytes"))
-    })
-}
-
-pub(super) fn parse_signature(bytes: &Bytes) -> Result<Signature, ApiError> {
-    // A list of the same values in the right order would be read as one, too.
-    let value: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_slice(bytes).map_err(|error| malformed(&error))?;
-    serde_json::from_value(value.into()).map_err(|error| malformed(&error))
-}
-
 /// Only owners sign what waits; of a plugin without owners, whoever signs first.
 fn check_signer(kept: &Kept, view: &View, signature: &Signature) -> Result<(), ApiError> {
     let not_allowed = |message: String| ApiError::new(StatusCode::FORBIDDEN, "not_allowed", message);
@@ -319,15 +257,6 @@ fn published_before(view: &View, version: &Version, signature: &Signature) -> Re
     Ok((StatusCode::OK, Json(receipt)).into_response())
 }
 
-/// What is asked for, if whoever asks may publish it.
-pub(super) fn named(caller: &Caller, name: &str, version: &str) -> Result<(PluginName, Version), ApiError> {
-    let not_found = || ApiError::not_found(&format!("{name} {version}, staged"));
-    let name: PluginName = name.parse().map_err(|_| not_found())?;
-    let version: Version = version.parse().map_err(|_| not_found())?;
-    access::may_write(caller, Scope::Publish, &name)?;
-    Ok((name, version))
-}
-
 async fn asked(
     service: &Service,
     caller: &Caller,
@@ -344,8 +273,4 @@ async fn view(service: &Service, name: &PluginName) -> Result<View, ApiError> {
     let writer = service.registry.write().await;
     let settled = writer.settle().await?;
     Ok(writer.view(settled, name).await?)
-}
-
-pub(super) fn now() -> Result<u64, ApiError> {
-    checkpoint::now().map_err(|error| ApiError::storage(&error))
 }

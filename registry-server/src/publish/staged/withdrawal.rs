@@ -14,7 +14,7 @@ use pocket_index::signature::{Signature, verify};
 use pocket_index::staged::{StagedRelease, WITHDRAWAL};
 use semver::Version;
 
-use super::routes::{ATTEMPTS, SignatureDocument, StagedDocument, named, now, parse_signature, read_signature};
+use super::shared::{ATTEMPTS, SignatureDocument, StagedDocument, named, now, parse_signature, read_signature};
 use super::{Kept, find, record_path};
 use crate::access::{Caller, Sender};
 use crate::api::ErrorDocument;
