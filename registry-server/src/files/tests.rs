@@ -10,7 +10,7 @@ use bytes::Bytes;
 use object_store::memory::InMemory;
 
 use super::*;
-use crate::storage::{Bucket, Condition, Folder, Pieces, Put, Storage, StorageError, Stored};
+use crate::storage::{Around, Bucket, Condition, Folder, Pieces, Storage, StorageError};
 use crate::{Registry, Seed};
 
 #[test]
@@ -52,36 +52,16 @@ fn large(round: usize) -> Bytes {
 }
 
 #[async_trait]
-impl Storage for Busy {
-    async fn read(&self, path: &str) -> Result<Option<Stored>, StorageError> {
-        self.inner.read(path).await
+impl Around for Busy {
+    fn inner(&self) -> &dyn Storage {
+        &*self.inner
     }
 
-    async fn entry(&self, path: &str) -> Result<Option<Entry>, StorageError> {
-        self.inner.entry(path).await
-    }
-
-    async fn pieces(&self, entry: &Entry, part: Range<u64>) -> Result<Pieces, StorageError> {
+    async fn pieces_around(&self, entry: &Entry, part: Range<u64>) -> Result<Pieces, StorageError> {
         if let Ok(left) = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)) {
             self.inner.put(&entry.path, large(left), Condition::Always).await?;
         }
         self.inner.pieces(entry, part).await
-    }
-
-    async fn put(&self, path: &str, bytes: Bytes, condition: Condition) -> Result<Put, StorageError> {
-        self.inner.put(path, bytes, condition).await
-    }
-
-    async fn list(&self, prefix: &str) -> Result<Vec<Entry>, StorageError> {
-        self.inner.list(prefix).await
-    }
-
-    async fn remove(&self, path: &str) -> Result<(), StorageError> {
-        self.inner.remove(path).await
-    }
-
-    fn place(&self) -> String {
-        self.inner.place()
     }
 }
 

@@ -1,7 +1,6 @@
 //! What happens while it is looked at what may go.
 
 use std::collections::BTreeSet;
-use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -14,7 +13,7 @@ use pocket_index::digest::Digest;
 use super::*;
 use crate::config::Limits;
 use crate::routes::{Answers, Service};
-use crate::storage::{Bucket, Condition, Pieces, Put, StorageError, Stored, Tag};
+use crate::storage::{Around, Bucket, Condition, StorageError, Tag};
 use crate::testing::{author, release};
 use crate::{Registry, Seed};
 
@@ -41,27 +40,19 @@ impl Meanwhile {
 }
 
 #[async_trait]
-impl Storage for Meanwhile {
-    async fn read(&self, path: &str) -> Result<Option<Stored>, StorageError> {
-        self.inner.read(path).await
+impl Around for Meanwhile {
+    fn inner(&self) -> &dyn Storage {
+        &self.inner
     }
 
-    async fn entry(&self, path: &str) -> Result<Option<Entry>, StorageError> {
+    async fn entry_around(&self, path: &str) -> Result<Option<Entry>, StorageError> {
         match self.inner.entry(path).await? {
             Some(entry) => self.aged(entry).await.map(Some),
             None => Ok(None),
         }
     }
 
-    async fn pieces(&self, entry: &Entry, part: Range<u64>) -> Result<Pieces, StorageError> {
-        self.inner.pieces(entry, part).await
-    }
-
-    async fn put(&self, path: &str, bytes: Bytes, condition: Condition) -> Result<Put, StorageError> {
-        self.inner.put(path, bytes, condition).await
-    }
-
-    async fn list(&self, prefix: &str) -> Result<Vec<Entry>, StorageError> {
+    async fn list_around(&self, prefix: &str) -> Result<Vec<Entry>, StorageError> {
         let mut entries = Vec::new();
         for entry in self.inner.list(prefix).await? {
             entries.push(self.aged(entry).await?);
@@ -72,14 +63,6 @@ impl Storage for Meanwhile {
             self.young.lock().expect("nobody panics").insert(path);
         }
         Ok(entries)
-    }
-
-    async fn remove(&self, path: &str) -> Result<(), StorageError> {
-        self.inner.remove(path).await
-    }
-
-    fn place(&self) -> String {
-        self.inner.place()
     }
 }
 

@@ -3,6 +3,8 @@
 //! Nothing is known here of what the files say. Two conditions are all that writers have against each other: a file is written
 //! only if there is none, or only if it is still the one that was read. Each file is there whole or not at all.
 
+#[cfg(test)]
+mod around;
 mod bucket;
 mod error;
 #[cfg(test)]
@@ -18,6 +20,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
+#[cfg(test)]
+pub(crate) use around::Around;
 pub(crate) use bucket::Bucket;
 pub use bucket::BucketOptions;
 pub use error::{Fault, StorageError};

@@ -69,14 +69,13 @@ fn broken(storage: &dyn Storage, message: String) -> StorageError {
 
 #[cfg(test)]
 mod tests {
-    use std::ops::Range;
     use std::sync::Arc;
 
     use async_trait::async_trait;
     use bytes::Bytes;
     use object_store::memory::InMemory;
 
-    use super::super::{Bucket, Entry, Pieces, Stored};
+    use super::super::{Around, Bucket};
     use super::*;
 
     /// A bucket that takes conditions and passes over some.
@@ -87,34 +86,14 @@ mod tests {
     }
 
     #[async_trait]
-    impl Storage for Careless {
-        async fn read(&self, path: &str) -> Result<Option<Stored>, StorageError> {
-            self.inner.read(path).await
+    impl Around for Careless {
+        fn inner(&self) -> &dyn Storage {
+            &self.inner
         }
 
-        async fn entry(&self, path: &str) -> Result<Option<Entry>, StorageError> {
-            self.inner.entry(path).await
-        }
-
-        async fn pieces(&self, entry: &Entry, part: Range<u64>) -> Result<Pieces, StorageError> {
-            self.inner.pieces(entry, part).await
-        }
-
-        async fn put(&self, path: &str, bytes: Bytes, condition: Condition) -> Result<Put, StorageError> {
+        async fn put_around(&self, path: &str, bytes: Bytes, condition: Condition) -> Result<Put, StorageError> {
             let condition = if (self.passes_over)(&condition) { Condition::Always } else { condition };
             self.inner.put(path, bytes, condition).await
-        }
-
-        async fn list(&self, prefix: &str) -> Result<Vec<Entry>, StorageError> {
-            self.inner.list(prefix).await
-        }
-
-        async fn remove(&self, path: &str) -> Result<(), StorageError> {
-            self.inner.remove(path).await
-        }
-
-        fn place(&self) -> String {
-            self.inner.place()
         }
     }
 
