@@ -108,8 +108,7 @@ impl Registry {
         signature: Option<&Signature>,
     ) -> Result<StagedRelease, RegistryError> {
         let body = signature.map(|signature| serde_json::to_vec(signature).expect("a signature has text keys"));
-        let route = format!("staged/{name}/{version}/withdrawal");
-        let body = body.unwrap_or_default();
+        let (route, body) = (format!("staged/{name}/{version}/withdrawal"), body.unwrap_or_default());
         self.put("to withdraw it", &route, "application/json", body, &mut |_, _| {}).await?.document()
     }
 

@@ -8,7 +8,7 @@ use super::packed::Packed;
 use super::{Copied, Copy, Unsound, Wanted};
 use crate::RegistryError;
 use crate::error::io_error;
-use crate::storage::{Folder, Storage};
+use crate::storage::{Folder, Storage, TREE};
 use pocket_index::log::NoteKey;
 
 pub(super) async fn export(
@@ -23,7 +23,7 @@ pub(super) async fn export(
     let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = tempfile::tempdir_in(parent).map_err(io_error("create a folder in", parent))?;
     let tree = Folder::plain(folder.path().to_owned());
-    let copied = Copy { from, to: &tree, below: "tree/", unsound }.run(wanted, None).await?;
+    let copied = Copy { from, to: &tree, below: TREE, unsound }.run(wanted, None).await?;
     let packed = pack(&folder, parent, to).await;
     packed.map_err(io_error("write", to))?;
     Ok(copied)

@@ -19,7 +19,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::shared::{
-    ATTEMPTS, ReceiptDocument, SignatureDocument, StagedDocument, named, now, parse_signature, read_signature,
+    ATTEMPTS, ReceiptDocument, SignatureDocument, StagedDocument, named, not_staged, now, parse_signature,
+    published_already, read_signature,
 };
 use super::{
     Kept, MOST, Ticket, Waiting, archive_path, check, find, forget, keep, listed, others, receive_again, record_path,
@@ -75,9 +76,7 @@ async fn stage(
     let release = check(&kept, &named.name, &named.version)?;
     let view = view(&service, &release.name).await?;
     if let Some(entry) = view.history.release(&release.version) {
-        let message =
-            format!("`{}` {} is published already (log entry {})", release.name, release.version, entry.log());
-        return Err(ApiError::new(StatusCode::CONFLICT, "version_exists", message));
+        return Err(published_already(entry));
     }
     let told = kept.told(&release, &view);
     if caller == Caller::Anybody && told.signed().is_empty() {
@@ -227,7 +226,7 @@ async fn sign(
         forget(storage, &waiting.release).await?;
         return Ok((status, Json(receipt)).into_response());
     }
-    Err(RegistryError::Busy { attempts: u32::try_from(ATTEMPTS).unwrap_or(u32::MAX) }.into())
+    Err(RegistryError::Busy { attempts: ATTEMPTS }.into())
 }
 
 /// Only owners sign what waits; of a plugin without owners, whoever signs first.
@@ -247,7 +246,7 @@ fn check_signer(kept: &Kept, view: &View, signature: &Signature) -> Result<(), A
 /// The answer to a signature whose first answer got lost.
 fn published_before(view: &View, version: &Version, signature: &Signature) -> Result<Response, ApiError> {
     let name = view.history.name();
-    let not_found = || ApiError::not_found(&format!("{name} {version}, staged"));
+    let not_found = || not_staged(name, version);
     let entry = view.history.release(version).ok_or_else(not_found)?;
     let line = view.line(entry.seq()).and_then(|line| Line::parse(&line).ok()).ok_or_else(not_found)?;
     if !line.signatures.contains(signature) {
@@ -265,7 +264,7 @@ async fn asked(
 ) -> Result<(PluginName, Waiting), ApiError> {
     let (name, version) = named(caller, name, version)?;
     let found = find(service.registry.storage(), &name, &version, now()?).await?;
-    found.map(|found| (name.clone(), found)).ok_or_else(|| ApiError::not_found(&format!("{name} {version}, staged")))
+    found.map(|found| (name.clone(), found)).ok_or_else(|| not_staged(name, version))
 }
 
 /// The plugin as it is.

@@ -1,8 +1,11 @@
 //! What the routes of `/api/v1/staged` have in common: their documents, and how a request says what it is about.
 
+use std::fmt::Display;
+
 use axum::body::{Body, Bytes};
 use axum::http::StatusCode;
 use pocket_index::name::PluginName;
+use pocket_index::record::{Release, ReleaseEntry};
 use pocket_index::signature::Signature;
 use semver::Version;
 use serde::Serialize;
@@ -15,7 +18,7 @@ use crate::error::ApiError;
 use crate::publish::malformed;
 
 /// How often a signature is put beside others that come at the same time.
-pub(super) const ATTEMPTS: usize = 20;
+pub(super) const ATTEMPTS: u32 = 20;
 /// 4 KiB: a signature has 200 bytes.
 const SIGNATURE: usize = 4 << 10;
 
@@ -78,11 +81,23 @@ pub(super) fn parse_signature(bytes: &Bytes) -> Result<Signature, ApiError> {
 
 /// What is asked for, if whoever asks may publish it.
 pub(super) fn named(caller: &Caller, name: &str, version: &str) -> Result<(PluginName, Version), ApiError> {
-    let not_found = || ApiError::not_found(&format!("{name} {version}, staged"));
-    let name: PluginName = name.parse().map_err(|_| not_found())?;
-    let version: Version = version.parse().map_err(|_| not_found())?;
-    access::may_write(caller, Scope::Publish, &name)?;
-    Ok((name, version))
+    let (Ok(plugin), Ok(parsed)) = (name.parse::<PluginName>(), version.parse::<Version>()) else {
+        return Err(not_staged(name, version));
+    };
+    access::may_write(caller, Scope::Publish, &plugin)?;
+    Ok((plugin, parsed))
+}
+
+/// What does not wait, as it was asked for.
+pub(super) fn not_staged(name: impl Display, version: impl Display) -> ApiError {
+    ApiError::not_found(&format!("{name} {version}, staged"))
+}
+
+/// What waits no more, for it is published.
+pub(super) fn published_already(release: &ReleaseEntry) -> ApiError {
+    let Release { name, version, .. } = release.release();
+    let message = format!("`{name}` {version} is published already (log entry {})", release.log());
+    ApiError::new(StatusCode::CONFLICT, "version_exists", message)
 }
 
 pub(super) fn now() -> Result<u64, ApiError> {

@@ -14,7 +14,10 @@ use pocket_index::signature::{Signature, verify};
 use pocket_index::staged::{StagedRelease, WITHDRAWAL};
 use semver::Version;
 
-use super::shared::{ATTEMPTS, SignatureDocument, StagedDocument, named, now, parse_signature, read_signature};
+use super::shared::{
+    ATTEMPTS, SignatureDocument, StagedDocument, named, not_staged, now, parse_signature, published_already,
+    read_signature,
+};
 use super::{Kept, find, record_path};
 use crate::access::{Caller, Sender};
 use crate::api::ErrorDocument;
@@ -52,7 +55,7 @@ pub(super) async fn withdraw(
             return Ok(Json(told));
         }
     }
-    Err(RegistryError::Busy { attempts: u32::try_from(ATTEMPTS).unwrap_or(u32::MAX) }.into())
+    Err(RegistryError::Busy { attempts: ATTEMPTS }.into())
 }
 
 /// Withdraws it as it is now; none if it was signed or replaced at the same moment.
@@ -78,13 +81,9 @@ async fn try_to(
 }
 
 fn does_not_wait(view: &View, version: &Version) -> ApiError {
-    let name = view.history.name();
     match view.history.release(version) {
-        Some(entry) => {
-            let message = format!("`{name}` {version} is published already (log entry {})", entry.log());
-            ApiError::new(StatusCode::CONFLICT, "version_exists", message)
-        }
-        None => ApiError::not_found(&format!("{name} {version}, staged")),
+        Some(entry) => published_already(entry),
+        None => not_staged(view.history.name(), version),
     }
 }
 
