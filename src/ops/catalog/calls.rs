@@ -1,7 +1,7 @@
 //! Calls of a plugin's nodes by workflows, each of which is told and counted.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::lazy::{LazyPlugin, Looking};
 use crate::engine::{Asked, Call, CallContext, CallError, Reply};
@@ -48,7 +48,7 @@ impl LazyPlugin {
         let node = call.context.node.as_str();
         let span = tracing::debug_span!(target: trace::TARGET, "call", plugin = name, node);
         let _entered = span.enter();
-        let secrets = trace::Secrets::of(&self.manifest, self.settings.get().map(Settings::values).as_ref());
+        let secrets = self.traced_secrets();
         trace::called(call, &secrets);
         // A process that is started by this call had no time before it.
         let before = match self.looking {
@@ -63,16 +63,33 @@ impl LazyPlugin {
             context: call.context.clone(),
         });
         let elapsed = began.elapsed();
-        trace::returned(&result, elapsed, &secrets);
+        let processor = before.and_then(|before| plugin.usage().processor?.checked_sub(before));
+        self.returned(call, &result, (elapsed, processor), &secrets);
+        result
+    }
+
+    /// Tells and counts what came of a call that took so long, and so much processor time if that is known.
+    fn returned(
+        &self,
+        call: &NodeCall<'_>,
+        result: &Result<Reply, CallError>,
+        (elapsed, processor): (Duration, Option<Duration>),
+        secrets: &trace::Secrets,
+    ) {
+        trace::returned(result, elapsed, secrets);
         self.recorder.saw(Ended {
-            plugin: name,
+            plugin: self.manifest.name.as_str(),
             node_type: call.node_type,
-            node,
+            node: call.context.node.as_str(),
             elapsed,
-            processor: before.and_then(|before| plugin.usage().processor?.checked_sub(before)),
+            processor,
             error: result.as_ref().err().map(|error| error.kind),
         });
-        result
+    }
+
+    /// What traces of calls do not show.
+    fn traced_secrets(&self) -> trace::Secrets {
+        trace::Secrets::of(&self.manifest, self.settings.get().map(Settings::values).as_ref())
     }
 
     /// Whether several calls may cross at once. Where the time of each is looked at, they cross one by one.
@@ -96,13 +113,10 @@ impl LazyPlugin {
         let context = CallContext { deadline, ..first.context.clone() };
         let results = plugin.call_at_once(first.node_type, &asked, context)?;
         let elapsed = began.elapsed() / u32::try_from(calls.len()).unwrap_or(u32::MAX);
-        let secrets = trace::Secrets::of(&self.manifest, self.settings.get().map(Settings::values).as_ref());
+        let secrets = self.traced_secrets();
         for (call, result) in calls.iter().zip(&results) {
             trace::called(call, &secrets);
-            trace::returned(result, elapsed, &secrets);
-            let error = result.as_ref().err().map(|error| error.kind);
-            let (node_type, processor) = (call.node_type, None);
-            self.recorder.saw(Ended { plugin: name, node_type, node, elapsed, processor, error });
+            self.returned(call, result, (elapsed, None), &secrets);
         }
         Some(results)
     }
